@@ -1,0 +1,47 @@
+# One command surface; CI calls only these targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+VENV := .venv
+LAKEHOUSE := $(VENV)/bin/lakehouse
+PYTEST := $(VENV)/bin/python -m pytest
+# Fits and linear algebra on one thread each: with several, busy cores wait for each other.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+
+.PHONY: help
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+.PHONY: setup
+setup: $(VENV)/.set-up ## Install everything: uv, the environment, the Delta jars, Java
+$(VENV)/.set-up: uv.lock pyproject.toml setup.sh
+	@sh setup.sh $(VENV)
+	@touch $@
+
+.PHONY: demo
+demo: setup ## Run the pipeline on made-up data, without Docker and accounts
+	$(LAKEHOUSE) demo-data data/demo
+	KAGGLE_CSV=data/demo/demo_tracks.csv IMPORT_DIR=data/demo $(LAKEHOUSE) run
+	$(LAKEHOUSE) status
+
+.PHONY: test
+test: setup ## Run the tests, without the long ones
+	$(PYTEST) -m "not long"
+
+.PHONY: test-long
+test-long: setup ## Run all tests, also random kills and simulated months
+	$(PYTEST)
+
+.PHONY: lint
+lint: setup ## Check style and types
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+.PHONY: docs
+docs: setup ## Regenerate the data dictionary from the contracts
+	$(LAKEHOUSE) docs
+
+.PHONY: bench
+bench: setup ## Measure times and memory on generated and, where present, real data
+	$(VENV)/bin/python -m tests.benchmarks

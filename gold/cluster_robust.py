@@ -1,0 +1,96 @@
+"""Intervals and tests for plays that are not independent.
+
+Plays of one recording share its features, and plays of one date are chosen together. So every statistic is a
+coefficient of an ordinary least squares fit whose standard errors are clustered by recording and by date (Cameron,
+Gelbach and Miller 2011, "Robust Inference With Multiway Clustering", Journal of Business & Economic Statistics 29(2);
+statsmodels `cov_type="cluster"`), with Student's t of as many degrees of freedom as there are recordings or dates, the
+fewer of the two, less one. With plain standard errors a song on repeat, or one long party, would count as evidence.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from statsmodels.regression.linear_model import OLS
+
+FloatArray = npt.NDArray[np.float64]
+
+CONFIDENCE = 0.95
+# What each frame of plays must hold beside its values.
+RECORDING, DATE = "recording_key", "date"
+# Above this a fixed random sample of the plays is tested (see gold.bounded); the averages beside it rest on all plays.
+MAX_PLAYS = 50_000
+
+
+@dataclass(frozen=True)
+class Inference:
+    """An interval and the p-value against zero; NaN where the plays allow none."""
+
+    ci_low: float = np.nan
+    ci_high: float = np.nan
+    p_value: float = np.nan
+
+
+def of_mean(plays: pd.DataFrame, values: str) -> Inference:
+    """Inference for the mean of a column; plays where it is missing are left out."""
+    known = plays.dropna(subset=values)
+    return _of_last_coefficient(known, values, np.ones((len(known), 1)), [known], CONFIDENCE)
+
+
+def of_difference(plays: pd.DataFrame, values: str, inside: pd.Series, confidence: float = CONFIDENCE) -> Inference:
+    """Inference for the mean of a column inside less that of the other plays.
+
+    The smaller side gives the degrees of freedom: few recordings or dates against many are few.
+
+    Args:
+        plays: with the column, recording_key and date.
+        values: the column; plays where it is missing are left out.
+        inside: True for the plays of the first group.
+        confidence: of the interval.
+    """
+    known = plays.dropna(subset=values)
+    of_first = inside[known.index].astype(bool)
+    design = _with_constant(of_first)
+    return _of_last_coefficient(known, values, design, [known[of_first], known[~of_first]], confidence)
+
+
+def of_slope(plays: pd.DataFrame, values: str, regressor: str) -> Inference:
+    """Inference for the slope of a column over another; its p-value is also that of their correlation."""
+    known = plays.dropna(subset=[values, regressor])
+    return _of_last_coefficient(known, values, _with_constant(known[regressor]), [known], CONFIDENCE)
+
+
+def _with_constant(regressor: pd.Series) -> FloatArray:
+    return np.column_stack([np.ones(len(regressor)), regressor.to_numpy(dtype=float)])
+
+
+def _of_last_coefficient(
+    plays: pd.DataFrame, values: str, design: FloatArray, sides: Sequence[pd.DataFrame], confidence: float
+) -> Inference:
+    """Fit the values on the design; each side must hold several recordings, and several dates for dates to count."""
+    recordings, dates = (min(side[column].nunique() for side in sides) for column in (RECORDING, DATE))
+    varies = plays[values].max() > plays[values].min()
+    coefficients = design.shape[1]
+    determined = len(plays) > coefficients and np.linalg.matrix_rank(design) == coefficients
+    if recordings < 2 or not varies or not determined:
+        return Inference()
+    model = OLS(plays[values].to_numpy(dtype=float), design)
+    if dates >= 2:
+        found = _inference(model, plays[[RECORDING, DATE]], min(recordings, dates) - 1, confidence)
+        if np.isfinite(found.p_value):
+            return found
+    # Few dates, or a two-way variance that is not positive: by recording alone.
+    return _inference(model, plays[[RECORDING]], recordings - 1, confidence)
+
+
+def _inference(model: OLS, clusters: pd.DataFrame, degrees_of_freedom: int, confidence: float) -> Inference:
+    groups = np.column_stack([pd.factorize(clusters[column])[0] for column in clusters])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # root of a negative variance: NaN, seen by the caller
+        result = model.fit(cov_type="cluster", cov_kwds={"groups": groups.squeeze()}, use_t=True)
+        result.df_resid_inference = degrees_of_freedom
+        low, high = result.conf_int(1 - confidence)[-1]
+        return Inference(float(low), float(high), float(result.pvalues[-1]))

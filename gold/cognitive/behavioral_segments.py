@@ -1,0 +1,139 @@
+"""How does the listener listen, overall and in each part of weekdays and weekends?"""
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from gold.wording import compared, number, percent, sentence, steady
+from lakehouse.contract import in_range, table
+from silver.feature_source import HIGH, LOW, is_featured, is_measured
+
+OVERALL = "overall"
+ENOUGH_PLAYS = 20
+# Spread of valence: a uniform one has 0.29.
+VARIED, EVEN = 0.25, 0.15
+AVERAGED = ("valence", "energy", "danceability", "acousticness")
+
+
+@table(
+    grain="One row for 'overall' and one per part of day on weekdays and on weekends, with at least 20 measured plays.",
+    key="segment",
+    columns=(
+        "segment listening_archetype archetype_description wellbeing_recommendation total_listens featured_play_count "
+        "sample_size overall_valence overall_energy overall_danceability overall_acousticness mood_variability "
+        "energy_variability"
+    ),
+    checks=[in_range(f"overall_{name}", 0, 1) for name in AVERAGED],
+    caveats=["features_from_catalogue", "features_estimated", "track_not_listener", "single_listener"],
+)
+def behavioral_segments(listening_with_features: DataFrame) -> DataFrame:
+    """Averages rest on featured plays; spread and shares of moods on measured ones.
+
+    The archetype is read off the averages by the contract's thresholds of high and low, never off the segment's name.
+    """
+    day = F.when(F.col("is_weekend"), "weekend").otherwise("weekday")
+    segments = F.array(F.lit(OVERALL), F.concat_ws(" ", day, "part_of_day"))
+    valence = F.when(is_measured(), F.col("valence"))
+    energy = F.when(is_measured(), F.col("energy"))
+    by_segment = (
+        listening_with_features.withColumn("segment", F.explode(segments))
+        .groupBy("segment")
+        .agg(
+            F.count(F.lit(1)).alias("total_listens"),
+            F.count_if(is_featured()).alias("featured_play_count"),
+            F.count_if(is_measured()).alias("sample_size"),
+            *(F.avg(name).alias(f"overall_{name}") for name in AVERAGED),
+            F.stddev_samp(valence).alias("mood_variability"),
+            F.stddev_samp(energy).alias("energy_variability"),
+            F.avg((valence >= HIGH).cast("int")).alias("bright_share"),
+            F.avg((valence < LOW).cast("int")).alias("dark_share"),
+            F.avg((energy < LOW).cast("int")).alias("calm_share"),
+        )
+    )
+    return (
+        by_segment.withColumn("usual_valence", _of_overall("overall_valence"))
+        .withColumn("usual_energy", _of_overall("overall_energy"))
+        .where(F.col("sample_size") >= ENOUGH_PLAYS)
+        .select(
+            "segment", _archetype().alias("listening_archetype"), _description().alias("archetype_description"),
+            _recommendation().alias("wellbeing_recommendation"), "total_listens", "featured_play_count", "sample_size",
+            *(f"overall_{name}" for name in AVERAGED), "mood_variability", "energy_variability",
+        )
+    )  # fmt: skip
+
+
+def _of_overall(column: str) -> Column:
+    return F.max(F.when(F.col("segment") == OVERALL, F.col(column))).over(Window.partitionBy())
+
+
+def _level(column: str, *, high: str, middle: str | None, low: str) -> Column:
+    """A word for a 0..1 average by the contract's thresholds."""
+    value = steady(F.col(column))
+    return F.when(value >= HIGH, high).when(value < LOW, low).when(value.isNotNull(), middle)
+
+
+def _archetype() -> Column:
+    """Such as 'Bright, energetic, danceable, varied'; what is neither high nor low in the last three goes unsaid."""
+    acoustic = F.when(steady(F.col("overall_acousticness")) >= HIGH, "acoustic")
+    danceable = F.when(steady(F.col("overall_danceability")) >= HIGH, "danceable")
+    spread = steady(F.col("mood_variability"))
+    return F.concat_ws(
+        ", ",
+        _level("overall_valence", high="Bright", middle="Mixed", low="Dark"),
+        _level("overall_energy", high="energetic", middle="moderate", low="calm"),
+        danceable,
+        acoustic,
+        F.when(spread >= VARIED, "varied").when(spread < EVEN, "even"),
+    )
+
+
+def _description() -> Column:
+    numbers = sentence(
+        "%s plays, %s of them measured: valence %s (spread %s), energy %s (spread %s), danceability %s, acousticness "
+        "%s; %s of the measured plays are bright, %s dark",
+        F.col("total_listens"),
+        F.col("sample_size"),
+        number(F.col("overall_valence")),
+        number(F.col("mood_variability")),
+        number(F.col("overall_energy")),
+        number(F.col("energy_variability")),
+        number(F.col("overall_danceability")),
+        number(F.col("overall_acousticness")),
+        percent(F.col("bright_share")),
+        percent(F.col("dark_share")),
+    )
+    comparison = sentence(
+        "; valence is %s and energy %s the listener's overall",
+        compared(F.col("overall_valence") - F.col("usual_valence")),
+        compared(F.col("overall_energy") - F.col("usual_energy")),
+    )
+    return F.concat(numbers, F.when(F.col("segment") == OVERALL, "").otherwise(comparison), F.lit("."))
+
+
+def _recommendation() -> Column:
+    """A tip on the music, from how much of what it suggests the segment already has."""
+    valence, energy = steady(F.col("overall_valence")), steady(F.col("overall_energy"))
+    brighter = sentence(
+        "The music here is dark (valence %s, %s of plays bright); for a lighter sound, a few bright tracks are a change.",
+        number(F.col("overall_valence")),
+        percent(F.col("bright_share")),
+    )
+    calmer = sentence(
+        "The music here is driving (energy %s, %s of plays calm); for winding down, a few calm tracks are a change.",
+        number(F.col("overall_energy")),
+        percent(F.col("calm_share")),
+    )
+    livelier = sentence(
+        "The music here is calm (energy %s, %s of plays calm); it suits quiet hours, and livelier tracks are a change.",
+        number(F.col("overall_energy")),
+        percent(F.col("calm_share")),
+    )
+    either_way = sentence(
+        "The music here is in the middle (valence %s, energy %s): %s of plays are bright and %s calm; it can go either way.",
+        number(F.col("overall_valence")),
+        number(F.col("overall_energy")),
+        percent(F.col("bright_share")),
+        percent(F.col("calm_share")),
+    )
+    return (
+        F.when(valence < LOW, brighter).when(energy >= HIGH, calmer).when(energy < LOW, livelier).otherwise(either_way)
+    )

@@ -1,0 +1,141 @@
+"""Into which slices does the listener's music fall by how it sounds?
+
+The music is a continuum; the clusters cut it into slices, they are no natural types.
+"""
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from gold.bounded import in_pandas
+from gold.cognitive.cluster_models import fit_clusters, names_of
+from gold.wording import compared, number, percent, sentence, steady
+from lakehouse.contract import expression, in_range, table
+from silver.feature_source import is_measured
+
+# Each clustered feature with the words for high and low; valence first, because it orders the clusters.
+FEATURE_WORDS = {
+    "valence": ("bright", "dark"),
+    "energy": ("energetic", "calm"),
+    "danceability": ("danceable", "unhurried"),
+    "acousticness": ("acoustic", "electric"),
+    "instrumentalness": ("instrumental", "sung"),
+    "speechiness": ("wordy", "melodic"),
+    "loudness": ("loud", "quiet"),
+    "tempo": ("fast", "slow"),
+}
+# Shares that crowd near 0 are spread out by their logarithm; the offset keeps 0 finite.
+LOGARITHMIC = ("acousticness", "instrumentalness", "speechiness")
+LOG_OFFSET = 0.001
+# Silhouettes compare all recordings with one another: their cost grows with the square.
+MAX_RECORDINGS = 3_000
+ENOUGH_RECORDINGS = 20
+AVERAGED = ("valence", "energy", "danceability", "acousticness", "instrumentalness")
+
+
+@table(
+    grain="One row per cluster of measured plays, brightest first.",
+    key="cluster",
+    columns=(
+        "cluster mood_state_name member_count track_count avg_valence avg_energy avg_danceability avg_acousticness "
+        "avg_instrumentalness valence_variability energy_variability silhouette cluster_description"
+    ),
+    checks=[
+        in_range("cluster", 0, 7),
+        in_range("silhouette", -1, 1),
+        *(in_range(f"avg_{name}", 0, 1) for name in AVERAGED),
+        expression("a cluster has plays", "member_count > 0"),
+    ],
+    caveats=["features_from_catalogue", "measured_only", "slices_not_types", "track_not_listener"],
+)
+def mood_state_clusters(listening_with_features: DataFrame) -> DataFrame:
+    """Recordings are clustered by `cluster_models.fit_clusters` on 8 standardised features; their plays are counted.
+
+    The fit takes at most 3,000 recordings, a fixed random sample; below 20 there are no clusters. Every recording then
+    goes to the nearest centre. Plays without all 8 features are left out.
+    """
+    complete = listening_with_features.where(is_measured()).dropna(subset=list(FEATURE_WORDS))
+    recordings = complete.groupBy("recording_key").agg(
+        *(steady(F.avg(_scaled(name))).alias(name) for name in FEATURE_WORDS)
+    )
+    centres = in_pandas(
+        recordings,
+        _centres,
+        "cluster int, mood_state_name string, silhouette double, centre array<double>, scale array<double>",
+        key="recording_key",
+        max_rows=MAX_RECORDINGS,
+    )
+    plays = complete.join(_nearest(recordings, centres), on="recording_key", how="inner")
+    clusters = plays.groupBy("cluster", "mood_state_name", "silhouette").agg(
+        F.count(F.lit(1)).alias("member_count"),
+        F.count_distinct("recording_key").alias("track_count"),
+        *(F.avg(name).alias(f"avg_{name}") for name in AVERAGED),
+        F.stddev_samp("valence").alias("valence_variability"),
+        F.stddev_samp("energy").alias("energy_variability"),
+    )
+    return clusters.select(
+        "cluster", "mood_state_name", "member_count", "track_count", *(f"avg_{name}" for name in AVERAGED),
+        "valence_variability", "energy_variability", "silhouette", _description().alias("cluster_description"),
+    )  # fmt: skip
+
+
+def _scaled(name: str) -> Column:
+    return F.log(F.col(name) + LOG_OFFSET) if name in LOGARITHMIC else F.col(name)
+
+
+def _centres(recordings: pd.DataFrame) -> pd.DataFrame:
+    """One row per cluster: its name and its centre, in the units of the recordings; none below enough recordings."""
+    values = recordings[list(FEATURE_WORDS)].to_numpy()
+    deviations = values.std(axis=0)
+    if len(values) < ENOUGH_RECORDINGS or not deviations.any():
+        return pd.DataFrame(columns=["cluster", "mood_state_name", "silhouette", "centre", "scale"])
+    means, scale = values.mean(axis=0), np.where(deviations > 0, deviations, 1.0)
+    found = fit_clusters((values - means) / scale)
+    return pd.DataFrame(
+        {
+            "cluster": range(len(found.centres)),
+            "mood_state_name": names_of(found.centres, list(FEATURE_WORDS.values())),
+            "silhouette": found.silhouettes,
+            "centre": list(found.centres * scale + means),
+            "scale": [scale] * len(found.centres),
+        }
+    )
+
+
+def _nearest(recordings: DataFrame, centres: DataFrame) -> DataFrame:
+    """The cluster of each recording: by squared distance in standard deviations, of equals the first."""
+    gaps = [(F.col(name) - F.col("centre")[i]) / F.col("scale")[i] for i, name in enumerate(FEATURE_WORDS)]
+    distance = steady(sum((gap * gap for gap in gaps), start=F.lit(0.0)))
+    return (
+        recordings.crossJoin(F.broadcast(centres))
+        .groupBy("recording_key")
+        .agg(
+            F.min_by(F.struct("cluster", "mood_state_name", "silhouette"), F.struct(distance, "cluster")).alias(
+                "nearest"
+            )
+        )
+        .select("recording_key", "nearest.*")
+    )
+
+
+def _description() -> Column:
+    """What sets the cluster apart from all measured plays, in its numbers."""
+    everything = Window.partitionBy()
+    plays = F.sum("member_count").over(everything)
+
+    def against_all(name: str) -> Column:
+        column = F.col(f"avg_{name}")
+        overall = F.sum(column * F.col("member_count")).over(everything) / plays
+        return sentence("%s %s (%s the mean of all)", F.lit(name), number(column), compared(column - overall))
+
+    return sentence(
+        "%s of %s measured plays (%s), %s tracks: %s. A slice of a continuum, not a type: silhouette %s, where 1 is "
+        "set apart and 0 is not.",
+        F.col("member_count"),
+        plays,
+        percent(F.col("member_count") / plays),
+        F.col("track_count"),
+        F.concat_ws(", ", *(against_all(name) for name in AVERAGED[:4])),
+        number(F.col("silhouette")),
+    )

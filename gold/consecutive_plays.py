@@ -1,0 +1,38 @@
+"""Which measured play follows which within a session?"""
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from silver.feature_source import is_measured
+
+# A change of exactly 0.2 must not turn into 0.20000000000000007.
+DIGITS = 9
+
+
+def consecutive_measured_plays(listening_with_features: DataFrame) -> DataFrame:
+    """Pairs of consecutive measured plays of a session; its last measured play begins no pair.
+
+    Plays without measured valence and energy are passed over: they do not part their neighbours. So a pair says how the
+    known music of a session moves on, with or without unknown music in between.
+
+    Returns:
+        One row per pair: hour_of_day (of the later play), mood_category, next_mood_category, valence_change and
+        energy_change (later minus earlier).
+    """
+    known = is_measured() & F.col("valence").isNotNull() & F.col("energy").isNotNull()
+    in_session = Window.partitionBy("session_id").orderBy("played_at", "play_id")
+
+    def following(column: str) -> Column:
+        return F.lead(column).over(in_session)
+
+    return (
+        listening_with_features.where(known)
+        .select(
+            following("hour_of_day").alias("hour_of_day"),
+            "mood_category",
+            following("mood_category").alias("next_mood_category"),
+            F.round(following("valence") - F.col("valence"), DIGITS).alias("valence_change"),
+            F.round(following("energy") - F.col("energy"), DIGITS).alias("energy_change"),
+        )
+        .where("hour_of_day IS NOT NULL")
+    )

@@ -1,0 +1,33 @@
+"""When in the week does the listener play music, and how does it sound then?"""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.contract import expression, in_range, table
+from silver.feature_source import is_featured
+
+AVERAGED_FEATURES = ("valence", "energy", "danceability", "acousticness", "tempo")
+
+
+@table(
+    grain="One row per local weekday and hour with at least one play.",
+    key="day_of_week hour_of_day",
+    columns=(
+        "hour_of_day day_of_week day_name part_of_day is_weekend play_count featured_play_count "
+        "avg_valence avg_energy avg_danceability avg_acousticness avg_tempo"
+    ),
+    checks=[
+        in_range("hour_of_day", 0, 23),
+        in_range("day_of_week", 0, 6),
+        expression("featured plays are plays", "featured_play_count <= play_count"),
+    ],
+    caveats=["features_from_catalogue", "features_estimated", "synthetic_features", "track_not_listener"],
+)
+def listening_patterns_by_time(listening_with_features: DataFrame) -> DataFrame:
+    """Counts are of all plays, averages of the featured ones; an hour without featured plays has null averages."""
+    by_hour = listening_with_features.groupBy("hour_of_day", "day_of_week", "day_name", "part_of_day", "is_weekend")
+    return by_hour.agg(
+        F.count("*").alias("play_count"),
+        F.count_if(is_featured()).alias("featured_play_count"),
+        *(F.avg(feature).alias(f"avg_{feature}") for feature in AVERAGED_FEATURES),
+    )

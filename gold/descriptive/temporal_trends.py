@@ -1,0 +1,90 @@
+"""How do listening and the mood of the music change from date to date?
+
+Tracks are counted by recording: another release of a known song is no new track. Figures over 7 dates give every play
+the same weight, so a date with few plays moves them little; `total_plays_7d` is a sum. The first 6 dates have fewer
+dates behind them.
+"""
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from lakehouse.contract import expression, table
+
+MS_PER_MINUTE = 60_000
+ROLLING_DATES = 7
+ROLLING_FEATURES = ("valence", "energy")
+ZERO_WITHOUT_PLAYS = (
+    "total_plays", "minutes_played", "distinct_tracks", "distinct_artists", "new_tracks", "weekend_plays",
+)  # fmt: skip
+
+
+@table(
+    grain="One row per local date from the first play to the last, also dates without plays.",
+    key="date",
+    columns=(
+        "date total_plays minutes_played distinct_tracks distinct_artists new_tracks avg_valence avg_energy avg_tempo "
+        "weekend_plays avg_valence_7d avg_energy_7d total_plays_7d"
+    ),
+    checks=[
+        expression("tracks are at most plays", "distinct_tracks <= total_plays"),
+        expression("new tracks are tracks", "new_tracks <= distinct_tracks"),
+        expression("7 dates include this one", "total_plays_7d >= total_plays"),
+    ],
+    caveats=["features_from_catalogue", "features_estimated", "synthetic_features", "track_not_listener"],
+)
+def temporal_trends(listening_with_features: DataFrame) -> DataFrame:
+    """A date without plays has counts of 0 and averages of null."""
+    daily = (
+        _calendar(listening_with_features)
+        .join(_by_date(listening_with_features), on="date", how="left")
+        .join(_new_tracks(listening_with_features), on="date", how="left")
+        .fillna(0, subset=list(ZERO_WITHOUT_PLAYS))
+    )
+    # Every date has its row, so rows are dates.
+    week = Window.orderBy("date").rowsBetween(1 - ROLLING_DATES, Window.currentRow)
+    rolling_means = (
+        F.try_divide(F.sum(f"{name}_sum").over(week), F.sum(f"{name}_plays").over(week)).alias(f"avg_{name}_7d")
+        for name in ROLLING_FEATURES
+    )
+    return daily.select(
+        "date",
+        "total_plays",
+        "minutes_played",
+        "distinct_tracks",
+        "distinct_artists",
+        "new_tracks",
+        "avg_valence",
+        "avg_energy",
+        "avg_tempo",
+        "weekend_plays",
+        *rolling_means,
+        F.sum("total_plays").over(week).cast("double").alias("total_plays_7d"),
+    )
+
+
+def _calendar(plays: DataFrame) -> DataFrame:
+    """Every date from the first play to the last; none without plays."""
+    span = plays.agg(F.sequence(F.min("date"), F.max("date")).alias("dates"))
+    return span.select(F.explode("dates").alias("date"))
+
+
+def _by_date(plays: DataFrame) -> DataFrame:
+    """Figures of the dates with plays, and the sums and counts that make means over several dates."""
+    return plays.groupBy("date").agg(
+        F.count("*").alias("total_plays"),
+        (F.sum("ms_played") / MS_PER_MINUTE).alias("minutes_played"),
+        F.count_distinct("recording_key").alias("distinct_tracks"),
+        F.count_distinct("artist_name").alias("distinct_artists"),
+        F.avg("valence").alias("avg_valence"),
+        F.avg("energy").alias("avg_energy"),
+        F.avg("tempo").alias("avg_tempo"),
+        F.count_if("is_weekend").alias("weekend_plays"),
+        *(F.sum(name).alias(f"{name}_sum") for name in ROLLING_FEATURES),
+        *(F.count(name).alias(f"{name}_plays") for name in ROLLING_FEATURES),
+    )
+
+
+def _new_tracks(plays: DataFrame) -> DataFrame:
+    """How many recordings were first heard on each date that has any."""
+    first_heard = plays.groupBy("recording_key").agg(F.min("date").alias("date"))
+    return first_heard.groupBy("date").agg(F.count("*").alias("new_tracks"))

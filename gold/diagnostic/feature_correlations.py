@@ -1,0 +1,92 @@
+"""Which audio features go together in the listener's music, and do they in music at large?"""
+
+from itertools import combinations
+
+import pandas as pd
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from gold import cluster_robust
+from gold.bounded import in_pandas
+from lakehouse.columns import AUDIO_FEATURES
+from lakehouse.contract import accepted_values, expression, in_range, table
+from silver.feature_source import is_measured
+
+PAIRS = list(combinations(AUDIO_FEATURES, 2))
+PAIR = ("feature1", "feature2")
+# Cohen 1988, section 3.2: |r| of 0.1 is small, 0.3 medium, 0.5 large.
+STRENGTHS = ((0.5, "Strong"), (0.3, "Moderate"), (0.1, "Weak"))
+NEGLIGIBLE = "Negligible"
+MAX_CATALOGUE_TRACKS = 200_000
+DIGITS = 9
+
+
+@table(
+    grain="One row per unordered pair of audio features, feature1 before feature2 in their fixed order.",
+    key="feature1 feature2",
+    columns="feature1 feature2 correlation strength sample_size p_value catalogue_correlation",
+    checks=[
+        in_range("correlation", -1, 1),
+        in_range("catalogue_correlation", -1, 1),
+        in_range("p_value", 0, 1),
+        accepted_values("strength", *(name for _, name in STRENGTHS), NEGLIGIBLE),
+        expression("a p-value comes with a correlation", "p_value IS NULL OR correlation IS NOT NULL"),
+    ],
+    caveats=["features_from_catalogue", "measured_only", "track_not_listener"],
+)
+def feature_correlations(listening_with_features: DataFrame, catalogue_tracks: DataFrame) -> DataFrame:
+    """Pearson's r over measured plays that have both features, and over all catalogue tracks that have both.
+
+    The p-value is that of the slope of one feature over the other (`gold.cluster_robust.of_slope`); it is for one pair,
+    not corrected for looking at all of them. Key is a circle and is treated as a number: read its rows with care. Above
+    the stated bounds a fixed random sample is taken.
+    """
+    own = in_pandas(
+        listening_with_features.where(is_measured()).select("play_id", "recording_key", "date", *AUDIO_FEATURES),
+        _own_correlations,
+        "feature1 string, feature2 string, correlation double, sample_size bigint, p_value double",
+        key="play_id",
+        max_rows=cluster_robust.MAX_PLAYS,
+    )
+    catalogue = in_pandas(
+        catalogue_tracks.select("track_id", *AUDIO_FEATURES),
+        _catalogue_correlations,
+        "feature1 string, feature2 string, catalogue_correlation double",
+        key="track_id",
+        max_rows=MAX_CATALOGUE_TRACKS,
+    )
+    return own.join(catalogue, on=list(PAIR), how="full").select(
+        *PAIR,
+        "correlation",
+        _strength(F.col("correlation")).alias("strength"),
+        F.coalesce("sample_size", F.lit(0)).alias("sample_size"),
+        "p_value",
+        "catalogue_correlation",
+    )
+
+
+def _strength(correlation: Column) -> Column:
+    size = F.round(F.abs(correlation), DIGITS)
+    strength = F.when(correlation.isNull(), None)
+    for least, name in STRENGTHS:
+        strength = strength.when(size >= least, name)
+    return strength.otherwise(NEGLIGIBLE)
+
+
+def _own_correlations(plays: pd.DataFrame) -> pd.DataFrame:
+    matrix, rows = _pearson(plays), []
+    for pair in PAIRS:
+        both = plays.dropna(subset=list(pair))
+        rows.append((*pair, matrix.loc[pair], len(both), cluster_robust.of_slope(both, *pair).p_value))
+    return pd.DataFrame(rows, columns=[*PAIR, "correlation", "sample_size", "p_value"])
+
+
+def _catalogue_correlations(tracks: pd.DataFrame) -> pd.DataFrame:
+    matrix = _pearson(tracks)
+    rows = [(*pair, matrix.loc[pair]) for pair in PAIRS]
+    return pd.DataFrame(rows, columns=[*PAIR, "catalogue_correlation"])
+
+
+def _pearson(rows: pd.DataFrame) -> pd.DataFrame:
+    """Pearson's r of all pairs, each over the rows that have both; NaN where one has no spread."""
+    return rows[list(AUDIO_FEATURES)].astype(float).corr().clip(-1, 1)

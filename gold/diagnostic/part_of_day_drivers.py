@@ -1,0 +1,97 @@
+"""What sets the music of each part of the day apart from the rest of the day?"""
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from gold import cluster_robust
+from gold.bounded import in_pandas
+from lakehouse.columns import AUDIO_FEATURES, COLUMNS
+from lakehouse.contract import accepted_values, expression, in_range, table
+from silver.feature_source import is_featured, is_measured
+
+# Key, mode and time signature name things; means of them say nothing.
+CANDIDATES = tuple(name for name in AUDIO_FEATURES if COLUMNS[name].type == "double")
+AVERAGED = ("valence", "energy", "danceability", "acousticness", "instrumentalness", "tempo")
+DRIVER = ("top_driver", "driver_effect_size", "driver_ci_low", "driver_ci_high")
+DIGITS = 9
+
+
+@table(
+    grain="One row per part of day with at least one play.",
+    key="part_of_day",
+    columns=(
+        "part_of_day total_plays avg_valence avg_energy avg_danceability avg_acousticness avg_instrumentalness "
+        "avg_tempo featured_play_count sample_size valence_stddev energy_stddev top_driver driver_effect_size "
+        "driver_ci_low driver_ci_high"
+    ),
+    checks=[
+        accepted_values("part_of_day", "morning", "afternoon", "evening", "night"),
+        accepted_values("top_driver", *CANDIDATES),
+        in_range("avg_valence", 0, 1),
+        expression("interval is not upside down", "driver_ci_low <= driver_ci_high"),
+    ],
+    caveats=["features_from_catalogue", "features_estimated", "clock_time_weak", "track_not_listener"],
+)
+def part_of_day_drivers(listening_with_features: DataFrame) -> DataFrame:
+    """Averages rest on featured plays; spread and driver on measured ones, for estimates lie too close together.
+
+    The top driver is the feature with the largest Cohen's d in size: the mean here less that of all other parts of the
+    day, in pooled standard deviations (Cohen 1988, "Statistical Power Analysis for the Behavioral Sciences", section
+    2.2). Its interval is that of `gold.cluster_robust.of_difference` in the same unit, widened for the choice among
+    all candidates (Bonferroni): zero inside it means that nothing sets this part of the day apart for sure.
+    """
+    by_part = listening_with_features.groupBy("part_of_day").agg(
+        F.count(F.lit(1)).alias("total_plays"),
+        *(F.avg(name).alias(f"avg_{name}") for name in AVERAGED),
+        F.count_if(is_featured()).alias("featured_play_count"),
+        F.count_if(is_measured()).alias("sample_size"),
+        *(F.stddev_samp(F.when(is_measured(), F.col(name))).alias(f"{name}_stddev") for name in ("valence", "energy")),
+    )
+    drivers = in_pandas(
+        listening_with_features.where(is_measured()).select(
+            "play_id", "part_of_day", "recording_key", "date", *CANDIDATES
+        ),
+        _drivers,
+        "part_of_day string, top_driver string, driver_effect_size double, driver_ci_low double, driver_ci_high double",
+        key="play_id",
+        max_rows=cluster_robust.MAX_PLAYS,
+    )
+    return by_part.join(drivers, on="part_of_day", how="left").select(
+        "part_of_day", "total_plays", *(f"avg_{name}" for name in AVERAGED), "featured_play_count", "sample_size",
+        "valence_stddev", "energy_stddev", *DRIVER,
+    )  # fmt: skip
+
+
+def _drivers(plays: pd.DataFrame) -> pd.DataFrame:
+    """The top driver of each part of the day that has one."""
+    rows = []
+    for part in sorted(plays["part_of_day"].unique()):
+        inside = plays["part_of_day"] == part
+        effects = {name: round(_cohens_d(plays[name], inside), DIGITS) for name in CANDIDATES}
+        known = [name for name in CANDIDATES if np.isfinite(effects[name])]
+        if known:
+            top = max(known, key=lambda name: abs(effects[name]))  # of equal ones the first in the fixed order
+            rows.append((part, top, effects[top], *_interval(plays, top, inside)))
+    return pd.DataFrame(rows, columns=["part_of_day", *DRIVER])
+
+
+def _interval(plays: pd.DataFrame, feature: str, inside: pd.Series) -> tuple[float, float]:
+    confidence = 1 - (1 - cluster_robust.CONFIDENCE) / len(CANDIDATES)
+    found = cluster_robust.of_difference(plays, feature, inside, confidence)
+    deviation = _pooled_deviation(plays.loc[inside, feature], plays.loc[~inside, feature])
+    return found.ci_low / deviation, found.ci_high / deviation
+
+
+def _cohens_d(values: pd.Series, inside: pd.Series) -> float:
+    """Cohen's d of the values inside against the others; NaN below two values on a side or without spread."""
+    here, elsewhere = values[inside], values[~inside]
+    deviation = _pooled_deviation(here, elsewhere)
+    return float((here.mean() - elsewhere.mean()) / deviation) if deviation > 0 else np.nan
+
+
+def _pooled_deviation(here: pd.Series, elsewhere: pd.Series) -> float:
+    freedom, freedom_elsewhere = here.count() - 1, elsewhere.count() - 1
+    squares = freedom * here.var() + freedom_elsewhere * elsewhere.var()
+    return float(np.sqrt(squares / (freedom + freedom_elsewhere)))

@@ -1,0 +1,79 @@
+"""Does the listener play other music at weekends than on weekdays, or more of it?"""
+
+import pandas as pd
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from gold import cluster_robust
+from gold.bounded import in_pandas
+from lakehouse.contract import accepted_values, in_range, table
+from silver.feature_source import is_featured, is_measured
+
+WEEKEND, WEEKDAY = "Weekend", "Weekday"
+AVERAGED = ("valence", "energy", "danceability", "tempo", "acousticness")
+TEST = ("valence_p_value", "valence_difference_ci_low", "valence_difference_ci_high")
+
+
+@table(
+    grain="One row each for 'Weekday' and 'Weekend', if it has plays.",
+    key="period",
+    columns=(
+        "period total_plays plays_per_day avg_valence avg_energy avg_danceability avg_tempo avg_acousticness "
+        "featured_play_count sample_size valence_stddev energy_stddev valence_difference valence_p_value "
+        "valence_difference_ci_low valence_difference_ci_high"
+    ),
+    checks=[accepted_values("period", WEEKDAY, WEEKEND), in_range("valence_p_value", 0, 1)],
+    caveats=["features_from_catalogue", "features_estimated", "clock_time_weak", "track_not_listener"],
+)
+def weekend_vs_weekday(listening_with_features: DataFrame) -> DataFrame:
+    """Averages and their difference rest on featured plays; spread, p-value and interval on measured ones alone.
+
+    The test is `gold.cluster_robust.of_difference`. plays_per_day counts the calendar dates from the first play to the
+    last, also those without plays.
+    """
+    plays = listening_with_features.withColumn("period", _period(F.col("is_weekend")))
+    by_period = plays.groupBy("period").agg(
+        F.count(F.lit(1)).alias("total_plays"),
+        *(F.avg(name).alias(f"avg_{name}") for name in AVERAGED),
+        F.count_if(is_featured()).alias("featured_play_count"),
+        F.count_if(is_measured()).alias("sample_size"),
+        *(F.stddev_samp(F.when(is_measured(), F.col(name))).alias(f"{name}_stddev") for name in ("valence", "energy")),
+    )
+    test = in_pandas(
+        plays.where(is_measured()).select("play_id", "is_weekend", "recording_key", "date", "valence"),
+        _test,
+        f"period string, {', '.join(f'{name} double' for name in TEST)}",
+        key="play_id",
+        max_rows=cluster_robust.MAX_PLAYS,
+    )
+    both_rows = Window.partitionBy()
+    weekend, weekday = (
+        F.max(F.when(F.col("period") == period, F.col("avg_valence"))).over(both_rows) for period in (WEEKEND, WEEKDAY)
+    )
+    return (
+        by_period.join(_calendar_dates(plays), on="period", how="inner")
+        .join(test, on="period", how="left")
+        .select(
+            "period", "total_plays", (F.col("total_plays") / F.col("date_count")).alias("plays_per_day"),
+            *(f"avg_{name}" for name in AVERAGED), "featured_play_count", "sample_size", "valence_stddev",
+            "energy_stddev", (weekend - weekday).alias("valence_difference"), *TEST,
+        )
+    )  # fmt: skip
+
+
+def _period(is_weekend: Column) -> Column:
+    return F.when(is_weekend, WEEKEND).otherwise(WEEKDAY)
+
+
+def _calendar_dates(plays: DataFrame) -> DataFrame:
+    """How many dates of each period lie between the first play and the last."""
+    span = plays.agg(F.min("date").alias("first"), F.max("date").alias("last"))
+    dates = span.select(F.explode(F.sequence("first", "last")).alias("date"))
+    return dates.groupBy(_period(F.weekday("date") >= 5).alias("period")).agg(F.count(F.lit(1)).alias("date_count"))
+
+
+def _test(plays: pd.DataFrame) -> pd.DataFrame:
+    """The same test on both rows."""
+    found = cluster_robust.of_difference(plays, "valence", plays["is_weekend"])
+    values = (found.p_value, found.ci_low, found.ci_high)
+    return pd.DataFrame([(WEEKDAY, *values), (WEEKEND, *values)], columns=["period", *TEST])

@@ -1,0 +1,236 @@
+"""Rows of model_performance_metrics: every model beside its baselines, on the catalogue and on the listener."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gold.predictive.evaluation import Evaluated, evaluate_classes, evaluate_regression
+from gold.predictive.feature_models import decide, score_catalogue
+from gold.predictive.model_building import PROBABILITIES, TrainedModel, predict_feature, predict_moods
+from gold.predictive.model_parameters import N_MOODS, HoldoutBy, ModelParameters, ModelSpec
+from gold.predictive.training_set import TrainingSet
+from silver.artist_estimate_model import IMPUTED_FEATURES
+from silver.recording_groups import FloatArray, IntArray
+
+METRICS = ("r2", "rmse", "mae", "accuracy", "f1", "log_loss", "ece", "coverage_90", "skill")
+TREES, LINEAR, CONSTANT, SHRUNKEN = "hist_gradient_boosting", "linear_baseline", "constant_baseline", "shrunken_mean"
+
+CROSS_FITTED = "catalogue, cross-fitted by recording"
+UNSEEN = "catalogue, cross-fitted by artist"
+RECALIBRATED = "; line and bounds from the listener's tracks of other artists"
+# How each column of predictions came about: model_type and training_approach.
+VARIANTS = {
+    "predicted": (TREES, CROSS_FITTED),
+    "artist_unseen": (TREES, UNSEEN),
+    "linear": (LINEAR, f"{CROSS_FITTED}; not fitted to the listener"),
+    "listener_mean": (CONSTANT, "mean of the listener's tracks of other artists"),
+    "catalogue_mean": (CONSTANT, "mean of the catalogue"),
+    "listener_shares": (CONSTANT, "mood shares of the listener's tracks of other artists"),
+    "catalogue_shares": (CONSTANT, "mood shares of the catalogue; chosen is the majority"),
+}
+# Variants with bounds, and the prefix of their columns.
+BOUNDED = {"predicted": "", "artist_unseen": "artist_unseen_"}
+
+
+def metric_row(
+    spec_name: str,
+    variant: str,
+    evaluation: str,
+    segment: str,
+    train_size: int,
+    primary_metric: str,
+    evaluated: Evaluated,
+    baseline_score: float,
+    note: str = "",
+) -> dict[str, Any]:
+    """One row in the contract's columns, without model_version and trained_at."""
+    model_type, approach = VARIANTS[variant]
+    own = variant in ("predicted", "artist_unseen")
+    if own and evaluation == "listener" and primary_metric == "mae":
+        approach += RECALIBRATED
+    return {
+        "model_name": spec_name if own else f"{spec_name}_{variant}",
+        "model_type": model_type,
+        "training_approach": approach,
+        "evaluation": evaluation,
+        "segment": segment,
+        "train_size": train_size,
+        "test_size": evaluated.test_size,
+        "test_tracks": evaluated.test_tracks,
+        **{name: evaluated.metrics.get(name, np.nan) for name in METRICS},
+        "primary_metric": primary_metric,
+        "ci_low": evaluated.ci_low,
+        "ci_high": evaluated.ci_high,
+        "baseline_score": baseline_score,
+        "beats_baseline": evaluated.beats(baseline_score, primary_metric),
+        "note": "; ".join(filter(None, (note, evaluated.note))),
+    }
+
+
+def cross_validation_rows(
+    trained: TrainedModel, training: TrainingSet, spec: ModelSpec, parameters: ModelParameters
+) -> list[dict[str, Any]]:
+    """Grouped cross-validation on the catalogue, by recording and by artist; baselines by recording.
+
+    It overstates what a listener gets: their music is not a sample of the catalogue.
+    """
+    rows = []
+    baseline = "catalogue_mean" if spec.kind == "regression" else "catalogue_shares"
+    variants: tuple[tuple[str, str, Any, HoldoutBy], ...] = (
+        (baseline, "cv_recording", None, "recording"),
+        ("predicted", "cv_recording", trained.by_recording, "recording"),
+        ("linear", "cv_recording", trained.linear, "recording"),
+        ("artist_unseen", "cv_artist", trained.by_artist, "artist"),
+    )
+    score_to_beat = float("nan")
+    for variant, evaluation, model, by in variants:
+        if model is None:
+            values = np.tile(trained.by_recording.target_mean, (len(training.rows), 1))
+        else:
+            values = score_catalogue(model, training, by).to_numpy()
+        evaluated = _evaluate_catalogue(values, trained, training, spec, parameters, variant)
+        if model is None:
+            score_to_beat = evaluated.metrics[spec.primary_metric]
+        size, note = (model.train_size, model.reason) if model else (0, trained.by_recording.reason)
+        rows.append(
+            metric_row(
+                spec.name, variant, evaluation, "catalogue", size, spec.primary_metric, evaluated, score_to_beat, note
+            )
+        )
+    return rows
+
+
+def _evaluate_catalogue(
+    values: FloatArray,
+    trained: TrainedModel,
+    training: TrainingSet,
+    spec: ModelSpec,
+    parameters: ModelParameters,
+    variant: str,
+) -> Evaluated:
+    truth = _truth(training.rows, spec)
+    weight = np.ones(len(truth))
+    artist = training.rows["artists"].fillna("").to_numpy()
+    mean = trained.by_recording.target_mean
+    if spec.kind == "regression":
+        predicted = values[:, 0] if values.shape[1] else np.full(len(truth), np.nan)
+        width = trained.catalogue_half_width if variant == "predicted" else np.nan
+        bounds = (predicted - width, predicted + width)
+        return evaluate_regression(truth, predicted, weight, artist, float(mean[0]), parameters, bounds)
+    if values.shape[1] != N_MOODS:
+        values = np.full((len(truth), N_MOODS), np.nan)
+    alpha = parameters.prior_alpha if variant in ("predicted", "artist_unseen") else 0.0
+    return evaluate_classes(truth, values, decide(values, mean, alpha), weight, artist, mean, parameters)
+
+
+def _truth(rows: pd.DataFrame, spec: ModelSpec) -> FloatArray:
+    if spec.target not in rows:
+        return np.full(len(rows), np.nan)
+    return rows[spec.target].to_numpy(dtype=float, na_value=np.nan)
+
+
+def listener_rows(
+    trained: TrainedModel, spec: ModelSpec, measured: pd.DataFrame, parameters: ModelParameters
+) -> list[dict[str, Any]]:
+    """The model and its baselines on the listener's measured tracks, per play (the headline) and per track."""
+    rows = []
+    if spec.kind == "regression":
+        scored = predict_feature(trained, spec, measured, parameters)
+        segments = _regression_segments(scored, measured, trained, parameters)
+        baseline = "listener_mean"
+    else:
+        moods = predict_moods(trained, measured, parameters)
+        segments = _class_segments(moods, measured, trained, parameters)
+        baseline = "listener_shares"
+    evaluated = dict(segments)
+    for (variant, weighting), result in evaluated.items():
+        segment = weighting
+        if variant == "artist_unseen":
+            segment = "artist_unseen" if weighting == "per_play" else "artist_unseen_per_track"
+        model = {"artist_unseen": trained.by_artist, "linear": trained.linear}.get(variant, trained.by_recording)
+        size = 0 if VARIANTS[variant][0] == CONSTANT else model.train_size
+        to_beat = evaluated[(baseline, weighting)].metrics[spec.primary_metric]
+        rows.append(
+            metric_row(
+                spec.name, variant, "listener", segment, size, spec.primary_metric, result, to_beat, model.reason
+            )
+        )
+    return rows
+
+
+Segment = tuple[tuple[str, str], Evaluated]
+
+
+def _weights(measured: pd.DataFrame) -> Iterator[tuple[str, FloatArray]]:
+    yield "per_play", measured["plays"].to_numpy(dtype=float)
+    yield "per_track", np.ones(len(measured))
+
+
+def _regression_segments(
+    scored: pd.DataFrame, measured: pd.DataFrame, trained: TrainedModel, parameters: ModelParameters
+) -> Iterator[Segment]:
+    truth = scored["truth"].to_numpy()
+    artist = measured["artist_name"].fillna("").to_numpy()
+    mean = float(trained.by_recording.target_mean[0])
+    for weighting, weight in _weights(measured):
+        for variant in ("listener_mean", "catalogue_mean", "linear", "predicted", "artist_unseen"):
+            column, bounds = variant, None
+            if variant in BOUNDED:
+                prefix = BOUNDED[variant]
+                column = f"{prefix}predicted"
+                bounds = scored[f"{prefix}lower_90"].to_numpy(), scored[f"{prefix}upper_90"].to_numpy()
+            values = scored[column].to_numpy(dtype=float)
+            yield (variant, weighting), evaluate_regression(truth, values, weight, artist, mean, parameters, bounds)
+
+
+def _class_segments(
+    moods: dict[str, pd.DataFrame], measured: pd.DataFrame, trained: TrainedModel, parameters: ModelParameters
+) -> Iterator[Segment]:
+    artist = measured["artist_name"].fillna("").to_numpy()
+    shares = trained.by_recording.target_mean
+    for weighting, weight in _weights(measured):
+        for variant, frame in moods.items():
+            chosen: IntArray = frame["chosen"].to_numpy()
+            truth, values = frame["truth"].to_numpy(), frame[PROBABILITIES].to_numpy()
+            yield (variant, weighting), evaluate_classes(truth, values, chosen, weight, artist, shares, parameters)
+
+
+def artist_estimate_rows(
+    judged: pd.DataFrame,
+    measured: pd.DataFrame,
+    catalogue_means: dict[str, float],
+    train_size: int,
+    parameters: ModelParameters,
+) -> list[dict[str, Any]]:
+    """The artist estimate and its baselines per feature, on the measured tracks whose artist is known.
+
+    Args:
+        judged: Result of `artist_estimate_model.evaluate`.
+        measured: The measured tracks it was made from: artist_name, plays.
+        catalogue_means: Mean of each feature over the catalogue.
+        train_size: Recordings the estimate rests on.
+        parameters: Bootstrap.
+    """
+    rows = []
+    for feature in IMPUTED_FEATURES:
+        one = judged[judged["feature_name"] == feature].reset_index(drop=True)
+        known = one["predicted"].notna().to_numpy()
+        mean = catalogue_means.get(feature, float("nan"))
+        one, tracks = one[known].assign(catalogue_mean=mean), measured.reset_index(drop=True)[known]
+        artist = tracks["artist_name"].fillna("").to_numpy()
+        for segment, weight in _weights(tracks):
+            to_beat = float("nan")
+            for variant in ("listener_mean", "catalogue_mean", "predicted"):
+                bounds = (one["lower_90"].to_numpy(), one["upper_90"].to_numpy()) if variant == "predicted" else None
+                values, truth = one[variant].to_numpy(dtype=float), one["truth"].to_numpy(dtype=float)
+                result = evaluate_regression(truth, values, weight, artist, mean, parameters, bounds)
+                if variant == "listener_mean":
+                    to_beat = result.metrics["mae"]
+                size = train_size if variant == "predicted" else 0
+                row = metric_row(
+                    f"artist_estimate_{feature}", variant, "listener", segment, size, "mae", result, to_beat
+                )
+                rows.append(row if variant != "predicted" else {**row, "model_type": SHRUNKEN})
+    return rows

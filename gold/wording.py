@@ -1,0 +1,37 @@
+"""Numbers in sentences. Values are rounded to 9 digits first, so that texts do not depend on the order of additions."""
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+DIGITS = 9
+UNKNOWN = "unknown"
+
+
+def steady(value: Column) -> Column:
+    """The value without the noise of adding in another order; compare this with thresholds."""
+    return F.round(value, DIGITS)
+
+
+def number(value: Column, digits: int = 2) -> Column:
+    """The value with so many decimals: '0.62'."""
+    return F.when(value.isNull(), UNKNOWN).otherwise(F.format_string(f"%.{digits}f", steady(value)))
+
+
+def percent(share: Column) -> Column:
+    """A share as a whole percentage: '62 %'."""
+    return F.concat(number(share * 100, digits=0), F.lit(" %"))
+
+
+def compared(difference: Column) -> Column:
+    """A difference in words: '0.08 above', '0.08 below' or 'level with', to be followed by what it is compared with."""
+    rounded = F.round(steady(difference), 2)
+    return (
+        F.when(difference.isNull(), "not comparable with")
+        .when(rounded == 0, "level with")
+        .otherwise(F.concat(number(F.abs(rounded)), F.when(rounded > 0, " above").otherwise(" below")))
+    )
+
+
+def sentence(template: str, *values: Column) -> Column:
+    """The template with a value in place of each '%s'."""
+    return F.format_string(template, *values)

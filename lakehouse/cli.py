@@ -1,0 +1,210 @@
+"""The command line: `lakehouse --help`."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from lakehouse.errors import LakehouseError, UsageError
+from lakehouse.settings import load_settings
+
+# Heavy imports (Spark, pandas) happen inside the commands: help and runs without news answer at once.
+
+app = typer.Typer(
+    name="lakehouse",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="""Your own music listening as a lakehouse.
+
+    Bring Spotify's privacy export and the Kaggle catalogue of tracks, then build the tables:
+
+      lakehouse catalogue           # the catalogue with audio features
+      lakehouse import my_spotify_data.zip
+      lakehouse run                 # bronze, silver and gold
+      lakehouse status              # what is there
+
+    Settings come from the environment and the file .env; .env.example explains each.
+    """,
+)
+out = Console()
+err = Console(stderr=True)
+
+
+@app.command()
+def run(
+    select: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--select", "-s", metavar="TABLE", help="Build only this table and what it is made from; repeatable."
+        ),
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Rebuild tables even where nothing changed.")] = False,
+    trigger: Annotated[str, typer.Option(hidden=True)] = "manual",
+) -> None:
+    """Take waiting files from the import folder and bring every table up to date.
+
+    A table is rebuilt only when its inputs, its code or its settings changed. Without news nothing starts.
+    """
+    from lakehouse import report, runner
+
+    settings = load_settings()
+    with _progress("run") as progress:
+        summary = runner.run(settings, select=select or (), full=full, trigger=trigger, progress=progress)
+    report.print_run(out, summary, settings)
+    _exit_on(summary.errors)
+
+
+@app.command("import")
+def import_(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Zips, folders or files of listening history.")
+    ],
+) -> None:
+    """Import Spotify's privacy export, extended or short, or recorded Web API answers.
+
+    Every record is accounted for; importing anything again changes nothing. `lakehouse run` then rebuilds the tables.
+    """
+    from lakehouse import report, runner
+
+    settings = load_settings()
+    _require(paths)
+    with _progress("import") as progress:
+        summary = runner.import_files(settings, paths, progress=progress)
+    if summary.imported:
+        report.print_import(out, summary.imported)
+    _exit_on(summary.errors)
+
+
+@app.command()
+def catalogue(
+    path: Annotated[
+        Path | None, typer.Argument(help="The catalogue as csv, csv.gz or zip; without it, download.")
+    ] = None,
+) -> None:
+    """Take the Kaggle catalogue of tracks with audio features: a file of yours, or a fresh download."""
+    from lakehouse import kaggle_download, report, runner
+
+    settings = load_settings()
+    if path is None:
+        with err.status("downloading the catalogue from Kaggle"):
+            path = kaggle_download.kaggle_catalogue(settings.kaggle_csv)
+    _require([path])
+    with _progress("catalogue") as progress:
+        summary = runner.import_files(settings, [], catalogue=path, progress=progress)
+    if summary.imported:
+        report.print_import(out, summary.imported)
+    _exit_on(summary.errors)
+
+
+@app.command()
+def status() -> None:
+    """Show tables with rows, versions and freshness, and how many plays have audio features."""
+    from lakehouse import report
+
+    report.print_status(out, load_settings())
+
+
+@app.command()
+def check() -> None:
+    """Run every check of every contract on the tables as they are stored."""
+    from lakehouse import report, runner
+
+    settings = load_settings()
+    with _progress("check") as progress:
+        failures = runner.check(settings, progress=progress)
+    report.print_check(out, failures)
+    _exit_on([f"{name}: {problem}" for name, problem in failures])
+
+
+@app.command("demo-data")
+def demo_data(
+    directory: Annotated[Path, typer.Argument(help="Folder to write to; created when missing.")],
+    seed: Annotated[int | None, typer.Option(help="Another seed makes another listener.")] = None,
+) -> None:
+    """Write a made-up catalogue and listening history, for trying the stack out.
+
+    Every id starts with `demo`; the first import of real data removes all of it from the lake.
+    """
+    from lakehouse.demo_data import write_demo_data
+
+    try:
+        files = write_demo_data(directory, seed=seed)
+    except OSError as error:
+        raise UsageError(f"cannot write the demo data: {error}") from None
+    out.print(f"catalogue  {files.catalogue}\nhistory    {files.history}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def docs() -> None:
+    """Regenerate the layers' README files (the data dictionary) from the contracts."""
+    from lakehouse.docs import write_docs
+
+    changed = write_docs(Path.cwd())
+    out.print("\n".join(f"wrote {path}" for path in changed) or "the data dictionary is up to date")
+
+
+def main() -> None:
+    """Entry point: errors become one line on stderr and an exit code, never a traceback.
+
+    Exit codes: 0 success, 1 failure, 2 wrong usage.
+    """
+    try:
+        app(standalone_mode=True)
+    except LakehouseError as error:
+        _fail(str(error), 2 if isinstance(error, UsageError) else 1)
+    except KeyboardInterrupt:
+        _fail("interrupted; the next run repairs what this one left", 1)
+    except Exception as error:
+        if os.environ.get("LAKEHOUSE_TRACEBACK"):
+            raise
+        _fail(
+            f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]} "
+            "(LAKEHOUSE_TRACEBACK=1 shows where; please report it)",
+            1,
+        )
+
+
+def _fail(message: str, code: int) -> None:
+    err.print(f"[bold red]error[/] {_escaped(message)}", highlight=False, soft_wrap=True)
+    sys.exit(code)
+
+
+def _exit_on(errors: list[str]) -> None:
+    for error in errors:
+        err.print(f"[bold red]error[/] {_escaped(error)}", highlight=False, soft_wrap=True)
+    if errors:
+        raise typer.Exit(1)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def _require(paths: list[Path]) -> None:
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path}: no such file or folder")
+
+
+@contextmanager
+def _progress(task_name: str) -> Iterator[Any]:
+    from lakehouse import runner
+
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        console=err, transient=True,
+    ) as bar:  # fmt: skip
+        task = bar.add_task(f"{task_name}: starting", total=None)
+        yield runner.Progress(
+            on_file=lambda name: bar.update(task, description=f"reading {_escaped(name)[-60:]}"),
+            on_plan=lambda tables: bar.update(task, description="building", total=tables, completed=0),
+            on_build=lambda build: bar.update(task, description=f"{build.status} {build.table.name}", advance=1),
+        )

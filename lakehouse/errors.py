@@ -1,0 +1,9 @@
+"""Errors that are told to the user in one line: what happened, where, and what to do."""
+
+
+class LakehouseError(Exception):
+    """A failure with a message for the user; the command ends with exit code 1."""
+
+
+class UsageError(LakehouseError):
+    """The user asked for something that cannot be; the command ends with exit code 2."""

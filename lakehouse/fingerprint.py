@@ -1,0 +1,62 @@
+"""Has a table's code changed? A fingerprint of its transform with everything it calls in the layer packages."""
+
+import ast
+import hashlib
+import importlib.util
+from functools import cache
+from pathlib import Path
+
+from lakehouse.contract import Table
+from lakehouse.registry import LAYERS
+
+
+def code_fingerprint(table: Table) -> str:
+    """Sha256 of the table's module, the layer modules it imports, and its contract; comments do not count."""
+    digest = hashlib.sha256()
+    for module in sorted(_closure(table.module)):
+        digest.update(f"{module}\n{_syntax(module)}\n".encode())
+    contract = (table.grain, table.key, table.columns, table.checks, table.caveats, table.min_rows)
+    digest.update(repr(contract).encode())
+    return digest.hexdigest()
+
+
+def _closure(module: str) -> set[str]:
+    found, waiting = set(), [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += _layer_imports(name)
+    return found
+
+
+@cache
+def _layer_imports(module: str) -> tuple[str, ...]:
+    imported: set[str] = set()
+    for node in ast.walk(ast.parse(_source(module))):
+        names: list[str] = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        imported.update(name for name in names if name.split(".")[0] in LAYERS and _file(name))
+    return tuple(imported)
+
+
+@cache
+def _syntax(module: str) -> str:
+    return ast.dump(ast.parse(_source(module)))
+
+
+def _source(module: str) -> str:
+    file = _file(module)
+    return file.read_text(encoding="utf-8") if file else ""
+
+
+@cache
+def _file(module: str) -> Path | None:
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    return Path(spec.origin) if spec and spec.origin else None

@@ -1,0 +1,24 @@
+"""What an import did; made by bronze, told by the command line."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class ImportReport:
+    """What an import did.
+
+    Attributes:
+        verdicts: records by file and verdict; they add up to all records of the files.
+        new_plays: rows added to bronze.
+        removed_demo: whether demo data made way for real data.
+        catalogue_rows: rows of the catalogue that was taken, 0 where none was.
+        ignored: files that are no listening history.
+        errors: one line per file that was refused.
+    """
+
+    verdicts: dict[str, dict[str, int]] = field(default_factory=dict)
+    new_plays: int = 0
+    removed_demo: bool = False
+    catalogue_rows: int = 0
+    ignored: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)

@@ -1,0 +1,35 @@
+"""Downloads the Kaggle catalogue."""
+
+import shutil
+from pathlib import Path
+
+from lakehouse.errors import LakehouseError
+
+KAGGLE_DATASET = "maharshipandya/-spotify-tracks-dataset"
+FILE_NAME = "dataset.csv"
+
+
+def kaggle_catalogue(target: Path) -> Path:
+    """Download the catalogue with kagglehub and put it at `target`.
+
+    Raises:
+        LakehouseError: there is no network, or Kaggle refuses; says how to get the file by hand.
+    """
+    import kagglehub
+
+    try:
+        folder = Path(kagglehub.dataset_download(KAGGLE_DATASET))
+    except Exception as error:  # kagglehub raises what its HTTP library does
+        reason = " ".join(str(error).split())[:120]
+        raise LakehouseError(
+            f"could not download the catalogue ({type(error).__name__}: {reason}). By hand: download the dataset "
+            f'"{KAGGLE_DATASET}" from Kaggle in a browser, then `lakehouse catalogue archive.zip`, or put {FILE_NAME} '
+            f"at {target}"
+        ) from None
+    found = folder / FILE_NAME
+    if not found.is_file():
+        raise LakehouseError(f"the download from Kaggle holds no {FILE_NAME}; it lies in {folder}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".partial")
+    shutil.copyfile(found, partial)
+    return partial.replace(target)

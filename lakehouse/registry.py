@@ -1,0 +1,78 @@
+"""Finds every table by walking the layer packages, and orders them by their inputs."""
+
+import importlib
+import pkgutil
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from types import ModuleType
+
+from lakehouse.contract import Table
+
+LAYERS = ("bronze", "silver", "gold")
+
+
+class RegistryError(Exception):
+    """The declared tables do not form a graph; a mistake in the code, never in the data."""
+
+
+@cache
+def all_tables() -> dict[str, Table]:
+    """Every table by name, inputs before the tables that read them, the ops tables last."""
+    modules = [name for layer in LAYERS for name in _modules(layer)] + ["lakehouse.ops"]
+    found = [table for name in modules for table in _declared_in(name)]
+    return ordered(found)
+
+
+def pipeline_tables() -> dict[str, Table]:
+    """The tables of the three layers, without the ops tables, inputs first."""
+    return {name: table for name, table in all_tables().items() if table.layer != "ops"}
+
+
+def ordered(tables: list[Table]) -> dict[str, Table]:
+    """Check that the tables form a graph and sort them, inputs first, else as given.
+
+    Raises:
+        RegistryError: a name is used twice, an input is unknown or of a later layer, or there is a cycle.
+    """
+    by_name: dict[str, Table] = {}
+    for table in tables:
+        if table.name in by_name:
+            raise RegistryError(f"two tables are named {table.name}: {by_name[table.name].module} and {table.module}")
+        by_name[table.name] = table
+    for table in tables:
+        for name in table.inputs:
+            if name not in by_name:
+                raise RegistryError(f"{table.module}: parameter {name!r} is no table")
+            if LAYERS.index(by_name[name].layer) > LAYERS.index(table.layer):
+                raise RegistryError(f"{table.module} ({table.layer}) reads {name}, a table of a later layer")
+    try:
+        order = list(TopologicalSorter({table.name: table.inputs for table in tables}).static_order())
+    except CycleError as error:
+        raise RegistryError(f"tables read each other in a circle: {' -> '.join(error.args[1])}") from None
+    return {name: by_name[name] for name in order}
+
+
+def with_ancestors(names: set[str], tables: dict[str, Table]) -> set[str]:
+    """The named tables and everything they are made from."""
+    wanted = set(names)
+    for name in reversed(list(tables)):
+        if name in wanted:
+            wanted.update(tables[name].inputs)
+    return wanted
+
+
+def _modules(package_name: str) -> list[str]:
+    package = importlib.import_module(package_name)
+    return sorted(
+        module.name for module in pkgutil.walk_packages(package.__path__, prefix=f"{package_name}.") if not module.ispkg
+    )
+
+
+def _declared_in(module_name: str) -> list[Table]:
+    module = importlib.import_module(module_name)
+    return [value for value in vars(module).values() if isinstance(value, Table) and value.module == module_name]
+
+
+def importers() -> ModuleType:
+    """The module that fills bronze; found at run time, because this package is below bronze."""
+    return importlib.import_module("bronze.imports")

@@ -1,0 +1,133 @@
+"""What the commands tell: summaries of runs and imports, and the state of the lake."""
+
+from datetime import UTC, datetime
+
+from deltalake import DeltaTable
+from rich.console import Console
+from rich.table import Table as Grid
+
+from lakehouse.import_report import ImportReport
+from lakehouse.registry import importers, pipeline_tables
+from lakehouse.runner import RunSummary
+from lakehouse.settings import Settings
+from lakehouse.storage import Lake
+
+VERDICTS = ("counted", "too_short", "podcast", "audiobook", "duplicate", "no_track", "malformed")
+STATUS_STYLES = {"built": "green", "skipped": "dim", "failed": "bold red", "blocked": "yellow"}
+
+
+def print_run(out: Console, summary: RunSummary, settings: Settings) -> None:
+    """What was imported and built, and what to do next."""
+    for run_id in summary.killed_runs:
+        out.print(f"run {run_id} was killed; this run repaired what it left")
+    if summary.imported:
+        print_import(out, summary.imported)
+    if not summary.started_spark:
+        out.print(f"no news: all {len(summary.builds)} tables are up to date")
+        return
+    grid = Grid(title="tables", title_justify="left")
+    for name, justify in (("table", "left"), ("", "left"), ("rows", "right"), ("version", "right"), ("s", "right")):
+        grid.add_column(name, justify=justify)  # type: ignore[arg-type]
+    grid.add_column("why")
+    for build in summary.builds:
+        if build.table.transform is None and build.state is None:
+            continue
+        rows, version = (build.state.provenance.rows, build.state.version) if build.state else (0, "-")
+        style = STATUS_STYLES[build.status]
+        seconds = f"{build.seconds:.1f}" if build.seconds else ""
+        grid.add_row(build.table.name, f"[{style}]{build.status}[/]", f"{rows:,}", str(version), seconds, build.reason)
+    out.print(grid)
+    for hint in _what_next(settings):
+        out.print(f"next: {hint}", soft_wrap=True)
+
+
+def print_import(out: Console, imported: ImportReport) -> None:
+    """One line per file with its records by verdict, and what became of the whole."""
+    if imported.verdicts:
+        grid = Grid(title="imported records", title_justify="left")
+        grid.add_column("file", overflow="fold")
+        shown = [verdict for verdict in VERDICTS if any(verdict in counts for counts in imported.verdicts.values())]
+        for verdict in (*shown, "records"):
+            grid.add_column(verdict.replace("_", " "), justify="right")
+        for name, counts in imported.verdicts.items():
+            grid.add_row(
+                name.rsplit("/", 1)[-1], *(f"{counts.get(v, 0):,}" for v in shown), f"{sum(counts.values()):,}"
+            )
+        out.print(grid)
+        new = imported.new_plays
+        out.print(f"{new:,} new plays" if new else "nothing new: 0 plays were added")
+    if imported.catalogue_rows:
+        out.print(f"catalogue: {imported.catalogue_rows:,} rows")
+    elif not imported.verdicts and not imported.errors:
+        out.print("catalogue: unchanged")
+    if imported.removed_demo:
+        out.print("real data came in: all demo data was removed")
+    if imported.ignored:
+        out.print(f"ignored {len(imported.ignored)} files that are no listening history")
+
+
+def print_status(out: Console, settings: Settings) -> None:
+    """Tables with rows, versions and freshness, feature coverage, and what is missing."""
+    lake = Lake(settings.lake_uri)
+    grid = Grid(title=f"lake {settings.lake_uri}", title_justify="left")
+    for name, justify in (("layer", "left"), ("table", "left"), ("rows", "right"), ("version", "right")):
+        grid.add_column(name, justify=justify)  # type: ignore[arg-type]
+    grid.add_column("changed")
+    for table in pipeline_tables().values():
+        state = lake.state(table)
+        rows, version, changed = "-", "-", "[yellow]not built[/]" if table.transform else "empty"
+        if state:
+            rows, version = f"{state.provenance.rows:,}", str(state.version)
+            changed = _ago(state.committed_at)
+        grid.add_row(" ".join(filter(None, (table.layer, table.group))), table.name, rows, version, changed)
+    out.print(grid)
+    _print_coverage(out, lake)
+    for hint in _what_next(settings):
+        out.print(f"next: {hint}", soft_wrap=True)
+
+
+def print_check(out: Console, failures: list[tuple[str, str]]) -> None:
+    """Whether the stored tables keep their contracts."""
+    if not failures:
+        out.print("every stored table keeps its contract")
+
+
+def _print_coverage(out: Console, lake: Lake) -> None:
+    table = pipeline_tables()["feature_source_coverage"]
+    if lake.state(table) is None:
+        return
+    rows = DeltaTable(lake.location(table)).to_pyarrow_table().sort_by([("record_count", "descending")]).to_pylist()
+    grid = Grid(title="audio features of the plays", title_justify="left")
+    for name, justify in (("source", "left"), ("plays", "right"), ("share", "right"), ("tracks", "right")):
+        grid.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for row in rows:
+        plays, tracks = f"{row['record_count']:,}", f"{row['track_count']:,}"
+        grid.add_row(row["feature_source"], plays, f"{row['percentage']:.1f} %", tracks)
+    if rows:
+        total = sum(row["percentage"] for row in rows)
+        grid.add_row("all", f"{sum(row['record_count'] for row in rows):,}", f"{total:.1f} %", "", end_section=True)
+        out.print(grid)
+
+
+def _what_next(settings: Settings) -> list[str]:
+    lake = Lake(settings.lake_uri)
+    bronze = importers()
+    hints = []
+    catalogue, history = lake.state(bronze.kaggle_tracks_bronze), lake.state(bronze.listening_history_bronze)
+    if not history or not history.provenance.rows:
+        hints.append("lakehouse import my_spotify_data.zip  (or `lakehouse demo-data data/demo` to try it out)")
+    if not catalogue or not catalogue.provenance.rows:
+        hints.append("lakehouse catalogue  (without it no play has audio features)")
+    if not settings.time_zone_is_set:
+        hints.append("set LISTENER_TIME_ZONE in .env (for example Europe/Berlin): hours and dates are UTC until then")
+    if history and bronze.holds_demo(lake, bronze.listening_history_bronze):
+        hints.append("this is made-up demo data; the first import of your own removes it")
+    return hints
+
+
+def _ago(moment: datetime) -> str:
+    seconds = (datetime.now(UTC) - moment).total_seconds()
+    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return "just now"

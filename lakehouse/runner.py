@@ -1,0 +1,302 @@
+"""One run: take what was delivered, rebuild what is out of date, record what was done."""
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+from pyspark.errors import PySparkException
+
+from lakehouse.contract import Table
+from lakehouse.errors import LakehouseError
+from lakehouse.fingerprint import code_fingerprint
+from lakehouse.import_report import ImportReport
+from lakehouse.lock import writer_lock
+from lakehouse.ops import QUALITY_RESULTS, TABLE_BUILDS
+from lakehouse.registry import importers, pipeline_tables, with_ancestors
+from lakehouse.run_log import RunLog, append_finished_runs, close_killed_runs
+from lakehouse.settings import Settings
+from lakehouse.spark import build_session
+from lakehouse.storage import ContractViolation, Lake, Provenance, TableState, Written, conform, enforce, new_run_id
+
+PARALLEL_TABLES = 4
+SPOOL = "spool"
+
+BuildStatus = Literal["built", "skipped", "failed", "blocked"]
+STOPPED = ("failed", "blocked")
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a run did with one table."""
+
+    table: Table
+    status: BuildStatus
+    reason: str
+    state: TableState | None = None
+    seconds: float = 0.0
+
+
+@dataclass
+class RunSummary:
+    """What a run did.
+
+    Attributes:
+        run_id: names the run in the ops tables.
+        builds: one per table, in the order of the registry.
+        imported: the import's report, None where nothing was imported.
+        killed_runs: earlier runs that were killed and are repaired by this one.
+        started_spark: whether there was anything to do.
+    """
+
+    run_id: str
+    builds: list[Build] = field(default_factory=list)
+    imported: ImportReport | None = None
+    killed_runs: list[str] = field(default_factory=list)
+    started_spark: bool = False
+
+    @property
+    def errors(self) -> list[str]:
+        """One line per refused file and failed table."""
+        refused = list(self.imported.errors) if self.imported else []
+        return refused + [build.reason for build in self.builds if build.status == "failed"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the runner tells while it works; by default nobody."""
+
+    on_file: Callable[[str], None] = lambda name: None
+    on_plan: Callable[[int], None] = lambda tables: None
+    on_build: Callable[[Build], None] = lambda build: None
+
+
+def run(
+    settings: Settings,
+    *,
+    select: Iterable[str] = (),
+    full: bool = False,
+    trigger: str = "manual",
+    progress: Progress | None = None,
+) -> RunSummary:
+    """Take waiting files and bring every table up to date; without news nothing starts.
+
+    Args:
+        settings: where and how.
+        select: build only these tables and what they are made from; () is all.
+        full: rebuild them even where nothing changed.
+        trigger: recorded in `ops.pipeline_runs`.
+        progress: told what happens.
+    """
+    tables = pipeline_tables()
+    chosen = with_ancestors(_known(select, tables), tables) if select else set(tables)
+    progress = progress or Progress()
+    with writer_lock(settings.lake_path, purpose="run", wait_seconds=settings.lock_wait_seconds):
+        waiting = [] if select else importers().waiting_files(settings)
+        builder = _Builder(Lake(settings.lake_uri), settings, full)
+        if not waiting and not any(builder.why_build(tables[name]) for name in chosen):
+            return _nothing_to_do(builder, settings, chosen, trigger)
+
+        def work(lake: Lake, log: RunLog, summary: RunSummary) -> None:
+            if waiting:
+                summary.imported = importers().take(
+                    lake, settings, waiting, log, datetime.now(UTC), on_file=progress.on_file
+                )
+            progress.on_plan(len(chosen))
+            summary.builds = _Builder(lake, settings, full).build_all(chosen, log, progress.on_build)
+
+        return _recorded(settings, trigger, work)
+
+
+def import_files(
+    settings: Settings, paths: list[Path], *, catalogue: Path | None = None, progress: Progress | None = None
+) -> RunSummary:
+    """Import named files into bronze, without building anything on them."""
+    progress = progress or Progress()
+
+    def work(lake: Lake, log: RunLog, summary: RunSummary) -> None:
+        summary.imported = importers().take(
+            lake, settings, paths, log, datetime.now(UTC), catalogue=catalogue, on_file=progress.on_file
+        )
+
+    with writer_lock(settings.lake_path, purpose="import", wait_seconds=settings.lock_wait_seconds):
+        return _recorded(settings, "catalogue" if catalogue else "import", work)
+
+
+def check(settings: Settings, *, progress: Progress | None = None) -> list[tuple[str, str]]:
+    """Run every contract's checks on the tables as they are stored.
+
+    Returns:
+        The tables that break their contract, each with what is wrong.
+    """
+    progress = progress or Progress()
+    lake = Lake(settings.lake_uri, build_session(settings))
+    stored = [table for table in pipeline_tables().values() if lake.state(table)]
+    progress.on_plan(len(stored))
+    failures = []
+    for table in stored:
+        try:
+            enforce(table, conform(table, lake.read(table)))
+            status: BuildStatus = "skipped"
+        except ContractViolation as error:
+            failures.append((table.name, str(error)))
+            status = "failed"
+        progress.on_build(Build(table, status, ""))
+    return failures
+
+
+def _known(select: Iterable[str], tables: dict[str, Table]) -> set[str]:
+    names = set(select)
+    if unknown := sorted(names - set(tables)):
+        raise LakehouseError(f"no table is named {', '.join(unknown)}: `lakehouse status` lists them all")
+    return names
+
+
+def _nothing_to_do(builder: "_Builder", settings: Settings, chosen: set[str], trigger: str) -> RunSummary:
+    log = _new_log(settings, trigger)
+    log.count(tables_skipped=len(chosen))
+    log.finish("no_news", datetime.now(UTC))
+    skipped = [builder.skipped(table) for name, table in pipeline_tables().items() if name in chosen]
+    return RunSummary(log.run_id, builds=skipped)
+
+
+def _recorded(settings: Settings, trigger: str, work: Callable[[Lake, RunLog, RunSummary], None]) -> RunSummary:
+    """Do the work in a Spark session and record the run, whatever becomes of it."""
+    lake = Lake(settings.lake_uri, build_session(settings))
+    spool = settings.lake_path / SPOOL
+    killed = close_killed_runs(lake, spool, importers().listening_history_bronze)
+    log = _new_log(settings, trigger)
+    summary = RunSummary(log.run_id, killed_runs=killed, started_spark=True)
+    try:
+        work(lake, log, summary)
+    except BaseException as error:
+        log.finish("failed", datetime.now(UTC), error=_one_line(error))
+        raise
+    errors = summary.errors
+    log.finish("failed" if errors else "succeeded", datetime.now(UTC), error="; ".join(errors) or None)
+    append_finished_runs(lake, spool)
+    return summary
+
+
+def _new_log(settings: Settings, trigger: str) -> RunLog:
+    now = datetime.now(UTC)
+    return RunLog(
+        settings.lake_path / SPOOL,
+        run_id=new_run_id(now),
+        trigger=trigger,
+        code_version=version("lakehouse"),
+        started_at=now,
+    )
+
+
+class _Builder:
+    """Decides what is out of date and builds it, independent tables in parallel."""
+
+    def __init__(self, lake: Lake, settings: Settings, full: bool) -> None:
+        self._lake = lake
+        self._settings = settings
+        self._full = full
+        self._tables = pipeline_tables()
+
+    def why_build(self, table: Table) -> str:
+        """Why a table is out of date, or '' where it is not; tables without a transform never are."""
+        if table.transform is None:
+            return ""
+        if self._full:
+            return "full run"
+        state, wanted = self._lake.state(table), self._making_of(table)
+        if state is None:
+            return "first build"
+        stored = state.provenance
+        if stored.code != wanted.code:
+            return "code changed"
+        if stored.parameters != wanted.parameters:
+            return "settings changed"
+        changed = [name for name, number in (wanted.inputs or {}).items() if (stored.inputs or {}).get(name) != number]
+        return f"new {', '.join(changed)}" if changed else ""
+
+    def skipped(self, table: Table) -> Build:
+        """A table that needs no work."""
+        return Build(table, "skipped", "up to date", self._lake.state(table))
+
+    def build_all(self, chosen: set[str], log: RunLog, on_build: Callable[[Build], None]) -> list[Build]:
+        """Build the chosen tables, inputs first; a failed table stops only those that are made from it."""
+        waiting = [table for name, table in self._tables.items() if name in chosen]
+        done: dict[str, Build] = {}
+        running: dict[Future[Build], Table] = {}
+        with ThreadPoolExecutor(PARALLEL_TABLES) as pool:
+            while waiting or running:
+                ready = [t for t in waiting if all(name in done or name not in chosen for name in t.inputs)]
+                for table in ready:
+                    waiting.remove(table)
+                    broken = [name for name in table.inputs if name in done and done[name].status in STOPPED]
+                    running[pool.submit(self._build, table, broken, log)] = table
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    build = future.result()
+                    done[running.pop(future).name] = build
+                    self._record(build, log)
+                    on_build(build)
+        return [done[name] for name in self._tables if name in done]
+
+    def _build(self, table: Table, broken: list[str], log: RunLog) -> Build:
+        if broken:
+            return Build(table, "blocked", f"{', '.join(broken)} failed", self._lake.state(table))
+        reason = self.why_build(table)
+        if not reason:
+            return self.skipped(table)
+        started = time.monotonic()
+        try:
+            written = self._written(table, log)
+        except (LakehouseError, PySparkException, ValueError, ArithmeticError, LookupError, TypeError) as error:
+            message = _one_line(error)
+            reason = message if message.startswith(table.name) else f"{table.name}: {message}"
+            return Build(table, "failed", reason, self._lake.state(table), time.monotonic() - started)
+        for result in written.checks:
+            log.add(
+                QUALITY_RESULTS, table_name=table.name, check_name=result.check.name, severity=result.check.severity,
+                passed=result.passed, failing_rows=result.failing_rows,
+                detail=f"{result.failing_rows} of {written.state.provenance.rows} rows",
+                checked_at=written.state.committed_at,
+            )  # fmt: skip
+        return Build(table, "built", reason, written.state, time.monotonic() - started)
+
+    def _written(self, table: Table, log: RunLog) -> Written:
+        making = self._making_of(table, log.run_id)
+        inputs = [self._lake.read(self._tables[name]) for name in table.inputs]
+        values = {name: getattr(self._settings, name) for name in table.parameters}
+        self._lake.spark.sparkContext.setJobDescription(table.name)
+        return self._lake.overwrite(table, table(*inputs, **values), making)
+
+    def _making_of(self, table: Table, run_id: str = "") -> Provenance:
+        states = {name: self._lake.state(self._tables[name]) for name in table.inputs}
+        return Provenance(
+            run_id=run_id,
+            code=code_fingerprint(table),
+            parameters={name: str(getattr(self._settings, name)) for name in table.parameters},
+            inputs={name: state.version if state else -1 for name, state in states.items()},
+        )
+
+    @staticmethod
+    def _record(build: Build, log: RunLog) -> None:
+        inputs = (build.state.provenance.inputs or {}) if build.state else {}
+        log.add(
+            TABLE_BUILDS, table_name=build.table.name, status=build.status, reason=build.reason,
+            row_count=build.state.provenance.rows if build.state else None,
+            delta_version=build.state.version if build.state else None,
+            input_versions=", ".join(f"{name}@{number}" for name, number in inputs.items()),
+            duration_ms=round(build.seconds * 1000),
+        )  # fmt: skip
+        if build.status == "built":
+            log.count(tables_built=1)
+        elif build.status == "skipped":
+            log.count(tables_skipped=1)
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text[:500]

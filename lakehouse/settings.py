@@ -1,0 +1,83 @@
+"""Every setting, read once from the environment and `.env`; nothing else reads them."""
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlparse
+from zoneinfo import available_timezones
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from lakehouse.errors import UsageError
+
+BYTES_PER_UNIT = {"m": 2**20, "g": 2**30}
+
+
+class Settings(BaseSettings):
+    """The settings of one process. Names are the environment's, in lower case; `.env.example` explains them."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    lake_uri: str = "file:./data/lake"
+    listener_time_zone: str = "UTC"
+    kaggle_csv: Path = Path("data/kaggle/dataset.csv")
+    import_dir: Path = Path("data/import")
+    allow_synthetic: bool = False
+    spark_master: str = "local[*]"
+    spark_driver_memory: Annotated[str, NoDecode, Field(pattern=r"^[1-9]\d*[mg]$")] = "1g"
+    lock_wait_seconds: Annotated[float, Field(ge=0)] = 60.0
+    trino_port: Annotated[int, Field(ge=1, le=65535)] = 8080
+    trino_memory: Annotated[str, NoDecode, Field(pattern=r"^[1-9]\d*[mg]$")] = "2g"
+    trino_uri: Annotated[str, Field(pattern=r"^https?://[^/@\s]+:\d+$")] | None = None
+    trino_password: SecretStr | None = None
+    stack_dir: Path = Path("data/stack")
+    maven_repository_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+
+    @field_validator("lake_uri")
+    @classmethod
+    def _absolute_lake_uri(cls, value: str) -> str:
+        parsed = urlparse(value)
+        # Not as_uri(): Spark takes an escaped blank or umlaut literally, delta-rs does not; plain ones both understand.
+        if parsed.scheme == "file" and not parsed.netloc and not set("%#?") & set(value):
+            return f"file://{Path(parsed.path).resolve()}"
+        raise ValueError("must be a file URI such as file:./data/lake, without %, # and ?")
+
+    @field_validator("listener_time_zone")
+    @classmethod
+    def _known_time_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("must be an IANA time zone such as Europe/Berlin or America/New_York")
+        return value
+
+    @property
+    def time_zone_is_set(self) -> bool:
+        """Whether the listener named a time zone, rather than getting the default."""
+        return "listener_time_zone" in self.model_fields_set
+
+    @property
+    def trino_address(self) -> str:
+        """Where Trino answers: `trino_uri`, or the server that `lakehouse stack up` starts."""
+        return self.trino_uri or f"http://127.0.0.1:{self.trino_port}"
+
+    @property
+    def lake_path(self) -> Path:
+        """The lake as a local folder. The one place that knows the lake is local."""
+        return Path(urlparse(self.lake_uri).path)
+
+
+def load_settings() -> Settings:
+    """Read the settings.
+
+    Raises:
+        UsageError: a setting is unusable; the message names each with its reason.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{str(problem['loc'][0]).upper()}={problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
+            for problem in error.errors()
+        )
+        raise UsageError(f"unusable setting in the environment or .env: {problems}") from None

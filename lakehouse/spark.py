@@ -1,0 +1,135 @@
+"""The one place that builds a Spark session: for runs, tests and benchmarks alike."""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from pyspark.errors import PySparkRuntimeError
+from pyspark.sql import SparkSession
+
+from lakehouse.errors import LakehouseError
+from lakehouse.settings import Settings
+
+# The artifact carries Spark's version beside Delta's.
+DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13"
+# Ivy also resolves libraries that Spark ships itself; only these are missing from Spark.
+DELTA_JAR_PREFIXES = ("io.delta_", "io.unitycatalog_")
+JARS_FOLDER = Path(sys.prefix) / "delta-jars"
+OLDEST_JAVA = 17
+LOG_FILE = Path(tempfile.gettempdir()) / f"lakehouse-spark-{os.getuid()}.log"
+
+# C1 alone and the serial collector start fastest; without a larger code cache C1 can run out of it in a run of
+# thirty tables, and then Spark fails.
+JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m -Duser.timezone=UTC"
+
+
+def build_session(settings: Settings, *, app_name: str = "lakehouse") -> SparkSession:
+    """Start Spark with Delta, or return the session that runs already.
+
+    Raises:
+        LakehouseError: no usable Java, or the Delta jars are not there; says what to do.
+    """
+    find_java()
+    jars = sorted(JARS_FOLDER.glob("*.jar"))
+    if not jars:
+        raise LakehouseError(f"the Delta jars are missing in {JARS_FOLDER}: run `make setup` once with a network")
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    builder = SparkSession.Builder().appName(app_name).master(settings.spark_master)
+    for key, value in _configuration(settings, jars).items():
+        builder = builder.config(key, value)
+    with _jvm_messages_in(LOG_FILE):
+        try:
+            return builder.getOrCreate()
+        except PySparkRuntimeError as error:
+            raise LakehouseError(f"Spark did not start ({error}): {LOG_FILE} says why") from None
+
+
+@contextmanager
+def _jvm_messages_in(log_file: Path) -> Iterator[None]:
+    """Let the JVM that starts meanwhile write its messages to a file: it inherits this process's standard error."""
+    terminal = os.dup(2)
+    try:
+        # No following of links: the folder of temporary files belongs to everybody.
+        log = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+        os.dup2(log, 2)
+        os.close(log)
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+
+
+def _configuration(settings: Settings, jars: list[Path]) -> dict[str, str]:
+    return {
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        # On the class path rather than in spark.jars: nothing is copied at each start.
+        "spark.driver.extraClassPath": ":".join(str(jar) for jar in jars),
+        "spark.driver.memory": settings.spark_driver_memory,
+        "spark.driver.extraJavaOptions": JVM_OPTIONS,
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.warehouse.dir": f"{tempfile.gettempdir()}/lakehouse-warehouse",
+        # Small data: one task per step beats any parallelism inside a step; tables build in parallel instead.
+        "spark.sql.shuffle.partitions": "1",
+        "spark.sql.adaptive.enabled": "false",
+        "spark.databricks.delta.snapshotPartitions": "1",
+        "spark.databricks.delta.schema.autoMerge.enabled": "false",
+        # Delta's own optimisation of writes and unused features stay off: Trino reads plain tables.
+        "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
+        "spark.databricks.delta.properties.defaults.minReaderVersion": "1",
+        "spark.databricks.delta.properties.defaults.minWriterVersion": "2",
+    }
+
+
+def find_java() -> Path:
+    """The `java` that Spark will use: from JAVA_HOME, else the PATH.
+
+    Raises:
+        LakehouseError: there is none, or it is older than Spark needs.
+    """
+    home = os.environ.get("JAVA_HOME")
+    java = Path(home) / "bin" / "java" if home else Path(shutil.which("java") or "")
+    if not java.is_file():
+        place = f"JAVA_HOME={home}" if home else "the PATH"
+        raise LakehouseError(f"no Java found by {place}: install Java {OLDEST_JAVA} or newer")
+    return java
+
+
+def fetch_delta_jars() -> int:
+    """Put the Delta jars beside the Python environment, once; later sessions start offline.
+
+    Returns:
+        The number of jars there now.
+    """
+    if not list(JARS_FOLDER.glob("*.jar")):
+        with tempfile.TemporaryDirectory() as ivy:
+            package = f"{DELTA_PACKAGE}:{version('delta-spark')}"
+            # A session that is asked for packages resolves and downloads them as it starts.
+            builder = SparkSession.Builder().master("local[1]").config("spark.ui.enabled", "false")
+            try:
+                builder.config("spark.jars.packages", package).config("spark.jars.ivy", ivy).getOrCreate().stop()
+            except PySparkRuntimeError as error:
+                raise LakehouseError(f"could not download {package}; is there a network? See above.") from error
+            fetched = [jar for jar in Path(ivy, "jars").glob("*.jar") if jar.name.startswith(DELTA_JAR_PREFIXES)]
+            complete = JARS_FOLDER.with_suffix(".partial")
+            shutil.rmtree(complete, ignore_errors=True)
+            complete.mkdir(parents=True)
+            for jar in fetched:
+                shutil.copy(jar, complete / jar.name)
+            complete.rename(JARS_FOLDER)
+    return len(list(JARS_FOLDER.glob("*.jar")))
+
+
+if __name__ == "__main__":
+    fetch_delta_jars()

@@ -1,0 +1,301 @@
+"""Reads and writes the lake. The writer here is the only one: it enforces contracts before it commits.
+
+What a commit was made from (`Provenance`) is stored in the commit itself, so that a table and the record of its making
+can never disagree. Table states are read from the Delta logs with delta-rs, which needs no Spark.
+"""
+
+import json
+import uuid
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from lakehouse.contract import Check, Table
+from lakehouse.errors import LakehouseError
+
+SPARK_TYPES: dict[str, T.DataType] = {
+    "bigint": T.LongType(),
+    "int": T.IntegerType(),
+    "double": T.DoubleType(),
+    "string": T.StringType(),
+    "boolean": T.BooleanType(),
+    "timestamp": T.TimestampType(),
+    "timestamp_ntz": T.TimestampNTZType(),
+    "date": T.DateType(),
+}
+ROWS_PER_FILE = 2_000_000
+
+
+class ContractViolation(LakehouseError):
+    """A frame that breaks its table's contract; nothing was written."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What one commit was made from.
+
+    Attributes:
+        run_id: the run that committed.
+        code: fingerprint of the transform's code and contract, '' for imports.
+        parameters: the settings the transform took.
+        inputs: data version of each input table.
+        rows: rows in the table after the commit.
+    """
+
+    run_id: str
+    code: str = ""
+    parameters: dict[str, str] | None = None
+    inputs: dict[str, int] | None = None
+    rows: int = 0
+
+    def same_making(self, other: "Provenance") -> bool:
+        """Whether both would make the same rows."""
+        return (self.code, self.parameters, self.inputs) == (other.code, other.parameters, other.inputs)
+
+
+@dataclass(frozen=True)
+class TableState:
+    """The newest data of a table: its Delta version, what it was made from, and when."""
+
+    version: int
+    provenance: Provenance
+    committed_at: datetime
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """How many rows fail a check."""
+
+    check: Check
+    failing_rows: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether no row fails."""
+        return self.failing_rows == 0
+
+
+@dataclass(frozen=True)
+class Written:
+    """A commit and the checks it passed, warnings included."""
+
+    state: TableState
+    checks: tuple[CheckResult, ...]
+
+
+class Lake:
+    """The Delta tables below one URI.
+
+    Reading a table that was never written gives an empty frame of the contract's schema.
+    """
+
+    def __init__(self, uri: str, spark: SparkSession | None = None) -> None:
+        """Open the lake; without Spark only states can be read."""
+        self.uri = uri.rstrip("/")
+        self._spark = spark
+
+    @property
+    def spark(self) -> SparkSession:
+        """The run's session."""
+        if self._spark is None:
+            raise RuntimeError("this lake was opened without Spark, for looking at states only")
+        return self._spark
+
+    def location(self, table: Table) -> str:
+        """Where a table lies."""
+        return f"{self.uri}/{table.location}"
+
+    def state(self, table: Table) -> TableState | None:
+        """The newest commit of ours, or None where the table was never written.
+
+        Commits that change no rows (OPTIMIZE) carry no provenance of ours and are passed over, so a table's version
+        here moves only when its rows may have changed.
+        """
+        try:
+            log = DeltaTable(self.location(table), without_files=True)
+        except TableNotFoundError:
+            return None
+        for limit in (1, 10, None):
+            for commit in log.history(limit):
+                if provenance := _provenance_in(commit):
+                    committed_at = datetime.fromtimestamp(commit["timestamp"] / 1000).astimezone()
+                    return TableState(int(commit["version"]), provenance, committed_at)
+        return None
+
+    def read(self, table: Table, version: int | None = None) -> DataFrame:
+        """The table's rows, or none where it was never written."""
+        if self.state(table) is None:
+            return self.spark.createDataFrame([], schema_of(table))
+        reader = self.spark.read.format("delta")
+        if version is not None:
+            reader = reader.option("versionAsOf", version)
+        return reader.load(self.location(table))
+
+    def overwrite(self, table: Table, frame: DataFrame, provenance: Provenance) -> Written:
+        """Replace all rows of a table, if the new ones keep the contract.
+
+        Raises:
+            ContractViolation: names every difference; the last good version stays.
+        """
+        frame = conform(table, frame).persist()
+        try:
+            rows, checks = enforce(table, frame)
+            provenance = Provenance(**{**asdict(provenance), "rows": rows})
+            # `rows` is known by now: few files of a good size, whatever the number of partitions was.
+            self._commit(table, frame.coalesce(1 + rows // ROWS_PER_FILE), provenance, mode="overwrite")
+        finally:
+            frame.unpersist()
+        return self._written(table, checks)
+
+    def append(
+        self, table: Table, frame: DataFrame, provenance: Provenance, *, rows_before: int = 0, once: str | None = None
+    ) -> Written:
+        """Add rows to a table, if they keep the contract; keys already there are the caller's business.
+
+        Args:
+            table: the table to add to.
+            frame: the new rows.
+            provenance: stored with the commit; its `rows` is set to `rows_before` plus the new ones.
+            rows_before: rows in the table now.
+            once: names this append: a second one of the same name does nothing.
+
+        Raises:
+            ContractViolation: names every difference; nothing was added.
+        """
+        frame = conform(table, frame).persist()
+        try:
+            rows, checks = enforce(table, frame)
+            provenance = Provenance(**{**asdict(provenance), "rows": rows_before + rows})
+            self._commit(table, frame.coalesce(1 + rows // ROWS_PER_FILE), provenance, mode="append", once=once)
+        finally:
+            frame.unpersist()
+        return self._written(table, checks)
+
+    def _commit(
+        self, table: Table, frame: DataFrame, provenance: Provenance, *, mode: str, once: str | None = None
+    ) -> None:
+        metadata = json.dumps(asdict(provenance), sort_keys=True)
+        exists = self.state(table) is not None
+        if not exists or (mode == "overwrite" and not self._is_described(table)):
+            replacement = frame.writeTo(f"delta.`{self.location(table)}`").using("delta")
+            replacement = replacement.tableProperty("comment", description_of(table))
+            replacement.option("userMetadata", metadata).createOrReplace()
+            return
+        writer = frame.write.format("delta").mode(mode).option("userMetadata", metadata).option("mergeSchema", "true")
+        if once:
+            writer = writer.option("txnAppId", once).option("txnVersion", 1)
+        writer.save(self.location(table))
+
+    def _is_described(self, table: Table) -> bool:
+        """Whether the stored table has the contract's columns, comments and description."""
+        try:
+            log = DeltaTable(self.location(table), without_files=True)
+        except TableNotFoundError:
+            return False
+        stored = [
+            (field["name"], field["metadata"].get("comment")) for field in json.loads(log.schema().to_json())["fields"]
+        ]
+        wanted = [(column.name, comment_of(column)) for column in table.columns]
+        return stored == wanted and log.metadata().description == description_of(table)
+
+    def _written(self, table: Table, checks: Iterable[CheckResult]) -> Written:
+        state = self.state(table)
+        assert state is not None, f"{table.name} was written just now"
+        return Written(state, tuple(checks))
+
+
+def schema_of(table: Table) -> T.StructType:
+    """The table's Spark schema; comments travel in the fields' metadata, as Delta and Trino read them."""
+    return T.StructType(
+        [
+            T.StructField(column.name, SPARK_TYPES[column.type], True, {"comment": comment_of(column)})
+            for column in table.columns
+        ]
+    )
+
+
+def comment_of(column: Any) -> str:
+    """A column's meaning with its unit."""
+    return f"{column.meaning} [{column.unit}]" if column.unit else str(column.meaning)
+
+
+def description_of(table: Table) -> str:
+    """A table's comment: purpose and grain."""
+    return f"{table.purpose} {table.grain}"
+
+
+def conform(table: Table, frame: DataFrame) -> DataFrame:
+    """The frame with the contract's columns in order and with their comments; nothing is cast.
+
+    Raises:
+        ContractViolation: lists every missing, unexpected, repeated and wrongly typed column at once.
+    """
+    names = frame.columns
+    types = {field.name: field.dataType for field in frame.schema.fields}
+    wanted = {column.name: SPARK_TYPES[column.type] for column in table.columns}
+    problems = {
+        "missing": [name for name in wanted if name not in types],
+        "unexpected": [name for name in types if name not in wanted],
+        "repeated": sorted({name for name in names if names.count(name) > 1}),
+        "wrong type": [
+            f"{name} is {types[name].simpleString()}, not {wanted[name].simpleString()}"
+            for name in wanted
+            if name in types and types[name] != wanted[name]
+        ],
+    }
+    found = "; ".join(f"{kind}: {', '.join(columns)}" for kind, columns in problems.items() if columns)
+    if found:
+        raise ContractViolation(f"{table.name} does not have its contract's columns. {found}")
+    return frame.select(
+        *(F.col(field.name).alias(field.name, metadata=field.metadata) for field in schema_of(table).fields)
+    )
+
+
+def enforce(table: Table, frame: DataFrame) -> tuple[int, tuple[CheckResult, ...]]:
+    """Count rows and run all checks of the contract in one pass.
+
+    Returns:
+        The number of rows, and the result of each check.
+
+    Raises:
+        ContractViolation: lists every failed check of severity 'fail'.
+    """
+    unique_key = Check(f"unique({', '.join(table.key)})", "")
+    enough_rows = Check(f"min_rows({table.min_rows})", "", "warn")
+    aggregates = [F.count(F.lit(1)).alias("rows")]
+    aggregates += [F.count_if(F.expr(check.failing)).alias(f"c{i}") for i, check in enumerate(table.all_checks)]
+    if table.key:
+        aggregates.append(
+            F.count_distinct(*(F.coalesce(F.col(c).cast("string"), F.lit("")) for c in table.key)).alias("keys")
+        )
+    counts = frame.agg(*aggregates).first()
+    assert counts is not None, "an aggregate without grouping has one row"
+    results = [CheckResult(check, counts[f"c{i}"]) for i, check in enumerate(table.all_checks)]
+    if table.key:
+        results.append(CheckResult(unique_key, counts["rows"] - counts["keys"]))
+    if table.min_rows:
+        results.append(CheckResult(enough_rows, max(0, table.min_rows - counts["rows"])))
+    failed = [result for result in results if not result.passed and result.check.severity == "fail"]
+    if failed:
+        listed = "; ".join(f"{result.check.name}: {result.failing_rows} rows" for result in failed)
+        raise ContractViolation(f"{table.name} breaks its contract, its last good version stays. {listed}")
+    return counts["rows"], tuple(results)
+
+
+def new_run_id(now: datetime) -> str:
+    """An id that sorts by time: UTC to the second, then six random digits."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
+
+
+def _provenance_in(commit: dict[str, Any]) -> Provenance | None:
+    try:
+        return Provenance(**json.loads(commit["userMetadata"]))
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -1,0 +1,167 @@
+"""Keeps Trino's list of tables equal to the lake, through Trino's own client.
+
+Trino's metastore is a cache: whatever happens to it, the next registration restores it from the lake.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlparse
+
+import requests
+from deltalake import DeltaTable
+from trino.auth import BasicAuthentication
+from trino.dbapi import connect
+from trino.exceptions import Error as TrinoError
+from trino.exceptions import TrinoConnectionError, TrinoQueryError
+
+from lakehouse.contract import Table
+from lakehouse.errors import LakehouseError
+from lakehouse.settings import Settings
+from lakehouse.storage import Lake
+
+# The only user that Trino's access rules let register tables.
+USER = "pipeline"
+# The lake as Trino's catalog names it.
+LAKE = "local:///"
+SCHEMAS = ("default", "ops")
+
+Query = Callable[[str], list[list[Any]]]
+
+
+@dataclass
+class Registration:
+    """What a registration did, by names such as 'default.temporal_trends'.
+
+    Attributes:
+        registered: tables that were new, moved or lost.
+        kept: tables that were registered rightly already.
+        dropped: registrations of tables that are no longer there; no data is touched.
+        broken: tables that Trino cannot read, with its reason.
+    """
+
+    registered: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    broken: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """The counts in one line, and a line for each broken table."""
+        counts = f"Trino: {len(self.registered)} tables registered, {len(self.kept)} kept, {len(self.dropped)} dropped."
+        return "\n".join([counts, *(f"{name} cannot be read: {why}" for name, why in self.broken.items())])
+
+
+def register(settings: Settings, tables: Iterable[Table]) -> Registration:
+    """Register the tables that exist in the lake, and drop the registrations of those that do not.
+
+    May be run at any time, any number of times.
+
+    Raises:
+        LakehouseError: Trino is not reachable, or refuses, or the lake has no tables or is not the one it serves.
+    """
+    wanted = {f"{table.trino_schema}.{table.name}": f"{LAKE}{table.location}" for table in built(settings, tables)}
+    if not wanted:
+        raise LakehouseError(f"no table of this version is in the lake {settings.lake_uri}: run `lakehouse run` first")
+    with _queries(settings) as query:
+        for schema in SCHEMAS:
+            query(f"CREATE SCHEMA IF NOT EXISTS delta.{schema}")
+        # A table that was deleted and made anew may have the versions that Trino remembers, with other rows.
+        query("CALL delta.system.flush_metadata_cache()")
+        known = query(
+            "SELECT table_schema || '.' || table_name FROM delta.information_schema.tables "
+            "WHERE table_schema IN ('default', 'ops')"
+        )
+        result = _reconcile(query, wanted, {name for (name,) in known})
+    if len(result.broken) == len(wanted):
+        raise LakehouseError(
+            f"Trino at {settings.trino_address} reads no table of {settings.lake_uri}; does it serve another lake? "
+            f"The first: {next(iter(result.broken.values()))}"
+        )
+    return result
+
+
+def built(settings: Settings, tables: Iterable[Table]) -> list[Table]:
+    """Those of the tables that exist in the lake."""
+    lake = Lake(settings.lake_uri)
+    return [table for table in tables if DeltaTable.is_deltatable(lake.location(table))]
+
+
+def answers(settings: Settings) -> bool:
+    """Whether Trino runs queries."""
+    try:
+        with _queries(settings) as query:
+            return query("SELECT 1") == [[1]]
+    except LakehouseError:
+        return False
+
+
+def _reconcile(query: Query, wanted: dict[str, str], known: set[str]) -> Registration:
+    result = Registration()
+    for name in sorted(known - set(wanted)):
+        _unregister(query, name)
+        result.dropped.append(name)
+    for name, location in wanted.items():
+        try:
+            if name in known:
+                if _registered_location(query, name) == location:
+                    result.kept.append(name)
+                    continue
+                _unregister(query, name)
+            schema, table = name.split(".")
+            query(f"CALL delta.system.register_table('{schema}', '{table}', '{location}')")
+            result.registered.append(name)
+        except TrinoError as error:
+            result.broken[name] = _reason(error)
+    return result
+
+
+def _unregister(query: Query, name: str) -> None:
+    schema, table = name.split(".")
+    query(f"CALL delta.system.unregister_table('{schema}', '{table}')")
+
+
+def _registered_location(query: Query, name: str) -> str | None:
+    """Where Trino thinks the table is, None where it cannot be read there."""
+    schema, table = name.split(".")
+    try:
+        [[statement]] = query(f'SHOW CREATE TABLE delta.{schema}."{table}"')
+    except TrinoError:
+        return None
+    found = re.search(r"\blocation = '([^']*)'", statement)
+    return found[1] if found else None
+
+
+@contextmanager
+def _queries(settings: Settings) -> Iterator[Query]:
+    address = urlparse(settings.trino_address)
+    encrypted = address.scheme == "https"
+    password = settings.trino_password if encrypted else None
+    connection = connect(  # type: ignore[no-untyped-call]
+        host=address.hostname,
+        port=address.port,
+        http_scheme=address.scheme,
+        user=USER,
+        auth=BasicAuthentication(USER, password.get_secret_value()) if password else None,
+        source="lakehouse",
+    )
+
+    def query(statement: str) -> list[list[Any]]:
+        return list(connection.cursor().execute(statement).fetchall())
+
+    try:
+        yield query
+    except (TrinoConnectionError, requests.RequestException) as error:
+        raise LakehouseError(
+            f"Trino does not answer at {settings.trino_address}: run `lakehouse stack up`, or set TRINO_URI"
+        ) from error
+    except TrinoError as error:
+        raise LakehouseError(f"Trino at {settings.trino_address} refused: {_reason(error)}") from error
+    finally:
+        connection.close()
+
+
+def _reason(error: TrinoError) -> str:
+    return error.message if isinstance(error, TrinoQueryError) else str(error)

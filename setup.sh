@@ -1,0 +1,61 @@
+#!/bin/sh
+# Installs what is missing on a Debian or Ubuntu machine with Python 3.11+ and make. Called by `make setup`; a second
+# call skips what is there. Needs a network only for what is missing.
+set -eu
+venv=$1
+uv_version=0.9
+
+fail() { echo "setup: $1" >&2; exit 1; }
+
+# Installs Debian packages as root, otherwise says which are needed.
+need_packages() {
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "setup: installing $* from the distribution's packages"
+        apt-get -o DPkg::Lock::Timeout=300 update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "$@" >/dev/null
+    else
+        fail "please install: $*  (on Debian and Ubuntu: sudo apt-get install $*)"
+    fi
+}
+
+java_is_usable() {
+    java=java
+    [ -n "${JAVA_HOME:-}" ] && java="$JAVA_HOME/bin/java"
+    version=$("$java" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p') || return 1
+    [ -n "$version" ] && [ "$version" -ge 17 ]
+}
+
+python=python3
+for candidate in python3 python3.13 python3.12 python3.11; do
+    if command -v "$candidate" >/dev/null &&
+        "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'; then
+        python=$candidate
+        break
+    fi
+    python=
+done
+[ -n "$python" ] || fail "Python 3.11, 3.12 or 3.13 is needed and not on the PATH"
+
+if ! java_is_usable; then
+    [ -z "${JAVA_HOME:-}" ] || fail "JAVA_HOME=$JAVA_HOME is no Java 17 or newer: correct or unset it"
+    need_packages openjdk-17-jre-headless
+fi
+
+if command -v uv >/dev/null; then
+    uv=uv
+else
+    uv=.uv/bin/uv
+    if [ ! -x "$uv" ]; then
+        "$python" -c 'import ensurepip, venv' 2>/dev/null || need_packages python3-venv python3-pip
+        echo "setup: installing uv"
+        rm -rf .uv
+        "$python" -m venv .uv
+        .uv/bin/pip install --quiet "uv>=$uv_version"
+    fi
+fi
+
+UV_PROJECT_ENVIRONMENT=$venv "$uv" sync --frozen --quiet --python "$python"
+echo "setup: Python environment ready in $venv"
+"$venv/bin/python" -m lakehouse.spark >"$venv/delta-jars.log" 2>&1 ||
+    fail "could not download the Delta jars (is there a network?); $venv/delta-jars.log says more"
+echo "setup: done"

@@ -1,0 +1,71 @@
+"""Every counted play once, in the listener's local time, with its recording, session and audio features."""
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.columns import AUDIO_FEATURES, UNIT_FEATURES
+from lakehouse.contract import accepted_values, in_range, table
+from silver.counted_plays import counted_plays, distinct_plays
+from silver.feature_matches import track_key
+from silver.feature_source import FEATURE_SOURCES, MOODS, is_measured, mood_category
+from silver.sessions import with_session_id
+
+BOUNDED_FEATURES = ("valence", "energy", "danceability")
+# First local hour of each part of the day; before the first it is still night.
+PARTS_OF_DAY = ((6, "morning"), (12, "afternoon"), (18, "evening"), (23, "night"))
+
+
+@table(
+    grain="One row per counted play; a play that several sources report appears once.",
+    key="play_id",
+    columns=(
+        "play_id played_at played_at_local date hour_of_day day_of_week day_name is_weekend part_of_day session_id "
+        "track_id recording_key track_name artist_name album_name track_genre duration_ms ms_played source "
+        "danceability energy key loudness mode speechiness acousticness instrumentalness liveness valence tempo "
+        "time_signature feature_source valence_lower_90 valence_upper_90 energy_lower_90 energy_upper_90 "
+        "danceability_lower_90 danceability_upper_90 mood_category"
+    ),
+    checks=[
+        in_range("hour_of_day", 0, 23),
+        in_range("day_of_week", 0, 6),
+        accepted_values("feature_source", *FEATURE_SOURCES),
+        accepted_values("mood_category", *MOODS),
+        *(in_range(feature, 0, 1) for feature in UNIT_FEATURES),
+    ],
+    caveats=["features_from_catalogue", "track_not_listener"],
+)
+def listening_with_features(
+    listening_history_bronze: DataFrame, feature_matches: DataFrame, *, listener_time_zone: str
+) -> DataFrame:
+    """Counted plays, reports of one play merged, joined with the one row of their track."""
+    counted = counted_plays(listening_history_bronze).withColumn("track_key", track_key())
+    # Names and genre come from the track, so that one track is spelled one way.
+    reported = counted.select("play_id", "track_key", "played_at", "ms_played", "source")
+    plays = reported.join(feature_matches, on="track_key", how="inner")
+    in_sessions = with_session_id(distinct_plays(plays))
+    local = F.from_utc_timestamp("played_at", listener_time_zone).cast("timestamp_ntz")
+    no_bounds = [
+        F.lit(None).cast("double").alias(f"{name}_{bound}_90")
+        for name in BOUNDED_FEATURES
+        for bound in ("lower", "upper")
+    ]
+    return (
+        in_sessions.withColumn("played_at_local", local)
+        .withColumn("hour_of_day", F.hour("played_at_local"))
+        .withColumn("day_of_week", F.dayofweek("played_at_local") - 1)
+        .select(
+            "play_id", "played_at", "played_at_local", F.to_date("played_at_local").alias("date"), "hour_of_day",
+            "day_of_week", F.date_format("played_at_local", "EEEE").alias("day_name"),
+            F.col("day_of_week").isin(0, 6).alias("is_weekend"), _part_of_day().alias("part_of_day"), "session_id",
+            "track_id", "recording_key", "track_name", "artist_name", "album_name", "track_genre", "duration_ms",
+            "ms_played", "source", *AUDIO_FEATURES, "feature_source", *no_bounds,
+            F.when(is_measured(), mood_category(F.col("valence"), F.col("energy"))).alias("mood_category"),
+        )
+    )  # fmt: skip
+
+
+def _part_of_day() -> Column:
+    part = F.when(F.col("hour_of_day") >= PARTS_OF_DAY[-1][0], PARTS_OF_DAY[-1][1])
+    for first_hour, name in reversed(PARTS_OF_DAY[:-1]):
+        part = part.when(F.col("hour_of_day") >= first_hour, name)
+    return part.otherwise(PARTS_OF_DAY[-1][1])

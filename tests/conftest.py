@@ -1,0 +1,84 @@
+"""One Spark session for all tests, and lakes built once from demo and real data."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from lakehouse.demo_data import write_demo_data
+from lakehouse.registry import pipeline_tables
+from lakehouse.runner import run
+from lakehouse.settings import Settings
+from lakehouse.spark import build_session
+from lakehouse.storage import Lake
+
+REAL_DATA_DIR = Path(os.environ.get("REAL_DATA_DIR", "../shared/data"))
+HISTORY_ZIP = "spotify_extended_streaming_history.zip"
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """A session as runs have it, with fewer threads."""
+    session = build_session(Settings(spark_master="local[2]", _env_file=None), app_name="tests")
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def real_data_dir() -> Path:
+    """The folder of real data; tests that ask for it are marked `real_data`."""
+    if not REAL_DATA_DIR.is_dir():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no real data at {REAL_DATA_DIR}")
+    return REAL_DATA_DIR.resolve()
+
+
+@pytest.fixture(scope="session")
+def real_lake(real_data_dir: Path, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A lake with everything built from the real listener's export and the real catalogue."""
+    folder = tmp_path_factory.mktemp("real")
+    settings = Settings(
+        lake_uri=f"file:{folder}/lake",
+        kaggle_csv=real_data_dir / "kaggle_tracks_dataset.csv.gz",
+        import_dir=folder / "import",
+        listener_time_zone="America/New_York",
+        _env_file=None,
+    )
+    settings.import_dir.mkdir()
+    (settings.import_dir / HISTORY_ZIP).symlink_to(real_data_dir / HISTORY_ZIP)
+    summary = run(settings)
+    assert not summary.errors
+    return settings
+
+
+@pytest.fixture(scope="session")
+def real_silver_spark(real_lake: Settings, spark: SparkSession) -> DataFrame:
+    """`listening_with_features` of the real listener."""
+    return Lake(real_lake.lake_uri, spark).read(pipeline_tables()["listening_with_features"]).cache()
+
+
+@pytest.fixture(scope="session")
+def real_silver(real_silver_spark: DataFrame) -> pd.DataFrame:
+    """`listening_with_features` of the real listener, for independent computations."""
+    return real_silver_spark.toPandas()
+
+
+@pytest.fixture(scope="session")
+def real_catalogue_tracks(real_lake: Settings, spark: SparkSession) -> DataFrame:
+    """`catalogue_tracks` of the real catalogue."""
+    return Lake(real_lake.lake_uri, spark).read(pipeline_tables()["catalogue_tracks"]).cache()
+
+
+@pytest.fixture(scope="session")
+def demo_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A lake with everything built from the demo data."""
+    folder = tmp_path_factory.mktemp("demo")
+    files = write_demo_data(folder / "data")
+    settings = Settings(
+        lake_uri=f"file:{folder}/lake", kaggle_csv=files.catalogue, import_dir=files.history.parent, _env_file=None
+    )
+    summary = run(settings)
+    assert not summary.errors
+    return settings
