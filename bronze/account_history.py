@@ -2,15 +2,16 @@
 
 from datetime import datetime
 
-from bronze.plays import Excluded, Malformed, Play, Record, milliseconds, moment, text
+from bronze.plays import MINUTE, Excluded, Play, Record, known_milliseconds, moment, text
 
 SOURCE = "account_history"
-TIME_FORMAT = "%Y-%m-%d %H:%M"
+PODCAST_FIELDS = ("podcastName", "episodeName")
+AUDIOBOOK_FIELDS = ("audiobookName", "authorName", "chapterName")
 
 
 def recognises(record: Record) -> bool:
-    """Whether a file whose first record is this one is a short account history."""
-    return "endTime" in record
+    """Whether a file that holds this record is a short account history."""
+    return "endTime" in record and "msPlayed" in record
 
 
 def read(record: Record, now: datetime) -> Play | Excluded:
@@ -19,13 +20,18 @@ def read(record: Record, now: datetime) -> Play | Excluded:
     Raises:
         Malformed: says which field is wrong and how.
     """
-    played_at = moment(record, "endTime", now, TIME_FORMAT)
-    if "podcastName" in record or "episodeName" in record:
+    played_at = moment(record, "endTime", now, MINUTE)
+    if any(field in record for field in PODCAST_FIELDS):
         return Excluded("podcast", played_at)
+    if any(field in record for field in AUDIOBOOK_FIELDS):
+        return Excluded("audiobook", played_at)
     name, artist = text(record, "trackName"), text(record, "artistName")
     if not name or not artist:
         return Excluded("no_track", played_at)
-    ms_played = milliseconds(record, "msPlayed")
-    if ms_played is None:
-        raise Malformed("msPlayed is missing")
-    return Play(played_at=played_at, track_id=None, track_name=name, artist_name=artist, ms_played=ms_played)
+    return Play(
+        played_at=played_at,
+        track_id=None,
+        track_name=name,
+        artist_name=artist,
+        ms_played=known_milliseconds(record, "msPlayed"),
+    )

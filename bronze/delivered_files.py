@@ -5,24 +5,40 @@ Nothing is ever unpacked to disk and no path from inside a zip is used for anyth
 
 import gzip
 import hashlib
+import io
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import cast
 
 from lakehouse.errors import LakehouseError
 
-# Spotify's largest known exports are some hundred megabytes; what unpacks to more than this is no export.
+# Spotify's largest known exports are some hundred megabytes in some dozen files; what unpacks to more is no export.
 MAX_UNPACKED_BYTES = 4 * 2**30
-MAX_MEMBERS = 10_000
+MAX_MEMBERS = 1_000
 LONGEST_NAME = 300
-CHUNK_BYTES = 2**20
+CHUNK_BYTES = 2**18
 ENCRYPTED_FLAG = 0x1
+# What demo files are known by.
+DEMO_FOLDER = "Demo Streaming History"
+DEMO_PREFIX = "demo_"
+DEMO_STAYS_OUT = "demo data stays out of a lake of real data; name another lake in LAKE_URI to try it"
+# The other methods unpack without a bound on what one read returns.
+KNOWN_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# What the standard library raises on damaged files and on those that may not be read.
+UNREADABLE = (OSError, EOFError, ValueError, RuntimeError, LookupError, struct.error, zipfile.BadZipFile, zlib.error)
 
 
 class BadFile(LakehouseError):
     """A delivered file that cannot be read; nothing of it is imported."""
+
+    def __init__(self, message: str) -> None:
+        """Say why in one line, whatever the file's name holds."""
+        super().__init__(printable(message))
 
 
 @dataclass(frozen=True)
@@ -31,17 +47,15 @@ class DeliveredFile:
 
     Attributes:
         path: the file or the zip on disk.
+        name: what the audit calls it: its name, with those of the folder and the zip that were named before it.
         member: its name inside the zip, '' for a file on its own.
+        is_named: whether the user named this very file, not a folder or a zip that holds it.
     """
 
     path: Path
+    name: str
     member: str = ""
-
-    @property
-    def name(self) -> str:
-        """What the audit calls it: the file's name, with the zip's before it."""
-        full = f"{self.path.name}/{self.member}" if self.member else self.path.name
-        return "".join(character for character in full if character.isprintable())[:LONGEST_NAME]
+    is_named: bool = True
 
     @property
     def folder(self) -> str:
@@ -53,78 +67,148 @@ class DeliveredFile:
         """Its own name, without folders."""
         return PurePosixPath(self.member).name if self.member else self.path.name
 
-    def open(self) -> IO[bytes]:
-        """Open for reading; .gz is unpacked on the way, never beyond the bound."""
-        if self.member:
-            return _Bounded(zipfile.ZipFile(self.path).open(self.member), self.name)
-        if self.path.suffix.lower() == ".gz":
-            return _Bounded(gzip.open(self.path), self.name)
-        return self.path.open("rb")
+    @property
+    def is_demo(self) -> bool:
+        """Whether it is made-up data, by its name or its folder's."""
+        return self.folder == DEMO_FOLDER or self.base_name.lower().startswith(DEMO_PREFIX)
+
+    def open(self) -> io.BufferedReader:
+        """Open for reading; .gz is unpacked on the way, never beyond the bound.
+
+        Raises:
+            BadFile: now or while it is read: it is damaged, may not be read, or unpacks to more than the bound.
+        """
+        return io.BufferedReader(_Unpacked(self), CHUNK_BYTES)
 
 
-class _Bounded:
-    """A stream that ends with an error, not with a full memory or disk, when it unpacks beyond the bound."""
+class _Unpacked(io.RawIOBase):
+    """The bytes of a delivered file. Whatever is wrong with it is a `BadFile`; closing closes its zip, too."""
 
-    def __init__(self, stream: IO[bytes], name: str) -> None:
-        self._stream = stream
-        self._name = name
+    def __init__(self, file: DeliveredFile) -> None:
+        self._name = file.name
         self._left = MAX_UNPACKED_BYTES
+        self._resources = ExitStack()
+        try:
+            self._stream = self._opened(file)
+        except UNREADABLE as error:
+            self._resources.close()
+            raise self._unreadable(error) from None
 
-    def read(self, size: int = -1) -> bytes:
-        chunk = self._stream.read(size if size >= 0 else self._left + 1)
-        self._left -= len(chunk)
+    def _opened(self, file: DeliveredFile) -> io.BufferedIOBase:
+        keep_open = self._resources.enter_context
+        if file.member:
+            archive = keep_open(zipfile.ZipFile(file.path))
+            stream = cast(io.BufferedIOBase, keep_open(archive.open(file.member)))
+        else:
+            stream = keep_open(file.path.open("rb"))
+        return keep_open(gzip.GzipFile(fileobj=stream)) if file.base_name.lower().endswith(".gz") else stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        try:
+            size = self._stream.readinto(buffer)
+        except UNREADABLE as error:
+            raise self._unreadable(error) from None
+        self._left -= size
         if self._left < 0:
-            raise BadFile(f"{self._name} unpacks to more than {MAX_UNPACKED_BYTES // 2**30} GiB: refused")
-        return chunk
+            raise BadFile(f"{self._name} unpacks to more than {_bound()}: refused")
+        return size
 
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._stream, name)
+    def close(self) -> None:
+        self._resources.close()
+        super().close()
 
-    def __enter__(self) -> "_Bounded":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._stream.close()
+    def _unreadable(self, error: Exception) -> BadFile:
+        return BadFile(f"{self._name} cannot be read ({reason_of(error)}): get it again")
 
 
-def files_in(path: Path) -> Iterator[DeliveredFile]:
-    """Every file at a path: the file itself, a zip's members, or all of these in a folder, by name.
+def files_at(path: Path) -> Iterator[DeliveredFile]:
+    """Every file at a path, zips unopened: the file itself, or all files in a folder by name.
+
+    Hidden files and links in a folder are left out. What is no file that can be read is for `parts_of` to tell.
+    """
+    waiting = [path]
+    while waiting:
+        current = waiting.pop()
+        try:
+            children = sorted(current.iterdir(), reverse=True) if current.is_dir() else None
+        except OSError:
+            children = None
+        if children is None:
+            is_named = current == path
+            name = path.name if is_named else f"{path.resolve().name}/{current.relative_to(path).as_posix()}"
+            yield DeliveredFile(current, _name(name), is_named=is_named)
+        else:
+            waiting += [child for child in children if not child.name.startswith(".") and not child.is_symlink()]
+
+
+def parts_of(file: DeliveredFile) -> list[DeliveredFile]:
+    """The files inside a zip by name, hidden ones left out; of any other file just itself.
 
     Raises:
-        BadFile: there is nothing at the path, or a zip is broken, encrypted, too large or holds unsafe paths.
+        BadFile: it is not there, or a zip that is broken, encrypted or too large, or that holds unsafe paths.
     """
-    if path.is_dir():
-        for child in sorted(path.iterdir()):
-            if not child.is_symlink() and not child.name.startswith("."):
-                yield from files_in(child)
-    elif not path.is_file():
-        raise BadFile(f"{path}: no such file or folder")
-    elif path.suffix.lower() == ".zip":
-        yield from (DeliveredFile(path, member) for member in _members(path))
-    else:
-        yield DeliveredFile(path)
-
-
-def _members(path: Path) -> list[str]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.infolist() if not member.is_dir()]
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise BadFile(f"{path.name} is no readable zip ({error}): download it again") from None
-    unsafe = [m.filename for m in members if ".." in PurePosixPath(m.filename).parts or m.filename.startswith("/")]
-    if unsafe:
-        raise BadFile(f"{path.name} holds paths that lead out of it ({unsafe[0]!r}): refused")
-    if len(members) > MAX_MEMBERS or sum(member.file_size for member in members) > MAX_UNPACKED_BYTES:
-        raise BadFile(f"{path.name} unpacks to more than {MAX_UNPACKED_BYTES // 2**30} GiB or {MAX_MEMBERS} files: refused")
+        if not file.path.is_file():
+            what = "cannot be read" if file.path.exists() else "no such file or folder"
+            raise BadFile(f"{file.path if file.is_named else file.name}: {what}")
+        if file.path.suffix.lower() != ".zip":
+            return [file]
+        with zipfile.ZipFile(file.path) as archive:
+            members = [member for member in archive.infolist() if not member.filename.endswith("/")]
+    except UNREADABLE as error:
+        raise BadFile(f"{file.name} is no readable zip ({reason_of(error)}): get it again") from None
+    if problem := _problem_of(members):
+        raise BadFile(f"{file.name} {problem}")
+    names = sorted(member.filename for member in members)
+    return [
+        DeliveredFile(file.path, _name(f"{file.name}/{name}"), name, is_named=False)
+        for name in names
+        if not PurePosixPath(name).name.startswith(".")
+    ]
+
+
+def _problem_of(members: list[zipfile.ZipInfo]) -> str:
+    """What is wrong with the contents of a zip, '' if nothing."""
+    names = [member.filename for member in members]
+    for name in names:
+        way = PurePosixPath(name.replace("\\", "/"))
+        if not way.name or way.is_absolute() or ".." in way.parts:
+            return f"holds a path that leads out of it ({name!r}): refused"
+    if len(names) > MAX_MEMBERS or sum(member.file_size for member in members) > MAX_UNPACKED_BYTES:
+        return f"unpacks to more than {_bound()} or {MAX_MEMBERS} files: refused"
+    if len(set(names)) < len(names):
+        return "holds two files of the same name: unpack it and import the folder"
     if any(member.flag_bits & ENCRYPTED_FLAG for member in members):
-        raise BadFile(f"{path.name} is encrypted: unpack it and import the folder")
-    return sorted(member.filename for member in members)
+        return "is encrypted: unpack it and import the folder"
+    if any(member.compress_type not in KNOWN_COMPRESSIONS for member in members):
+        return "is compressed in a way that is not known here: unpack it and import the folder"
+    return ""
 
 
 def fingerprint(path: Path) -> str:
     """Sha256 of a file's content, to know it again under any name."""
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def printable(text: str) -> str:
+    """The text without line breaks, terminal codes and whatever else cannot be shown or stored."""
+    return "".join(filter(str.isprintable, text))
+
+
+def reason_of(error: Exception) -> str:
+    """An error of the system in a few words."""
+    told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(told.split())[:120] or type(error).__name__
+
+
+def _name(text: str) -> str:
+    """A name for the audit; of a very long one its end."""
+    return printable(text)[-LONGEST_NAME:] or "(no name)"
+
+
+def _bound() -> str:
+    return f"{MAX_UNPACKED_BYTES / 2**30:g} GiB"

@@ -2,15 +2,26 @@
 
 from datetime import datetime
 
-from bronze.plays import TRACK_URI, Excluded, Malformed, Play, Record, flag, milliseconds, moment, text
+from bronze.plays import (
+    INSTANT,
+    TRACK_ID,
+    Excluded,
+    Malformed,
+    Play,
+    Record,
+    flag,
+    known_milliseconds,
+    moment,
+    text,
+)
 
 SOURCE = "extended_history"
-TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+TRACK_URI, LOCAL_FILE_URI = "spotify:track:", "spotify:local:"
 
 
 def recognises(record: Record) -> bool:
-    """Whether a file whose first record is this one is an extended history."""
-    return "ts" in record
+    """Whether a file that holds this record is an extended history."""
+    return "ts" in record and "ms_played" in record
 
 
 def read(record: Record, now: datetime) -> Play | Excluded:
@@ -19,28 +30,22 @@ def read(record: Record, now: datetime) -> Play | Excluded:
     Raises:
         Malformed: says which field is wrong and how.
     """
-    played_at = moment(record, "ts", now, TIME_FORMAT)
+    played_at = moment(record, "ts", now, INSTANT)
     if text(record, "spotify_episode_uri") or text(record, "episode_name"):
         return Excluded("podcast", played_at)
     if text(record, "audiobook_uri") or text(record, "audiobook_title"):
         return Excluded("audiobook", played_at)
-    uri, name = text(record, "spotify_track_uri"), text(record, "master_metadata_track_name")
-    track = TRACK_URI.fullmatch(uri) if uri else None
-    if uri and not track and not uri.startswith("spotify:local:"):
-        raise Malformed(f"spotify_track_uri {uri[:60]!r} is not like spotify:track:...")
-    artist = text(record, "master_metadata_album_artist_name")
-    if not track and not (name and artist):
+    track_id = _track_id(text(record, "spotify_track_uri"))
+    name, artist = text(record, "master_metadata_track_name"), text(record, "master_metadata_album_artist_name")
+    if not track_id and not (name and artist):
         return Excluded("no_track", played_at)
-    ms_played = milliseconds(record, "ms_played")
-    if ms_played is None:
-        raise Malformed("ms_played is missing")
     return Play(
         played_at=played_at,
-        track_id=track.group(1) if track else None,
+        track_id=track_id,
         track_name=name,
         artist_name=artist,
         album_name=text(record, "master_metadata_album_album_name"),
-        ms_played=ms_played,
+        ms_played=known_milliseconds(record, "ms_played"),
         reason_start=text(record, "reason_start"),
         reason_end=text(record, "reason_end"),
         skipped=flag(record, "skipped"),
@@ -49,3 +54,13 @@ def read(record: Record, now: datetime) -> Play | Excluded:
         incognito=flag(record, "incognito_mode"),
         platform=text(record, "platform"),
     )
+
+
+def _track_id(uri: str | None) -> str | None:
+    """The id in a track's URI; a local file has none."""
+    if uri is None or uri.startswith(LOCAL_FILE_URI):
+        return None
+    track_id = uri.removeprefix(TRACK_URI)
+    if track_id == uri or not TRACK_ID.fullmatch(track_id):
+        raise Malformed(f"spotify_track_uri {uri[:60]!r} is not like {TRACK_URI}...")
+    return track_id

@@ -1,12 +1,14 @@
 """Everything that can be delivered, brought into bronze: what a command names, and what lies in the import folders."""
 
+import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from bronze.delivered_files import BadFile
-from bronze.history_files import DEMO_PREFIX
+from bronze.catalogue_files import is_catalogue
+from bronze.delivered_files import BadFile, printable
 from bronze.kaggle_tracks import import_catalogue, kaggle_tracks_bronze
 from bronze.listening_history import holds_demo, holds_real, import_history, listening_history_bronze
 from lakehouse.contract import Table
@@ -15,8 +17,9 @@ from lakehouse.run_log import RunLog
 from lakehouse.settings import Settings
 from lakehouse.storage import Lake, Provenance
 
-# Remembers which files of the import folders were taken: {path: [size, time of change]}.
+# Remembers which files of the import folders were taken, and what they looked like then.
 SEEN_FILES = "state/seen_files.json"
+FILLED_TABLES: tuple[Table, ...] = (kaggle_tracks_bronze, listening_history_bronze)
 
 
 def waiting_files(settings: Settings) -> list[Path]:
@@ -24,7 +27,7 @@ def waiting_files(settings: Settings) -> list[Path]:
     seen = _seen(settings)
     folder = sorted(settings.import_dir.iterdir()) if settings.import_dir.is_dir() else []
     candidates = [settings.kaggle_csv, *(path for path in folder if not path.name.startswith("."))]
-    return [path for path in candidates if path.exists() and seen.get(str(path)) != _look(path)]
+    return [path for path in candidates if path.exists() and seen.get(_key(path)) != _look(path)]
 
 
 def take(
@@ -48,38 +51,48 @@ def take(
         catalogue: a catalogue file to take even where the settings name another.
         on_file: called with each file's name before it is read.
     """
-    looks = {str(path): _look(path) for path in paths if path.exists()}
-    catalogue_paths = [catalogue] if catalogue else [path for path in paths if _is_catalogue(path, settings)]
+    looks = {_key(path): _look(path) for path in paths}
+    catalogues = [catalogue] if catalogue else [path for path in paths if _is_catalogue(path, settings)]
     report = ImportReport()
-    for path in catalogue_paths:
-        on_file(path.name)
+    for path in catalogues[:1]:
+        on_file(printable(path.name))
         try:
             _take_catalogue(lake, path, log, now, report)
         except BadFile as error:
             report.errors.append(str(error))
-    histories = [path for path in paths if path not in catalogue_paths]
+    for path in catalogues[1:]:
+        report.errors.append(printable(f"{path} is a second catalogue and stays out: `lakehouse catalogue` takes it"))
+    histories = [path for path in paths if path not in catalogues]
     if histories:
-        history = import_history(lake, histories, log, now, on_file=on_file)
-        history.errors = report.errors + history.errors
-        history.catalogue_rows, report = report.catalogue_rows, history
+        # A catalogue that was just taken counts, too.
+        takes_demo = not _holds_real(lake)
+        history = import_history(lake, histories, log, now, takes_demo=takes_demo, on_file=on_file)
+        report = replace(
+            history,
+            catalogue_rows=report.catalogue_rows,
+            removed_demo=report.removed_demo or history.removed_demo,
+            errors=report.errors + history.errors,
+        )
     report.removed_demo |= _remove_demo_beside_real(lake, log)
     _remember(settings, looks)
     return report
 
 
 def _take_catalogue(lake: Lake, path: Path, log: RunLog, now: datetime, report: ImportReport) -> None:
-    is_demo = path.name.startswith(DEMO_PREFIX)
-    if is_demo and any(holds_real(lake, table) for table in (kaggle_tracks_bronze, listening_history_bronze)):
-        raise BadFile(f"{path.name} is demo data and this lake holds real data: it stays out")
-    state = import_catalogue(lake, path, log, now, is_demo=is_demo)
+    had_demo = holds_demo(lake, kaggle_tracks_bronze)
+    state = import_catalogue(lake, path, log, now, takes_demo=not _holds_real(lake))
     report.catalogue_rows = state.provenance.rows if state else 0
+    report.removed_demo = had_demo and not holds_demo(lake, kaggle_tracks_bronze)
+
+
+def _holds_real(lake: Lake) -> bool:
+    return any(holds_real(lake, table) for table in FILLED_TABLES)
 
 
 def _remove_demo_beside_real(lake: Lake, log: RunLog) -> bool:
     """Real data of one kind removes demo data of the other."""
-    tables: tuple[Table, ...] = (kaggle_tracks_bronze, listening_history_bronze)
-    leftovers = [table for table in tables if holds_demo(lake, table)]
-    if not leftovers or not any(holds_real(lake, table) for table in tables):
+    leftovers = [table for table in FILLED_TABLES if holds_demo(lake, table)]
+    if not leftovers or not _holds_real(lake):
         return False
     for table in leftovers:
         lake.overwrite(table, lake.read(table).where("false"), Provenance(run_id=log.run_id))
@@ -87,17 +100,27 @@ def _remove_demo_beside_real(lake: Lake, log: RunLog) -> bool:
 
 
 def _is_catalogue(path: Path, settings: Settings) -> bool:
-    return path == settings.kaggle_csv or path.name.lower().endswith((".csv", ".csv.gz"))
+    return path == settings.kaggle_csv or is_catalogue(path)
 
 
-def _look(path: Path) -> list[int]:
-    """Size and time of change; of a folder, of everything in it."""
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    stats = [file.stat() for file in files if file.is_file()]
-    return [sum(stat.st_size for stat in stats), max((stat.st_mtime_ns for stat in stats), default=0)]
+def _key(path: Path) -> str:
+    return str(path.absolute())
 
 
-def _seen(settings: Settings) -> dict[str, list[int]]:
+def _look(path: Path) -> str:
+    """Digest of names, sizes and times of change, of a folder of everything in it; '' where nothing can be seen."""
+    digest = hashlib.sha256()
+    try:
+        for file in [path, *sorted(path.rglob("*"))]:
+            if file.is_file():
+                stat = file.stat()
+                digest.update(repr((str(file.relative_to(path)), stat.st_size, stat.st_mtime_ns)).encode())
+    except OSError:
+        return ""
+    return digest.hexdigest()
+
+
+def _seen(settings: Settings) -> dict[str, str]:
     try:
         seen = json.loads((settings.lake_path / SEEN_FILES).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -105,7 +128,7 @@ def _seen(settings: Settings) -> dict[str, list[int]]:
     return seen if isinstance(seen, dict) else {}
 
 
-def _remember(settings: Settings, looks: dict[str, list[int]]) -> None:
+def _remember(settings: Settings, looks: dict[str, str]) -> None:
     """Written after the commit: a kill in between imports the files again, which changes nothing."""
     target = settings.lake_path / SEEN_FILES
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -2,13 +2,15 @@
 
 import tempfile
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from bronze.delivered_files import BadFile, DeliveredFile, files_in
+from bronze.delivered_files import DEMO_STAYS_OUT, BadFile, DeliveredFile, files_at, parts_of, printable
 from bronze.history_files import DEMO_SOURCE, StagedFile, beginning_of, stage
 from lakehouse.contract import Table, accepted_values, source_table
 from lakehouse.import_report import ImportReport
@@ -33,73 +35,97 @@ listening_history_bronze = source_table(
 
 
 def import_history(
-    lake: Lake, paths: Iterable[Path], log: RunLog, now: datetime, *, on_file: Callable[[str], None] = lambda name: None
+    lake: Lake,
+    paths: Iterable[Path],
+    log: RunLog,
+    now: datetime,
+    *,
+    takes_demo: bool = True,
+    on_file: Callable[[str], None] = lambda name: None,
 ) -> ImportReport:
     """Import every listening history at the paths in one commit; importing anything again changes nothing.
 
     A file that cannot be read is refused as a whole, named in `errors` and kept in `ops.rejected_rows`; the others are
-    imported. The first real listening removes all demo plays; demo data does not enter a lake of real listening.
+    imported. The first real plays remove all demo plays; demo data does not enter a lake of real data.
 
     Args:
         lake: where to.
         paths: zips, folders and files.
         log: takes the audit and the rejected records.
         now: the current time; later plays are rejected.
+        takes_demo: False where the lake holds real data of another kind.
         on_file: called with each file's name before it is read.
     """
-    report = ImportReport()
     with tempfile.TemporaryDirectory(prefix="lakehouse-import-") as staging:
-        staged = list(_stage_all(paths, Path(staging), now, log, report, on_file))
-        staged = _apart_from_demo(lake, staged, report)
+        intake = _Intake(Path(staging), log, now, on_file)
+        staged = [file for path in paths for file in intake.stage_path(path)]
+        takes_demo = takes_demo and not holds_real(lake, listening_history_bronze)
+        staged = _apart_from_demo(staged, takes_demo, intake.report)
         if staged:
-            _commit(lake, staged, log, now, report)
-    return report
+            _commit(lake, staged, log, now, intake.report)
+    return intake.report
 
 
-def _stage_all(
-    paths: Iterable[Path],
-    staging: Path,
-    now: datetime,
-    log: RunLog,
-    report: ImportReport,
-    on_file: Callable[[str], None],
-) -> Iterable[StagedFile]:
-    for path in paths:
+@dataclass
+class _Intake:
+    """Stages files, gives each a name of its own, and records those that are refused."""
+
+    staging: Path
+    log: RunLog
+    now: datetime
+    on_file: Callable[[str], None]
+    report: ImportReport = field(default_factory=ImportReport)
+    names: set[str] = field(default_factory=set)
+
+    def stage_path(self, path: Path) -> list[StagedFile]:
+        """Every listening history at one path."""
+        staged, errors_before = [], len(self.report.errors)
+        for delivered in files_at(path):
+            try:
+                parts = parts_of(delivered)
+            except BadFile as error:
+                self._refuse(self._renamed(delivered), str(error))
+                continue
+            outcomes = [self._staged(self._renamed(part)) for part in parts]
+            staged += [outcome for outcome in outcomes if outcome]
+        if not staged and len(self.report.errors) == errors_before:
+            self.report.errors.append(f"{printable(path.name)} holds no listening history that is known here")
+        return staged
+
+    def _staged(self, file: DeliveredFile) -> StagedFile | None:
+        self.on_file(file.name)
         try:
-            for file in files_in(path):
-                on_file(file.name)
-                try:
-                    staged = stage(file, staging, now)
-                except BadFile as error:
-                    _refuse(file, str(error), log, report, now)
-                    continue
-                if staged is not None:
-                    yield staged
-                elif path.is_file() and not file.member:
-                    report.errors.append(f"{file.name} is no listening history that is known here")
-                else:
-                    report.ignored.append(file.name)
+            staged = stage(file, self.staging / f"{len(self.names)}.parquet", self.now)
         except BadFile as error:
-            _refuse(DeliveredFile(path), str(error), log, report, now)
+            self._refuse(file, str(error))
+            return None
+        if staged is None:
+            self.report.ignored.append(file.name)
+        return staged
+
+    def _refuse(self, file: DeliveredFile, reason: str) -> None:
+        self.report.errors.append(reason)
+        self.report.verdicts[file.name] = {MALFORMED: 1}
+        _audit(self.log, file.name, "unknown", MALFORMED, 1, None, None)
+        self.log.add(
+            REJECTED_ROWS, source_file=file.name, row_number=0, reason=reason, raw=beginning_of(file),
+            rejected_at=self.now,
+        )  # fmt: skip
+
+    def _renamed(self, file: DeliveredFile) -> DeliveredFile:
+        """The file under a name that no other file of this import has: two folders may hold files of one name."""
+        names = chain([file.name], (f"{file.name} ({number})" for number in count(2)))
+        name = next(name for name in names if name not in self.names)
+        self.names.add(name)
+        return replace(file, name=name)
 
 
-def _refuse(file: DeliveredFile, reason: str, log: RunLog, report: ImportReport, now: datetime) -> None:
-    report.errors.append(reason)
-    report.verdicts[file.name] = {MALFORMED: 1}
-    _audit(log, file.name, "unknown", MALFORMED, 1, None, None)
-    log.add(
-        REJECTED_ROWS, source_file=file.name, row_number=0, reason=reason, raw=beginning_of(file), rejected_at=now
-    )
-
-
-def _apart_from_demo(lake: Lake, staged: list[StagedFile], report: ImportReport) -> list[StagedFile]:
-    """Keep demo data out of a lake that holds, or is about to hold, real listening."""
+def _apart_from_demo(staged: list[StagedFile], takes_demo: bool, report: ImportReport) -> list[StagedFile]:
+    """Keep demo data out of a lake that holds, or is about to hold, real data."""
     demo = [file for file in staged if file.source == DEMO_SOURCE]
-    if demo and (len(demo) < len(staged) or holds_real(lake, listening_history_bronze)):
-        report.errors.append(
-            f"{demo[0].file.path.name} is demo data and this is a lake of real listening: "
-            "it stays out; name another lake in LAKE_URI to try it"
-        )
+    if demo and (len(demo) < len(staged) or not takes_demo):
+        names = sorted({printable(file.file.path.name) for file in demo})
+        report.errors.append(f"{', '.join(names)}: {DEMO_STAYS_OUT}")
         return [file for file in staged if file.source != DEMO_SOURCE]
     return staged
 
@@ -118,24 +144,31 @@ def holds_real(lake: Lake, table: Table) -> bool:
 
 def _commit(lake: Lake, staged: list[StagedFile], log: RunLog, now: datetime, report: ImportReport) -> None:
     is_real = staged[0].source != DEMO_SOURCE
-    report.removed_demo = is_real and holds_demo(lake, listening_history_bronze)
-    known = lake.read(listening_history_bronze)
-    known = known.where(F.lit(False)) if report.removed_demo else known
-    outcomes = _with_outcome(lake.spark.read.parquet(*(str(file.plays) for file in staged)), known).persist()
+    plays = lake.spark.read.parquet(*(str(file.plays) for file in staged))
+    outcomes = _with_outcome(plays, lake.read(listening_history_bronze)).persist()
     try:
         _record(outcomes, staged, log, now, report)
-        fresh = outcomes.where(F.col("outcome") != DUPLICATE).withColumn("ingested_at", F.lit(now))
-        fresh = fresh.select(*(column.name for column in listening_history_bronze.columns))
-        provenance = Provenance(run_id=log.run_id, parameters={"demo": str(not is_real).lower()})
-        if report.removed_demo:
-            lake.overwrite(listening_history_bronze, fresh, provenance)
-        elif report.new_plays:
-            state = lake.state(listening_history_bronze)
-            rows_before = state.provenance.rows if state else 0
-            lake.append(listening_history_bronze, fresh, provenance, rows_before=rows_before)
+        if report.new_plays:
+            fresh = outcomes.where(F.col("outcome") != DUPLICATE).withColumn("ingested_at", F.lit(now))
+            # Spotify reports the end of a play and how long it was heard.
+            started_at = F.timestamp_micros(F.unix_micros("played_at") - F.col("ms_played") * 1000)
+            fresh = fresh.withColumn("started_at", started_at)
+            fresh = fresh.select(*(column.name for column in listening_history_bronze.columns))
+            _write(lake, fresh, Provenance(log.run_id, parameters={"demo": str(not is_real).lower()}), report)
     finally:
         outcomes.unpersist()
     log.count(new_plays=report.new_plays)
+
+
+def _write(lake: Lake, fresh: DataFrame, provenance: Provenance, report: ImportReport) -> None:
+    """Add the new plays; where they are the first real ones, they replace the demo plays."""
+    state = lake.state(listening_history_bronze)
+    if holds_demo(lake, listening_history_bronze) and (provenance.parameters or {}).get("demo") == "false":
+        lake.overwrite(listening_history_bronze, fresh, provenance)
+        report.removed_demo = True
+    else:
+        rows_before = state.provenance.rows if state else 0
+        lake.append(listening_history_bronze, fresh, provenance, rows_before=rows_before)
 
 
 def _with_outcome(plays: DataFrame, known: DataFrame) -> DataFrame:
@@ -148,16 +181,14 @@ def _with_outcome(plays: DataFrame, known: DataFrame) -> DataFrame:
     )
 
 
-def _record(
-    outcomes: DataFrame, staged: list[StagedFile], log: RunLog, now: datetime, report: ImportReport
-) -> None:
+def _record(outcomes: DataFrame, staged: list[StagedFile], log: RunLog, now: datetime, report: ImportReport) -> None:
     """Write the audit and the rejects before the commit, so that a kill in between loses neither."""
     counts = outcomes.groupBy("source_file", "outcome").agg(
         F.count("*").alias("records"), F.min("played_at").alias("first"), F.max("played_at").alias("last")
     )
     sources = {file.file.name: file.source for file in staged}
     found = [
-        (row["source_file"], row["outcome"], row["records"], _utc(row["first"]), _utc(row["last"]))
+        (row["source_file"], row["outcome"], row["records"], row["first"].astimezone(), row["last"].astimezone())
         for row in counts.collect()  # a few verdicts per file
     ]
     for file in staged:
@@ -188,8 +219,3 @@ def _audit(
         IMPORT_AUDIT, source_file=name, source=source, verdict=verdict, record_count=records, first_played_at=first,
         last_played_at=last,
     )  # fmt: skip
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    """A timestamp that Spark collected, as an aware one."""
-    return moment.astimezone() if moment else None

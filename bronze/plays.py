@@ -4,7 +4,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 Record: TypeAlias = dict[str, Any]
 
@@ -15,7 +15,9 @@ LATEST_AHEAD = timedelta(days=1)
 LONGEST_PLAY_MS = 7 * 24 * 3600 * 1000
 # Spotify counts a stream from 30 seconds on.
 SHORTEST_COUNTED_MS = 30_000
-TRACK_URI = re.compile(r"spotify:track:([0-9A-Za-z]{22})")
+# Names are some dozen characters long; a text beyond this is none.
+LONGEST_TEXT = 4_000
+TRACK_ID = re.compile(r"[0-9A-Za-z]{22}")
 
 
 class Malformed(Exception):
@@ -27,11 +29,10 @@ class Excluded:
     """A record that is no play of a track: 'podcast', 'audiobook' or 'no_track'."""
 
     verdict: str
-    played_at: datetime | None
+    played_at: datetime
 
 
-@dataclass(frozen=True)
-class Play:
+class Play(NamedTuple):
     """One reported play. Times are UTC, lengths in milliseconds; None is unknown."""
 
     played_at: datetime
@@ -51,11 +52,6 @@ class Play:
     platform: str | None = None
 
     @property
-    def started_at(self) -> datetime | None:
-        """When the play started, None where its length is unknown; pauses make it earlier than this."""
-        return None if self.ms_played is None else self.played_at - timedelta(milliseconds=self.ms_played)
-
-    @property
     def verdict(self) -> str:
         """'counted', or 'too_short'; an unknown length counts."""
         return "too_short" if self.ms_played is not None and self.ms_played < SHORTEST_COUNTED_MS else "counted"
@@ -63,41 +59,60 @@ class Play:
     def play_id(self, source: str) -> str:
         """Sha256 of what makes this play itself; equal however the file is called."""
         track = self.track_id or f"{self.artist_name}\x1f{self.track_name}"
-        length = "" if self.ms_played is None else str(self.ms_played)
-        parts = (source, self.played_at.isoformat(), track, length)
-        return hashlib.sha256("\x1e".join(parts).encode()).hexdigest()
+        length = "" if self.ms_played is None else self.ms_played
+        return hashlib.sha256(f"{source}\x1e{self.played_at.isoformat()}\x1e{track}\x1e{length}".encode()).hexdigest()
 
 
-def moment(record: Record, field: str, now: datetime, *formats: str) -> datetime:
+class TimeFormat(NamedTuple):
+    """How a source writes times, all UTC."""
+
+    pattern: re.Pattern[str]
+    example: str
+
+
+INSTANT = TimeFormat(re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII), "2024-03-14T18:30:00Z")
+MINUTE = TimeFormat(re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d", re.ASCII), "2024-03-14 18:30")
+
+
+def moment(record: Record, field: str, now: datetime, written_as: TimeFormat) -> datetime:
     """A UTC instant from a text field.
 
     Raises:
         Malformed: it is missing, in another format, before Spotify existed or in the future.
     """
-    text = record.get(field)
-    if not isinstance(text, str):
-        raise Malformed(f"{field} is {kind_of(text)}, not a time")
-    for pattern in formats:
-        try:
-            found = datetime.strptime(text, pattern).replace(tzinfo=UTC)
-        except ValueError:
-            continue
-        if not EARLIEST_PLAY <= found <= now + LATEST_AHEAD:
-            raise Malformed(f"{field} {text[:40]!r} is before Spotify existed or in the future")
-        return found
-    raise Malformed(f"{field} {text[:40]!r} is not a time like {formats[0]}")
+    value = record.get(field)
+    if not isinstance(value, str):
+        raise Malformed(f"{field} is {kind_of(value)}, not a time")
+    try:
+        if not written_as.pattern.fullmatch(value):
+            raise ValueError(value)
+        found = datetime.fromisoformat(value).replace(tzinfo=UTC)
+    except ValueError:
+        raise Malformed(f"{field} {value[:40]!r} is not a time like {written_as.example}") from None
+    if not EARLIEST_PLAY <= found <= now + LATEST_AHEAD:
+        raise Malformed(f"{field} {value!r} is before Spotify existed or in the future")
+    return found
 
 
 def text(record: Record, field: str) -> str | None:
-    """A text field without characters that are no text; null or blank is None."""
+    """A text field without characters that are no text; null or blank is None.
+
+    Raises:
+        Malformed: no text, or longer than any name.
+    """
     value = record.get(field)
     if value is None:
         return None
     if not isinstance(value, str):
         raise Malformed(f"{field} is {kind_of(value)}, not text")
+    if len(value) > LONGEST_TEXT:
+        raise Malformed(f"{field} has {len(value)} characters, more than {LONGEST_TEXT}")
     # Lone surrogates and NUL cannot be stored as UTF-8 text.
-    cleaned = value.replace("\x00", "").encode("utf-8", "replace").decode()
-    return cleaned if cleaned.strip() else None
+    if not value.isascii():
+        value = value.encode("utf-8", "replace").decode()
+    if "\x00" in value:
+        value = value.replace("\x00", "")
+    return value if value and not value.isspace() else None
 
 
 def milliseconds(record: Record, field: str) -> int | None:
@@ -112,16 +127,32 @@ def milliseconds(record: Record, field: str) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool):
         raise Malformed(f"{field} is {kind_of(value)}, not a whole number")
     if not 0 <= value <= LONGEST_PLAY_MS:
-        raise Malformed(f"{field} {value} is negative or longer than a week")
+        raise Malformed(f"{field} is {'negative' if value < 0 else 'longer than a week'}")
     return value
+
+
+def known_milliseconds(record: Record, field: str) -> int:
+    """A length that must be there.
+
+    Raises:
+        Malformed: it is missing or no length.
+    """
+    length = milliseconds(record, field)
+    if length is None:
+        raise Malformed(f"{field} is missing")
+    return length
 
 
 def flag(record: Record, field: str) -> bool | None:
-    """A yes or no; null is None."""
+    """A yes or no; null is None.
+
+    Raises:
+        Malformed: neither true nor false.
+    """
     value = record.get(field)
-    if value is not None and not isinstance(value, bool):
-        raise Malformed(f"{field} is {kind_of(value)}, not true or false")
-    return value
+    if value is None or isinstance(value, bool):
+        return value
+    raise Malformed(f"{field} is {kind_of(value)}, not true or false")
 
 
 def kind_of(value: object) -> str:
@@ -129,5 +160,5 @@ def kind_of(value: object) -> str:
     if value is None:
         return "missing"
     return {bool: "true or false", int: "a number", str: "text", list: "a list", dict: "an object"}.get(
-        type(value), "a number with a fraction"
+        type(value), "a number that is not whole or too large"
     )

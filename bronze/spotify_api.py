@@ -1,18 +1,16 @@
 """Answers of Spotify's Web API to "recently played", recorded or live."""
 
-import re
 from datetime import datetime
-from typing import Any
 
-from bronze.plays import Excluded, Malformed, Play, Record, kind_of, milliseconds, moment, text
+from bronze.plays import INSTANT, TRACK_ID, Excluded, Malformed, Play, Record, kind_of, milliseconds, moment, text
 
 SOURCE = "spotify_api"
-TIME_FORMATS = ("%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%dT%H:%M:%SZ")
-TRACK_ID = re.compile(r"[0-9A-Za-z]{22}")
+# What can be played besides tracks, and its verdict.
+OTHER_TYPES = {"episode": "podcast", "chapter": "audiobook"}
 
 
 def recognises(record: Record) -> bool:
-    """Whether an answer whose first item is this one lists recently played tracks."""
+    """Whether an answer that holds this item lists recently played tracks."""
     return "played_at" in record and "track" in record
 
 
@@ -22,18 +20,16 @@ def read(record: Record, now: datetime) -> Play | Excluded:
     Raises:
         Malformed: says which field is wrong and how.
     """
-    played_at = moment(record, "played_at", now, *TIME_FORMATS)
-    track = record.get("track")
-    if track is None:
-        return Excluded("no_track", played_at)
-    if not isinstance(track, dict):
-        raise Malformed(f"track is {kind_of(track)}, not an object")
-    if track.get("type", "track") != "track":
-        return Excluded("podcast", played_at)
-    track_id, name = text(track, "id"), text(track, "name")
+    played_at = moment(record, "played_at", now, INSTANT)
+    track = _object(record, "track")
+    kind = text(track, "type") or "track"
+    if kind in OTHER_TYPES:
+        return Excluded(OTHER_TYPES[kind], played_at)
+    if kind != "track":
+        raise Malformed(f"track.type {kind[:40]!r} is not known")
+    track_id, name, artist = text(track, "id"), text(track, "name"), _first_artist(track)
     if track_id and not TRACK_ID.fullmatch(track_id):
         raise Malformed(f"track.id {track_id[:40]!r} is no Spotify id")
-    artist = _first_artist(track)
     if not track_id and not (name and artist):
         return Excluded("no_track", played_at)
     return Play(
@@ -48,14 +44,19 @@ def read(record: Record, now: datetime) -> Play | Excluded:
 
 
 def _first_artist(track: Record) -> str | None:
-    artists = track.get("artists") or []
-    if not isinstance(artists, list) or (artists and not isinstance(artists[0], dict)):
-        raise Malformed(f"track.artists is {kind_of(artists)}, not a list of artists")
-    return text(artists[0], "name") if artists else None
+    artists = track.get("artists")
+    if artists is None or artists == []:
+        return None
+    if not isinstance(artists, list) or not isinstance(artists[0], dict):
+        raise Malformed(f"artists is {kind_of(artists)}, not a list of objects")
+    return text(artists[0], "name")
 
 
-def _object(record: Record, field: str) -> dict[str, Any]:
-    value = record.get(field) or {}
+def _object(record: Record, field: str) -> Record:
+    """A nested object; null is an empty one."""
+    value = record.get(field)
+    if value is None:
+        return {}
     if not isinstance(value, dict):
         raise Malformed(f"{field} is {kind_of(value)}, not an object")
     return value

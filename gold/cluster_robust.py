@@ -10,11 +10,14 @@ fewer of the two, less one. With plain standard errors a song on repeat, or one 
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from statsmodels.regression.linear_model import OLS
+
+if TYPE_CHECKING:
+    from statsmodels.regression.linear_model import OLS
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -77,6 +80,9 @@ def _of_last_coefficient(
     determined = len(plays) > coefficients and np.linalg.matrix_rank(design) == coefficients
     if recordings < 2 or not varies or not determined:
         return Inference()
+    # Takes seconds to import, which only the task that tests something should pay, not every start of the program.
+    from statsmodels.regression.linear_model import OLS
+
     model = OLS(plays[values].to_numpy(dtype=float), design)
     if dates >= 2:
         found = _inference(model, plays[[RECORDING, DATE]], min(recordings, dates) - 1, confidence)
@@ -86,11 +92,16 @@ def _of_last_coefficient(
     return _inference(model, plays[[RECORDING]], recordings - 1, confidence)
 
 
-def _inference(model: OLS, clusters: pd.DataFrame, degrees_of_freedom: int, confidence: float) -> Inference:
+def _inference(model: "OLS", clusters: pd.DataFrame, degrees_of_freedom: int, confidence: float) -> Inference:
+    from scipy import stats
+
     groups = np.column_stack([pd.factorize(clusters[column])[0] for column in clusters])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # root of a negative variance: NaN, seen by the caller
-        result = model.fit(cov_type="cluster", cov_kwds={"groups": groups.squeeze()}, use_t=True)
-        result.df_resid_inference = degrees_of_freedom
-        low, high = result.conf_int(1 - confidence)[-1]
-        return Inference(float(low), float(high), float(result.pvalues[-1]))
+        fit = model.fit(cov_type="cluster", cov_kwds={"groups": groups.squeeze()}, use_t=True)
+        coefficient, error = fit.params[-1], fit.bse[-1]
+    if not error > 0:
+        return Inference()
+    low, high = stats.t.interval(confidence, degrees_of_freedom, loc=coefficient, scale=error)
+    p_value = 2 * stats.t.sf(abs(coefficient) / error, degrees_of_freedom)
+    return Inference(float(low), float(high), float(p_value))

@@ -9,7 +9,7 @@ import numpy as np
 
 from lakehouse.demo_catalogue import Parameters
 
-SATURDAY = 5   # of date.weekday()
+SATURDAY = 5  # of date.weekday()
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,10 @@ def plan(parameters: Parameters, rng: np.random.Generator) -> list[Slot]:
     for length in sorted((1 + extra).tolist(), reverse=True):
         calendar.place("session", length)
     for kind, count in {
-        "podcast": records["podcast_episodes"], "video_episode": records["video_episodes"],
-        "audiobook": records["audiobook_chapters"], "nothing": records["without_track"],
+        "podcast": records["podcast_episodes"],
+        "video_episode": records["video_episodes"],
+        "audiobook": records["audiobook_chapters"],
+        "nothing": records["without_track"],
     }.items():
         for _ in range(count):
             calendar.place(kind, 1)

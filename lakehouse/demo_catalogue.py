@@ -13,11 +13,17 @@ Parameters = Mapping[str, Any]
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-SIGNIFICANT_DIGITS = 3   # as the Kaggle catalogue gives its 0..1 features
-DECIMALS = 3             # the same for loudness and tempo
-PATTERN_LISTS = {        # slot of a name pattern -> word list
-    "adjective": "adjectives", "first": "firsts", "surname": "surnames", "craft": "crafts",
-    "ensemble": "ensembles", "doing": "doings", "place": "places", "time": "times",
+SIGNIFICANT_DIGITS = 3  # as the Kaggle catalogue gives its 0..1 features
+DECIMALS = 3  # the same for loudness and tempo
+PATTERN_LISTS = {  # slot of a name pattern -> word list
+    "adjective": "adjectives",
+    "first": "firsts",
+    "surname": "surnames",
+    "craft": "crafts",
+    "ensemble": "ensembles",
+    "doing": "doings",
+    "place": "places",
+    "time": "times",
 }
 
 
@@ -200,31 +206,37 @@ def _recordings(
     for index, artist_index in enumerate(first_artist):
         artist = artists[artist_index]
         popularity = rng.normal(fame[artist_index], shape["track_popularity_sd"])
-        tracks.append(Track(
-            track_id=ids.new(),
-            artists=(artist, *_guests(shape, artist, artists, rng)),
-            album=albums[artist][int(rng.integers(shape["albums_per_artist"]))],
-            title=names.new_title(artist),
-            popularity=round(float(np.clip(popularity, 0, 100))),
-            duration_ms=random_duration_ms(shape, rng),
-            explicit=bool(rng.random() < shape["explicit_share"]),
-            key=int(rng.integers(12)),
-            mode=int(rng.random() < parameters["features"]["major_share"]),
-            time_signature=int(rng.choice(
-                parameters["features"]["time_signatures"], p=parameters["features"]["time_signature_shares"]
-            )),
-            features={name: float(values[index]) for name, values in features.items()},
-            genre=genres[genre[index]],
-        ))
+        tracks.append(
+            Track(
+                track_id=ids.new(),
+                artists=(artist, *_guests(shape, artist, artists, rng)),
+                album=albums[artist][int(rng.integers(shape["albums_per_artist"]))],
+                title=names.new_title(artist),
+                popularity=round(float(np.clip(popularity, 0, 100))),
+                duration_ms=random_duration_ms(shape, rng),
+                explicit=bool(rng.random() < shape["explicit_share"]),
+                key=int(rng.integers(12)),
+                mode=int(rng.random() < parameters["features"]["major_share"]),
+                time_signature=int(
+                    rng.choice(
+                        parameters["features"]["time_signatures"], p=parameters["features"]["time_signature_shares"]
+                    )
+                ),
+                features={name: float(values[index]) for name, values in features.items()},
+                genre=genres[genre[index]],
+            )
+        )
     return tracks
 
 
 def _first_artists(parameters: Parameters, artists: Sequence[str], rng: np.random.Generator) -> IntArray:
     favourites = len(parameters["listener"]["favourites"])
-    sure = np.concatenate([
-        np.repeat(np.arange(favourites), parameters["listener"]["tracks_per_favourite"]),
-        np.arange(favourites, len(artists)),   # everybody else has at least one
-    ])
+    sure = np.concatenate(
+        [
+            np.repeat(np.arange(favourites), parameters["listener"]["tracks_per_favourite"]),
+            np.arange(favourites, len(artists)),  # everybody else has at least one
+        ]
+    )
     more = rng.integers(len(artists), size=parameters["catalogue"]["recordings"] - len(sure))
     return np.sort(np.concatenate([sure, more]))
 
@@ -235,9 +247,7 @@ def random_duration_ms(shape: Parameters, rng: np.random.Generator) -> int:
     return round(float(np.clip(duration, *shape["duration_range_ms"])))
 
 
-def _guests(
-    shape: Parameters, artist: str, artists: Sequence[str], rng: np.random.Generator
-) -> tuple[str, ...]:
+def _guests(shape: Parameters, artist: str, artists: Sequence[str], rng: np.random.Generator) -> tuple[str, ...]:
     draw = rng.random()
     count = 2 if draw < shape["third_artist_share"] else 1 if draw < shape["second_artist_share"] else 0
     others = rng.choice(len(artists), size=count + 1, replace=False)
@@ -316,10 +326,7 @@ def _audio_twins(
 ) -> list[Track]:
     chosen = rng.choice(len(recordings), size=parameters["catalogue"]["audio_twins"], replace=False)
     suffix = parameters["catalogue"]["twin_suffix"]
-    return [
-        replace(recordings[index], track_id=ids.new(), title=recordings[index].title + suffix)
-        for index in chosen
-    ]
+    return [replace(recordings[index], track_id=ids.new(), title=recordings[index].title + suffix) for index in chosen]
 
 
 def _repeated_rows(parameters: Parameters, tracks: Sequence[Track], rng: np.random.Generator) -> list[Track]:
@@ -336,9 +343,7 @@ def _repeated_rows(parameters: Parameters, tracks: Sequence[Track], rng: np.rand
     return rows
 
 
-def _nameless_rows(
-    parameters: Parameters, tracks: Sequence[Track], ids: Ids, rng: np.random.Generator
-) -> list[Track]:
+def _nameless_rows(parameters: Parameters, tracks: Sequence[Track], ids: Ids, rng: np.random.Generator) -> list[Track]:
     chosen = rng.choice(len(tracks), size=parameters["catalogue"]["nameless_rows"], replace=False)
     nothing: dict[str, Any] = {"artists": (), "album": "", "title": "", "popularity": 0, "duration_ms": 0}
     return [replace(tracks[index], track_id=ids.new(), **nothing) for index in chosen]

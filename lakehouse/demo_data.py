@@ -20,11 +20,29 @@ from lakehouse.demo_catalogue import Catalogue, Ids, Names, Parameters, Track, b
 from lakehouse.demo_history import Record, build_history
 
 CSV_HEADER = (
-    "", "track_id", "artists", "album_name", "track_name", "popularity", "duration_ms", "explicit",
-    "danceability", "energy", "key", "loudness", "mode", "speechiness", "acousticness", "instrumentalness",
-    "liveness", "valence", "tempo", "time_signature", "track_genre",
-)   # the first column, a row index, has no name in the Kaggle file either
-MEMBER_MODE = 0o644   # permissions of the files in the zip
+    "",
+    "track_id",
+    "artists",
+    "album_name",
+    "track_name",
+    "popularity",
+    "duration_ms",
+    "explicit",
+    "danceability",
+    "energy",
+    "key",
+    "loudness",
+    "mode",
+    "speechiness",
+    "acousticness",
+    "instrumentalness",
+    "liveness",
+    "valence",
+    "tempo",
+    "time_signature",
+    "track_genre",
+)  # the first column, a row index, has no name in the Kaggle file either
+MEMBER_MODE = 0o644  # permissions of the files in the zip
 
 
 @dataclass(frozen=True)
@@ -99,14 +117,11 @@ def _csv_row(index: int, track: Track) -> list[object]:
     return [values[column] for column in CSV_HEADER]
 
 
-def _history_zip(
-    parameters: Parameters, audio_files: Sequence[list[Record]], video_file: list[Record]
-) -> bytes:
+def _history_zip(parameters: Parameters, audio_files: Sequence[list[Record]], video_file: list[Record]) -> bytes:
     demo, listener = parameters["demo"], parameters["listener"]
     years = f"{listener['first_date'].year}-{listener['last_date'].year}"
     members = {
-        demo["audio_name"].format(years=years, part=part): records
-        for part, records in enumerate(audio_files, 1)
+        demo["audio_name"].format(years=years, part=part): records for part, records in enumerate(audio_files, 1)
     }
     members[demo["video_name"].format(years=years)] = video_file
     content = io.BytesIO()
@@ -114,7 +129,7 @@ def _history_zip(
         for name, records in members.items():
             member = zipfile.ZipInfo(f"{demo['history_folder']}/{name}", tuple(demo["zip_member_time"]))
             member.compress_type = zipfile.ZIP_DEFLATED
-            member.external_attr = MEMBER_MODE << 16   # where a zip keeps Unix permissions
+            member.external_attr = MEMBER_MODE << 16  # where a zip keeps Unix permissions
             archive.writestr(member, json.dumps(records, ensure_ascii=False))
     return content.getvalue()
 

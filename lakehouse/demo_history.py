@@ -25,20 +25,43 @@ from lakehouse.demo_catalogue import (
 
 Record = dict[str, Any]
 
-FEATURE_CENTRE = 0.5     # tilts leave a feature of this value alone
-HEARD_TIERS = ("track", "recording")   # tiers with audio features, hence with a mood
-ALONE = ("clickrow", "endplay")        # reasons of a record that is not part of a session
+FEATURE_CENTRE = 0.5  # tilts leave a feature of this value alone
+HEARD_TIERS = ("track", "recording")  # tiers with audio features, hence with a mood
+ALONE = ("clickrow", "endplay")  # reasons of a record that is not part of a session
 
-EMPTY_RECORD: Record = dict.fromkeys((   # the keys of Spotify's export, in its order
-    "ts", "platform", "ms_played", "conn_country", "ip_addr",
-    "master_metadata_track_name", "master_metadata_album_artist_name", "master_metadata_album_album_name",
-    "spotify_track_uri", "episode_name", "episode_show_name", "spotify_episode_uri",
-    "audiobook_title", "audiobook_uri", "audiobook_chapter_uri", "audiobook_chapter_title",
-    "reason_start", "reason_end", "shuffle", "skipped", "offline", "offline_timestamp", "incognito_mode",
-))
+EMPTY_RECORD: Record = dict.fromkeys(
+    (  # the keys of Spotify's export, in its order
+        "ts",
+        "platform",
+        "ms_played",
+        "conn_country",
+        "ip_addr",
+        "master_metadata_track_name",
+        "master_metadata_album_artist_name",
+        "master_metadata_album_album_name",
+        "spotify_track_uri",
+        "episode_name",
+        "episode_show_name",
+        "spotify_episode_uri",
+        "audiobook_title",
+        "audiobook_uri",
+        "audiobook_chapter_uri",
+        "audiobook_chapter_title",
+        "reason_start",
+        "reason_end",
+        "shuffle",
+        "skipped",
+        "offline",
+        "offline_timestamp",
+        "incognito_mode",
+    )
+)
 
 SPELLINGS: dict[str, Callable[[str], str]] = {
-    "as_is": str, "without_accents": without_accents, "upper": str.upper, "lower": str.lower,
+    "as_is": str,
+    "without_accents": without_accents,
+    "upper": str.upper,
+    "lower": str.lower,
 }
 
 
@@ -75,9 +98,7 @@ class Pool:
 class Library:
     """The catalogue tracks the listener plays, their other releases, moods and weights."""
 
-    def __init__(
-        self, parameters: Parameters, catalogue: Catalogue, ids: Ids, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, parameters: Parameters, catalogue: Catalogue, ids: Ids, rng: np.random.Generator) -> None:
         listener = parameters["listener"]
         artists = catalogue.artists[: listener["library_artists"]]
         tracks = [track for artist in artists for track in catalogue.recordings[artist]]
@@ -94,8 +115,10 @@ def moods(parameters: Parameters, valence: FloatArray, energy: FloatArray) -> In
     """Returns each track's mood as its position in the parameters' mood names."""
     low, high = parameters["moods"]["low"], parameters["moods"]["high"]
     corners = [
-        (valence >= high) & (energy >= high), (valence >= high) & (energy < low),
-        (valence < low) & (energy >= high), (valence < low) & (energy < low),
+        (valence >= high) & (energy >= high),
+        (valence >= high) & (energy < low),
+        (valence < low) & (energy >= high),
+        (valence < low) & (energy < low),
     ]
     return np.select(corners, [np.int64(corner) for corner in range(len(corners))], default=len(corners))
 
@@ -148,7 +171,7 @@ class Listening:
         self._wake_up_songs, self._unusual_songs = self._songs_by_distance_from_wake_up()
         self._spoken_uris: dict[str, str] = {}
         self.records: list[Record] = []
-        self.counted: list[int] = []   # positions of the counted plays in records
+        self.counted: list[int] = []  # positions of the counted plays in records
 
     def session(self, slot: Slot, tiers: Sequence[str]) -> None:
         """Plays one song per tier, with skips in between, and lets the mood wander as planted."""
@@ -259,9 +282,7 @@ class Listening:
             return song.duration_ms
         return int(self._rng.integers(self._parameters["records"]["counted_ms"], song.duration_ms))
 
-    def _play(
-        self, song: Song, start: int, heard_ms: int, reasons: tuple[str, str], surroundings: Record
-    ) -> int:
+    def _play(self, song: Song, start: int, heard_ms: int, reasons: tuple[str, str], surroundings: Record) -> int:
         names = {
             "master_metadata_track_name": song.title,
             "master_metadata_album_artist_name": song.artist,
@@ -272,15 +293,18 @@ class Listening:
 
     def _add(self, record: Record, start: int, heard_ms: int, reasons: tuple[str, str]) -> int:
         """Adds a record and returns when the next one may start."""
-        stop = start + -(-heard_ms // 1000)   # whole seconds, rounded up
-        self.records.append(record | {
-            "ts": datetime.fromtimestamp(stop, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "ms_played": heard_ms,
-            "reason_start": reasons[0],
-            "reason_end": reasons[1],
-            "skipped": reasons[1] != "trackdone",
-            "offline_timestamp": start,
-        })
+        stop = start + -(-heard_ms // 1000)  # whole seconds, rounded up
+        self.records.append(
+            record
+            | {
+                "ts": datetime.fromtimestamp(stop, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "ms_played": heard_ms,
+                "reason_start": reasons[0],
+                "reason_end": reasons[1],
+                "skipped": reasons[1] != "trackdone",
+                "offline_timestamp": start,
+            }
+        )
         return stop + random_between(self._parameters["records"]["gap_seconds"], self._rng)
 
     def _surroundings(self) -> Record:

@@ -29,9 +29,10 @@ class Settings(BaseSettings):
     spark_driver_memory: Annotated[str, NoDecode, Field(pattern=r"^[1-9]\d*[mg]$")] = "1g"
     lock_wait_seconds: Annotated[float, Field(ge=0)] = 60.0
     trino_port: Annotated[int, Field(ge=1, le=65535)] = 8080
-    trino_memory: Annotated[str, NoDecode, Field(pattern=r"^[1-9]\d*[mg]$")] = "2g"
+    trino_memory: Annotated[str, NoDecode, Field(pattern=r"^[1-9]\d*[mg]$")] = "1g"
     trino_uri: Annotated[str, Field(pattern=r"^https?://[^/@\s]+:\d+$")] | None = None
     trino_password: SecretStr | None = None
+    trino_certificate: Path | None = None
     stack_dir: Path = Path("data/stack")
     maven_repository_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
 

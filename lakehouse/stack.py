@@ -23,7 +23,9 @@ from lakehouse.trino_registration import answers, built, register
 TRINO_VERSION = "476"
 SERVER_SHA256 = "cfd5accde17e8ebd251eeeb78aed1f490e77bb3a164d95a0f454bf8a7c1cbd3f"
 CLI_SHA256 = "fe4e9c7fb569cd67673afa1622945f6308e1e59bdb825419352b80887661757b"
-SERVER_PARTS = ("bin/", "lib/", "plugin/delta-lake/")
+# The second one only for who switches on passwords.
+PLUGINS = ("delta-lake", "password-authenticators")
+SERVER_PARTS = ("bin/", "lib/", *(f"plugin/{name}/" for name in PLUGINS))
 # The archive, and what is taken out of it while it is still there.
 SERVER_DISK = 2_000_000_000
 OLDEST_JAVA = 24
@@ -45,8 +47,8 @@ def stack_up(settings: Settings, console: Console) -> None:
             _require_same(trino, settings)
             _say(console, f"Trino runs already at {settings.trino_address}.")
         else:
-            server, java = _get_server(settings, console), java_home()
-            _get_cli(settings, console)
+            server, java = get_server(settings, console), java_home()
+            get_cli(settings, console)
             _require_free_port(settings)
             _require_memory(settings)
             began = time.monotonic()
@@ -91,7 +93,7 @@ def stack_status(settings: Settings, console: Console) -> bool:
 
 def sql_command(settings: Settings, console: Console) -> list[str]:
     """The command line of Trino's own client, on the lake's tables; gets the client if it is not there yet."""
-    client = _get_cli(settings, console)
+    client = get_cli(settings, console)
     java = str(java_home() / "bin" / "java")
     # JLine reaches the terminal through native code, which Java would warn about at each start.
     command = [java, "--enable-native-access=ALL-UNNAMED", "-jar", str(client), "--server", settings.trino_address]
@@ -132,8 +134,8 @@ def _trino(settings: Settings) -> Background:
     return Background("trino", settings.stack_dir.resolve())
 
 
-def _get_server(settings: Settings, console: Console) -> Path:
-    """The folder of the unpacked server, with no more than this lake needs."""
+def get_server(settings: Settings, console: Console) -> Path:
+    """The folder of the unpacked server, downloaded if it is not there yet; holds no more than this lake needs."""
     name = f"trino-server-{TRINO_VERSION}"
     server = settings.stack_dir.resolve() / name
     if server.is_dir():
@@ -164,11 +166,12 @@ def unpack_server(archive: Path, target: Path) -> None:
         names = {member.name for member in wanted} | {member.linkname for member in wanted if member.islnk()}
         tar.extractall(target, [member for member in members if member.name in names], filter="data")
     for plugin in target.glob("*/plugin/*"):
-        if plugin.name != "delta-lake":
+        if plugin.name not in PLUGINS:
             shutil.rmtree(plugin)
 
 
-def _get_cli(settings: Settings, console: Console) -> Path:
+def get_cli(settings: Settings, console: Console) -> Path:
+    """Trino's own client, downloaded if it is not there yet."""
     client = settings.stack_dir.resolve() / f"trino-cli-{TRINO_VERSION}-executable.jar"
     address = f"{maven_repository(settings)}/io/trino/trino-cli/{TRINO_VERSION}/{client.name}"
     fetch(address, client, CLI_SHA256, console)
@@ -241,7 +244,7 @@ def _wait_until_it_answers(trino: Background, settings: Settings) -> None:
 
 def _has_started(settings: Settings) -> bool:
     try:
-        info = requests.get(f"{settings.trino_address}/v1/info", timeout=5)
+        info = requests.get(f"http://{LOOPBACK}:{settings.trino_port}/v1/info", timeout=5)
         return info.ok and info.json()["starting"] is False
     except (requests.RequestException, ValueError, KeyError):
         return False

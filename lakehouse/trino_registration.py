@@ -5,6 +5,7 @@ Trino's metastore is a cache: whatever happens to it, the next registration rest
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,7 @@ USER = "pipeline"
 # The lake as Trino's catalog names it.
 LAKE = "local:///"
 SCHEMAS = ("default", "ops")
+PARALLEL_STATEMENTS = 6
 
 Query = Callable[[str], list[list[Any]]]
 
@@ -103,18 +105,25 @@ def _reconcile(query: Query, wanted: dict[str, str], known: set[str]) -> Registr
     for name in sorted(known - set(wanted)):
         _unregister(query, name)
         result.dropped.append(name)
-    for name, location in wanted.items():
+
+    def restore(name: str) -> None:
         try:
+            if name in known and _registered_location(query, name) == wanted[name]:
+                result.kept.append(name)
+                return
             if name in known:
-                if _registered_location(query, name) == location:
-                    result.kept.append(name)
-                    continue
                 _unregister(query, name)
             schema, table = name.split(".")
-            query(f"CALL delta.system.register_table('{schema}', '{table}', '{location}')")
+            query(f"CALL delta.system.register_table('{schema}', '{table}', '{wanted[name]}')")
             result.registered.append(name)
         except TrinoError as error:
             result.broken[name] = _reason(error)
+
+    # Most of a statement's time is waiting for answers.
+    with ThreadPoolExecutor(PARALLEL_STATEMENTS) as pool:
+        list(pool.map(restore, wanted))
+    result.registered.sort()
+    result.kept.sort()
     return result
 
 
@@ -145,6 +154,7 @@ def _queries(settings: Settings) -> Iterator[Query]:
         http_scheme=address.scheme,
         user=USER,
         auth=BasicAuthentication(USER, password.get_secret_value()) if password else None,
+        verify=str(settings.trino_certificate) if settings.trino_certificate else True,
         source="lakehouse",
     )
 

@@ -1,4 +1,4 @@
-"""Where a play's audio features come from, and the mood they stand for."""
+"""Where a play's audio features come from, what counts as unknown in them, and the mood they stand for."""
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -13,6 +13,18 @@ HIGH = 0.6
 LOW = 0.4
 # In the order of mood_label, 0 to 4.
 MOODS = ("Happy & Energetic", "Happy & Calm", "Sad & Energetic", "Sad & Calm", "Neutral")
+
+# Spotify's analysis, which the catalogue copies, writes these where it failed.
+_MEANS_UNKNOWN = {
+    **dict.fromkeys(("tempo", "danceability", "speechiness", "valence"), 0.0), "time_signature": 0, "key": -1,
+}  # fmt: skip
+
+
+def known(feature: str) -> Column:
+    """A delivered audio feature, null where its value says that the analysis failed."""
+    if feature not in _MEANS_UNKNOWN:
+        return F.col(feature)
+    return F.nullif(feature, F.lit(_MEANS_UNKNOWN[feature])).alias(feature)
 
 
 def is_measured() -> Column:

@@ -15,7 +15,7 @@ AVERAGED = ("valence", "energy", "danceability", "acousticness")
 
 
 @table(
-    grain="One row for 'overall' and one per part of day on weekdays and on weekends, with at least 20 measured plays.",
+    grain="One row per segment, 'overall' or a part of day on weekdays or weekends, with at least 20 measured plays.",
     key="segment",
     columns=(
         "segment listening_archetype archetype_description wellbeing_recommendation total_listens featured_play_count "
@@ -113,7 +113,7 @@ def _recommendation() -> Column:
     """A tip on the music, from how much of what it suggests the segment already has."""
     valence, energy = steady(F.col("overall_valence")), steady(F.col("overall_energy"))
     brighter = sentence(
-        "The music here is dark (valence %s, %s of plays bright); for a lighter sound, a few bright tracks are a change.",
+        "The music here is dark (valence %s, %s of plays bright); for a change, a few bright tracks lighten it.",
         number(F.col("overall_valence")),
         percent(F.col("bright_share")),
     )
@@ -128,7 +128,7 @@ def _recommendation() -> Column:
         percent(F.col("calm_share")),
     )
     either_way = sentence(
-        "The music here is in the middle (valence %s, energy %s): %s of plays are bright and %s calm; it can go either way.",
+        "The music here is in the middle (valence %s, energy %s): %s of plays bright, %s calm; it can go either way.",
         number(F.col("overall_valence")),
         number(F.col("overall_energy")),
         percent(F.col("bright_share")),

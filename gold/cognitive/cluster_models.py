@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_samples, silhouette_score
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -44,15 +45,16 @@ def fit_clusters(points: FloatArray) -> Clusters:
     Args:
         points: (n, features), standardised, n >= 3, at least 2 of them different.
     """
-    generator = np.random.default_rng(SEED)
-    shuffles = [generator.permuted(points, axis=0) for _ in range(SHUFFLES)]
-    resamples = [generator.integers(len(points), size=len(points)) for _ in range(RESAMPLES)]
-    most = min(MAX_CLUSTERS, len(np.unique(points, axis=0)), len(points) - 1)
-    fits = {k: _fit(points, k) for k in range(2, most + 1)}
-    stability = {k: _stability(fit, points, resamples) for k, fit in fits.items()}
-    stable = [k for k in fits if stability[k] >= STABLE] or [max(fits, key=lambda k: stability[k])]
-    best = max(stable, key=lambda k: _silhouette(fits[k], points) - _of_noise(k, shuffles))
-    return _ordered(fits[best], points)
+    with threadpool_limits(1):  # OpenMP threads that fight for cores are slower than one, and add in any order
+        generator = np.random.default_rng(SEED)
+        shuffles = [generator.permuted(points, axis=0) for _ in range(SHUFFLES)]
+        resamples = [generator.integers(len(points), size=len(points)) for _ in range(RESAMPLES)]
+        most = min(MAX_CLUSTERS, len(np.unique(points, axis=0)), len(points) - 1)
+        fits = {k: _fit(points, k) for k in range(2, most + 1)}
+        stability = {k: _stability(fit, points, resamples) for k, fit in fits.items()}
+        stable = [k for k in fits if stability[k] >= STABLE] or [max(fits, key=lambda k: stability[k])]
+        best = max(stable, key=lambda k: _silhouette(fits[k], points) - _of_noise(k, shuffles))
+        return _ordered(fits[best], points)
 
 
 def _fit(points: FloatArray, k: int) -> KMeans:

@@ -9,7 +9,6 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from gold.bounded import in_pandas
-from gold.cognitive.cluster_models import fit_clusters, names_of
 from gold.wording import compared, number, percent, sentence, steady
 from lakehouse.contract import expression, in_range, table
 from silver.feature_source import is_measured
@@ -86,11 +85,14 @@ def _scaled(name: str) -> Column:
 
 def _centres(recordings: pd.DataFrame) -> pd.DataFrame:
     """One row per cluster: its name and its centre, in the units of the recordings; none below enough recordings."""
+    # scikit-learn takes seconds to import, which only the task that fits should pay, not every start of the program.
+    from gold.cognitive.cluster_models import fit_clusters, names_of
+
     values = recordings[list(FEATURE_WORDS)].to_numpy()
-    deviations = values.std(axis=0)
-    if len(values) < ENOUGH_RECORDINGS or not deviations.any():
+    varies = np.ptp(values, axis=0) > 0
+    if len(values) < ENOUGH_RECORDINGS or not varies.any():
         return pd.DataFrame(columns=["cluster", "mood_state_name", "silhouette", "centre", "scale"])
-    means, scale = values.mean(axis=0), np.where(deviations > 0, deviations, 1.0)
+    means, scale = values.mean(axis=0), np.where(varies, values.std(axis=0), 1.0)
     found = fit_clusters((values - means) / scale)
     return pd.DataFrame(
         {

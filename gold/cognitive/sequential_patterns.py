@@ -74,8 +74,8 @@ def _leaning() -> Column:
 
 def _insight() -> Column:
     meaning = (
-        F.when(_leaning() == FAVOURED, F.concat(F.lit("a "), "kind", F.lit(" that sessions lean to")))
-        .when(_leaning() == AVOIDED, F.concat(F.lit("a "), "kind", F.lit(" that sessions rarely make")))
+        F.when(_leaning() == FAVOURED, F.concat(F.lit("a "), "kind", F.lit(" made more often than by chance")))
+        .when(_leaning() == AVOIDED, F.concat(F.lit("a "), "kind", F.lit(" made less often than by chance")))
         .when(_leaning() == EXPECTED, "about what a shuffled order would give")
         .otherwise("too few to call it a pattern")
     )

@@ -58,14 +58,15 @@ def feature_correlations(listening_with_features: DataFrame, catalogue_tracks: D
     return own.join(catalogue, on=list(PAIR), how="full").select(
         *PAIR,
         "correlation",
-        _strength(F.col("correlation")).alias("strength"),
+        strength_of(F.col("correlation")).alias("strength"),
         F.coalesce("sample_size", F.lit(0)).alias("sample_size"),
         "p_value",
         "catalogue_correlation",
     )
 
 
-def _strength(correlation: Column) -> Column:
+def strength_of(correlation: Column) -> Column:
+    """The correlation's size in words, null for null."""
     size = F.round(F.abs(correlation), DIGITS)
     strength = F.when(correlation.isNull(), None)
     for least, name in STRENGTHS:

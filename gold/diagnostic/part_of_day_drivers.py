@@ -92,6 +92,6 @@ def _cohens_d(values: pd.Series, inside: pd.Series) -> float:
 
 
 def _pooled_deviation(here: pd.Series, elsewhere: pd.Series) -> float:
-    freedom, freedom_elsewhere = here.count() - 1, elsewhere.count() - 1
+    freedom, freedom_elsewhere = here.notna().sum() - 1, elsewhere.notna().sum() - 1
     squares = freedom * here.var() + freedom_elsewhere * elsewhere.var()
     return float(np.sqrt(squares / (freedom + freedom_elsewhere)))

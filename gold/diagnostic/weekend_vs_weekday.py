@@ -15,7 +15,7 @@ TEST = ("valence_p_value", "valence_difference_ci_low", "valence_difference_ci_h
 
 
 @table(
-    grain="One row each for 'Weekday' and 'Weekend', if it has plays.",
+    grain="One row per period that has plays: 'Weekday' and 'Weekend'.",
     key="period",
     columns=(
         "period total_plays plays_per_day avg_valence avg_energy avg_danceability avg_tempo avg_acousticness "

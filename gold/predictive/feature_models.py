@@ -122,7 +122,7 @@ def train(
         reason=_untrainable(target[usable], features, spec, parameters),
         artist_ids=training.links.artist_ids,
         genre_ids=training.links.genre_ids,
-        target_mean=_targets(target[usable], spec).mean(axis=0) if usable.any() else np.array([np.nan]),
+        target_mean=_mean_target(target[usable], spec),
     )
     if model.reason:
         return model
@@ -160,6 +160,11 @@ def _untrainable(target: FloatArray, features: tuple[str, ...], spec: ModelSpec,
     if len(np.unique(target)) < 2:
         return f"{spec.target} is the same for all tracks of the catalogue"
     return "" if features else "no audio feature of the catalogue varies"
+
+
+def _mean_target(target: FloatArray, spec: ModelSpec) -> FloatArray:
+    columns = _targets(target, spec)
+    return columns.mean(axis=0) if len(columns) else np.full(columns.shape[1], np.nan)
 
 
 def _targets(target: FloatArray, spec: ModelSpec) -> FloatArray:

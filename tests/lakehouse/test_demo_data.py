@@ -205,7 +205,8 @@ def test_zip_holds_audio_and_video_files_in_the_demo_folder(demo: DemoFiles) -> 
 def test_video_file_holds_music_videos_and_episodes(records: pd.DataFrame) -> None:
     verdicts = Counter(records[records.file.str.contains("Video")].verdict)
     assert verdicts == {
-        "counted": PARAMETERS["records"]["music_videos"], "podcast": PARAMETERS["records"]["video_episodes"]
+        "counted": PARAMETERS["records"]["music_videos"],
+        "podcast": PARAMETERS["records"]["video_episodes"],
     }
 
 
@@ -229,7 +230,7 @@ def test_records_have_the_keys_of_a_real_export_in_its_order(records: pd.DataFra
     with zipfile.ZipFile(real_data_dir / "spotify_extended_streaming_history.zip") as archive:
         real = json.loads(archive.read(archive.namelist()[0]))[0]
     ours = [key for key in records.columns if key not in ("ip_addr", "file", "verdict")]
-    assert ours == list(real)   # the address was taken out of the published export
+    assert ours == list(real)  # the address was taken out of the published export
 
 
 # ---- nobody can take it for real data
@@ -321,8 +322,12 @@ def test_names_need_a_careful_csv_reader(demo: DemoFiles, catalogue: pd.DataFram
 @pytest.mark.parametrize(
     ("one", "other", "expected"),
     [
-        ("energy", "loudness", 0.78), ("energy", "acousticness", -0.73), ("loudness", "acousticness", -0.56),
-        ("valence", "danceability", 0.47), ("valence", "energy", 0.22), ("valence", "instrumentalness", -0.31),
+        ("energy", "loudness", 0.78),
+        ("energy", "acousticness", -0.73),
+        ("loudness", "acousticness", -0.56),
+        ("valence", "danceability", 0.47),
+        ("valence", "energy", 0.22),
+        ("valence", "instrumentalness", -0.31),
     ],
 )
 def test_features_go_together_as_real_ones_do(catalogue: pd.DataFrame, one: str, other: str, expected: float) -> None:
@@ -395,7 +400,7 @@ def test_every_mood_occurs_often(measured: pd.DataFrame, mood: str) -> None:
 def test_mood_transitions_are_the_planted_chain(measured: pd.DataFrame) -> None:
     found = pd.crosstab(measured.mood, measured.next_mood, normalize="index").loc[MOODS, MOODS].to_numpy()
     errors = np.abs(found - np.array(PARAMETERS["moods"]["transitions"]))
-    assert errors.max() <= 0.12   # about 3 standard errors of the rarest mood
+    assert errors.max() <= 0.12  # about 3 standard errors of the rarest mood
     assert errors.mean() <= 0.04
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from silver.listener_calibration import (
+    ListenerCalibration,
     conformal_half_width,
     fit_calibration,
     listener_artist_folds,
@@ -12,7 +13,7 @@ from silver.listener_calibration import (
 )
 
 
-def calibrate(estimate: list[float], truth: list[float], fold: list[int], min_tracks: int = 4):
+def calibrate(estimate: list[float], truth: list[float], fold: list[int], min_tracks: int = 4) -> ListenerCalibration:
     return fit_calibration(
         np.array(estimate), np.array(truth), np.array(fold), 2, coverage=0.5, min_tracks=min_tracks,
         catalogue_half_width=0.3,

@@ -1,15 +1,20 @@
 """Releases and audio twins are one recording; nothing else is."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
-from silver.recording_groups import AUDIO_FEATURES, CONFLICT, hash_folds, linked_folds, recording_groups, stable_hashes
+from lakehouse.columns import AUDIO_FEATURES
+from silver.recording_groups import CONFLICT, hash_folds, linked_folds, recording_groups, stable_hashes
+
+Sound = Mapping[str, float | None]
 
 SOUND = dict(zip(AUDIO_FEATURES, (0.5, 0.6, 5, -7.1, 1, 0.05, 0.2, 0.0, 0.1, 0.7, 120.1, 4), strict=True))
 OTHER_SOUND = {**SOUND, "valence": 0.3}
 
 
-def track(track_id: str, name_key: str | None, sound: dict[str, float], artists: str = "Ann") -> dict[str, object]:
+def track(track_id: str, name_key: str | None, sound: Sound, artists: str = "Ann") -> dict[str, object]:
     return {"track_id": track_id, "artists": artists, "name_key": name_key, **sound}
 
 

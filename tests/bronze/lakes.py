@@ -1,0 +1,90 @@
+"""A small lake that remembers what its imports recorded."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from bronze import imports
+from bronze.kaggle_tracks import import_catalogue
+from bronze.listening_history import import_history
+from lakehouse.contract import Table
+from lakehouse.import_report import ImportReport
+from lakehouse.ops import IMPORT_AUDIT, REJECTED_ROWS
+from lakehouse.run_log import RunLog
+from lakehouse.settings import Settings
+from lakehouse.storage import Lake, TableState
+from tests.bronze.records import NOW
+
+
+@dataclass
+class SmallLake:
+    """A lake in a folder, its settings and the log of its last import."""
+
+    root: Path
+    spark: SparkSession
+    run_ids: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.settings = Settings(
+            lake_uri=f"file:{self.root}/lake",
+            kaggle_csv=self.root / "kaggle" / "dataset.csv",
+            import_dir=self.root / "import",
+            _env_file=None,
+        )
+        self.lake = Lake(self.settings.lake_uri, self.spark)
+        self.spool = self.settings.lake_path / "spool"
+
+    def import_history(self, *paths: Path, **options: Any) -> ImportReport:
+        with_log = self.new_log()
+        report = import_history(self.lake, paths, with_log, NOW, **options)
+        with_log.finish("succeeded", NOW)
+        return report
+
+    def import_catalogue(self, path: Path, **options: Any) -> TableState | None:
+        return import_catalogue(self.lake, path, self.new_log(), NOW, **options)
+
+    def take(self, *paths: Path, catalogue: Path | None = None) -> ImportReport:
+        return imports.take(self.lake, self.settings, list(paths), self.new_log(), NOW, catalogue=catalogue)
+
+    def new_log(self) -> RunLog:
+        self.run_ids.append(f"run-{len(self.run_ids)}")
+        return RunLog(self.spool, run_id=self.run_ids[-1], trigger="import", code_version="0", started_at=NOW)
+
+    def recorded(self, table: Table) -> list[dict[str, Any]]:
+        """What the last import recorded for an ops table."""
+        file = self.spool / self.run_ids[-1] / f"{table.name}.jsonl"
+        return [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file.exists() else []
+
+    def audit(self) -> dict[str, dict[str, int]]:
+        """Records of the last import by file and verdict; no pair occurs twice."""
+        found: dict[str, dict[str, int]] = {}
+        for row in self.recorded(IMPORT_AUDIT):
+            by_verdict = found.setdefault(row["source_file"], {})
+            assert row["verdict"] not in by_verdict
+            by_verdict[row["verdict"]] = row["record_count"]
+        return found
+
+    def rejected(self) -> list[tuple[str, int, str]]:
+        """File, position and reason of what the last import rejected; no pair of file and position occurs twice."""
+        rows = [(row["source_file"], row["row_number"], row["reason"]) for row in self.recorded(REJECTED_ROWS)]
+        assert len({row[:2] for row in rows}) == len(rows)
+        return rows
+
+    def rows(self, table: Table) -> list[dict[str, Any]]:
+        """A table's rows, with instants that know their time zone, wherever the tests run."""
+        return [
+            {
+                name: value.astimezone(UTC) if isinstance(value, datetime) else value
+                for name, value in row.asDict().items()
+            }
+            for row in self.lake.read(table).collect()
+        ]
+
+    def version(self, table: Table) -> int:
+        """A table's Delta version, -1 where it was never written."""
+        state = self.lake.state(table)
+        return state.version if state else -1

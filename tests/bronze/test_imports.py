@@ -1,0 +1,241 @@
+"""What is taken, what waits, and how demo data makes way for real data."""
+
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from bronze.imports import SEEN_FILES, waiting_files
+from bronze.kaggle_tracks import kaggle_tracks_bronze
+from bronze.listening_history import holds_demo, holds_real, listening_history_bronze
+from lakehouse.contract import Table
+from lakehouse.demo_data import write_demo_data
+from lakehouse.settings import Settings
+from tests.bronze.catalogues import GOOD, row, write_csv
+from tests.bronze.lakes import SmallLake
+from tests.bronze.records import account, extended, write_json
+
+PODCAST = {"endTime": "2024-03-14 18:30", "podcastName": "Show", "msPlayed": 5}
+STAYS_OUT = "demo data stays out of a lake of real data"
+
+
+@pytest.fixture
+def small(spark: SparkSession, tmp_path: Path) -> SmallLake:
+    return SmallLake(tmp_path, spark)
+
+
+@pytest.fixture
+def demo_history(tmp_path: Path) -> Path:
+    path = tmp_path / "my_spotify_data.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("Streaming_History_Audio_1.json", "Streaming_History_Video_1.json"):
+            record = extended(ms_played=len(name) * 1000 + (5 if "Video" in name else 0))
+            archive.write(write_json(tmp_path / "tmp" / name, [record]), f"Demo Streaming History/demo_{name}")
+    return path
+
+
+def demo_catalogue(folder: Path) -> Path:
+    return write_csv(folder / "demo_catalogue.csv", [GOOD, row(track_genre="pop")])
+
+
+def state(small: SmallLake, table: Table) -> str:
+    demo, real = holds_demo(small.lake, table), holds_real(small.lake, table)
+    assert not (demo and real)
+    return "demo" if demo else "real" if real else "nothing"
+
+
+def sources(small: SmallLake) -> set[str]:
+    return {play["source"] for play in small.rows(listening_history_bronze)}
+
+
+# Demo data
+
+
+def test_the_demo_makes_way_for_the_first_real_plays(small: SmallLake, demo_history: Path) -> None:
+    report = small.take(demo_history, demo_catalogue(small.root))
+    assert [report.new_plays, report.catalogue_rows, report.errors, report.removed_demo] == [2, 2, [], False]
+    assert sources(small) == {"demo"}
+    assert small.take(demo_history).new_plays == 0
+
+    # A real file without plays is no real listening.
+    report = small.take(write_json(small.root / "StreamingHistory_podcast_0.json", [PODCAST]))
+    assert [report.removed_demo, report.errors, state(small, listening_history_bronze)] == [False, [], "demo"]
+
+    report = small.take(write_json(small.root / "StreamingHistory0.json", [account()]))
+    assert [report.new_plays, report.removed_demo] == [1, True]
+    assert sources(small) == {"account_history"}
+    assert state(small, kaggle_tracks_bronze) == "nothing"
+    assert small.rows(kaggle_tracks_bronze) == []
+
+    report = small.take(demo_history, demo_catalogue(small.root))
+    assert [report.new_plays, report.catalogue_rows, report.removed_demo] == [0, 0, False]
+    assert len(report.errors) == 2
+    assert all(STAYS_OUT in error for error in report.errors)
+    assert sources(small) == {"account_history"}
+    assert small.audit() == {}
+
+
+def test_a_real_catalogue_removes_the_demo_too(small: SmallLake, demo_history: Path) -> None:
+    small.take(demo_history, demo_catalogue(small.root))
+    report = small.take(catalogue=write_csv(small.root / "dataset.csv", [GOOD]))
+    assert [report.catalogue_rows, report.removed_demo] == [1, True]
+    assert [state(small, table) for table in (kaggle_tracks_bronze, listening_history_bronze)] == ["real", "nothing"]
+    report = small.take(demo_history)
+    assert [report.new_plays, report.removed_demo, len(report.errors)] == [0, False, 1]
+    assert STAYS_OUT in report.errors[0]
+    assert small.take(demo_catalogue(small.root)).errors == [f"demo_catalogue.csv: {STAYS_OUT}; name another lake in LAKE_URI to try it"]
+    assert state(small, kaggle_tracks_bronze) == "real"
+
+
+def test_demo_and_real_listening_together_is_real(small: SmallLake, demo_history: Path) -> None:
+    report = small.take(demo_history, write_json(small.root / "mine.json", [account()]))
+    assert [report.new_plays, report.removed_demo, len(report.errors)] == [1, False, 1]
+    assert report.errors[0].startswith("my_spotify_data.zip: demo data")
+    assert sources(small) == {"account_history"}
+
+
+def test_the_demo_files_are_known_as_such(small: SmallLake) -> None:
+    files = write_demo_data(small.root / "demo")
+    report = small.take(files.catalogue, files.history)
+    assert report.errors == []
+    counted = sum(verdicts.get("counted", 0) for verdicts in report.verdicts.values())
+    assert counted == 1504
+    assert sources(small) == {"demo"}
+    assert [state(small, table) for table in (kaggle_tracks_bronze, listening_history_bronze)] == ["demo", "demo"]
+    assert report.catalogue_rows == len(small.rows(kaggle_tracks_bronze)) >= 5000
+    assert small.rejected() == []
+
+
+# What is a catalogue
+
+
+def test_a_catalogue_among_the_files_is_taken_as_one(small: SmallLake) -> None:
+    path = small.root / "archive.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(write_csv(small.root / "dataset.csv", [GOOD]), "dataset.csv")
+    report = small.take(path, write_json(small.root / "mine.json", [account()]))
+    assert [report.catalogue_rows, report.new_plays, report.errors, report.ignored] == [1, 1, [], []]
+
+
+def test_of_two_catalogues_the_first_is_taken_and_the_other_named(small: SmallLake) -> None:
+    paths = [write_csv(small.root / name / "dataset.csv", [row(energy="x"), row(track_name=name)]) for name in ("1", "2")]
+    report = small.take(*paths)
+    assert report.catalogue_rows == 1
+    [error] = report.errors
+    assert error.endswith("2/dataset.csv is a second catalogue and stays out: `lakehouse catalogue` takes it")
+    assert [found["track_name"] for found in small.rows(kaggle_tracks_bronze)] == ["1"]
+    assert len(small.rejected()) == 1
+
+
+def test_a_bad_catalogue_does_not_stop_the_histories(small: SmallLake) -> None:
+    report = small.take(write_json(small.root / "a.csv", "x"), write_json(small.root / "mine.json", [account()]))
+    assert [report.new_plays, len(report.errors)] == [1, 1]
+    assert report.errors[0].startswith("a.csv lacks the columns")
+
+
+def test_each_file_is_told_before_it_is_read(small: SmallLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("bronze.imports.import_catalogue", lambda *_, **__: None)
+    monkeypatch.setattr("bronze.imports.import_history", lambda *_, on_file, **__: told.append("histories") or _empty_report())
+    from bronze.imports import take
+    from tests.bronze.records import NOW
+
+    paths = [small.root / "b.json", small.root / "a.csv"]
+    take(small.lake, small.settings, paths, small.new_log(), NOW, on_file=told.append)
+    assert told == ["a.csv", "histories"]
+
+
+def _empty_report() -> object:
+    from lakehouse.import_report import ImportReport
+
+    return ImportReport()
+
+
+# What waits
+
+
+@pytest.fixture
+def waiting(tmp_path: Path) -> Settings:
+    (tmp_path / "import").mkdir()
+    return Settings(
+        lake_uri=f"file:{tmp_path}/lake", kaggle_csv=tmp_path / "dataset.csv", import_dir=tmp_path / "import", _env_file=None
+    )
+
+
+def names(settings: Settings) -> list[str]:
+    return [path.name for path in waiting_files(settings)]
+
+
+def taken(small: SmallLake) -> None:
+    small.take(*waiting_files(small.settings))
+
+
+def test_nothing_waits_where_there_is_nothing(tmp_path: Path) -> None:
+    settings = Settings(
+        lake_uri=f"file:{tmp_path}/lake", kaggle_csv=tmp_path / "none.csv", import_dir=tmp_path / "none", _env_file=None
+    )
+    assert waiting_files(settings) == []
+
+
+def test_the_catalogue_and_the_import_folder_wait_hidden_files_do_not(waiting: Settings) -> None:
+    write_json(waiting.kaggle_csv, "x")
+    for name in ("b.zip", "a.json", ".hidden.json", ".DS_Store"):
+        write_json(waiting.import_dir / name, "x")
+    (waiting.import_dir / "gone.json").symlink_to(waiting.import_dir / "nowhere")
+    assert names(waiting) == ["dataset.csv", "a.json", "b.zip"]
+
+
+def test_files_wait_until_they_are_taken_and_again_when_they_change(small: SmallLake) -> None:
+    folder = small.settings.import_dir
+    one, other = (write_json(folder / name, [account(msPlayed=50_000 + i)]) for i, name in enumerate(("1.json", "deep/2.json")))
+    (folder / "empty").mkdir()
+    write_json(folder / "broken.json", "[")
+    assert names(small.settings) == ["1.json", "broken.json", "deep", "empty"]
+    taken(small)
+    assert len(small.rows(listening_history_bronze)) == 2
+    assert names(small.settings) == []
+
+    os.utime(one, ns=(1, 1))
+    write_json(other, [account(msPlayed=60_000)])
+    write_json(folder / "deep" / "3.json", [])
+    assert names(small.settings) == ["1.json", "deep"]
+    taken(small)
+    assert names(small.settings) == []
+    assert len(small.rows(listening_history_bronze)) == 3
+
+    one.unlink()
+    other.rename(other.with_name("4.json"))
+    assert names(small.settings) == ["deep"]
+    write_json(folder / "broken.json", "[]")
+    assert names(small.settings) == ["broken.json", "deep"]
+
+
+def test_a_file_is_the_same_by_any_way_to_it(small: SmallLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_json(small.settings.import_dir / "notes.txt", "x")
+    monkeypatch.chdir(path.parent)
+    small.take(Path("notes.txt"))
+    assert waiting_files(small.settings) == []
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "\x00"])
+def test_a_damaged_memory_only_means_looking_again(waiting: Settings, content: str) -> None:
+    write_json(waiting.import_dir / "a.json", "x")
+    write_json(waiting.lake_path / SEEN_FILES, content)
+    assert names(waiting) == ["a.json"]
+
+
+def test_what_fails_half_way_waits_on(small: SmallLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_json(small.settings.import_dir / "mine.json", [account()])
+
+    def full_disk(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(small.lake), "append", full_disk)
+        with pytest.raises(OSError, match="No space left"):
+            taken(small)
+    assert names(small.settings) == ["mine.json"]
+    taken(small)
+    assert len(small.rows(listening_history_bronze)) == 1

@@ -1,0 +1,99 @@
+"""Which mood of music follows which within a session, and more often than by chance?"""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from gold.cognitive.sequential_patterns import sequential_patterns
+from silver.feature_source import MEASURED_SOURCES
+from silver.listening_with_features import listening_with_features
+from tests.frames import frame_of, only, play, rows
+from tests.gold.descriptive.comparison import assert_same_rows
+
+MOODS = {"happy": (0.8, 0.8), "calm": (0.8, 0.2), "sad": (0.2, 0.2), "neutral": (0.5, 0.5)}
+HAPPY, CALM, SAD = "Happy & Energetic", "Happy & Calm", "Sad & Calm"
+
+
+def patterns(spark: SparkSession, *sessions: str) -> DataFrame:
+    """The patterns of sessions such as "happy sad sad"."""
+    plays = [
+        play(
+            f"2026-01-{1 + number:02d} 10:{minute:02d}:00",
+            session_id=number,
+            valence=MOODS[mood][0],
+            energy=MOODS[mood][1],
+        )
+        for number, moods in enumerate(sessions)
+        for minute, mood in enumerate(moods.split())
+    ]
+    frame: DataFrame = sequential_patterns(frame_of(spark, listening_with_features, plays))
+    return frame
+
+
+def test_the_order_of_a_pair_matters(spark: SparkSession) -> None:
+    frame = patterns(spark, "happy sad")
+    assert rows(frame, "mood_category", "next_mood_category", "occurrence_count") == [(HAPPY, SAD, 1)]
+
+
+def test_sessions_do_not_touch(spark: SparkSession) -> None:
+    assert patterns(spark, "happy", "sad", "calm").count() == 0
+
+
+def test_probability_and_lift_are_over_what_could_follow(spark: SparkSession) -> None:
+    frame = patterns(spark, "happy happy sad", "happy happy", "sad happy")
+    columns = ("mood_category", "next_mood_category", "occurrence_count", "transition_probability", "lift")
+    # Of 4 next plays 3 are happy; after happy 2 of 3 are.
+    assert rows(frame, *columns) == [
+        (HAPPY, HAPPY, 2, pytest.approx(2 / 3), pytest.approx(2 / 3 / 0.75)),
+        (HAPPY, SAD, 1, pytest.approx(1 / 3), pytest.approx(1 / 3 / 0.25)),
+        (SAD, HAPPY, 1, 1.0, pytest.approx(1 / 0.75)),
+    ]
+
+
+def test_a_mood_that_never_changes_is_no_news(spark: SparkSession) -> None:
+    row = only(patterns(spark, "happy " * 12))
+    assert (row["lift"], row["pattern_type"]) == (1.0, "Expected repeat")
+
+
+def test_pattern_types_need_numbers(spark: SparkSession) -> None:
+    often = ("happy " * 10 + "sad " * 10).strip()
+    frame = patterns(spark, often, often, "happy calm")
+    assert rows(frame, "mood_category", "next_mood_category", "pattern_type") == sorted(
+        [
+            (HAPPY, HAPPY, "Favoured repeat"),
+            (HAPPY, SAD, "Avoided change"),
+            (SAD, SAD, "Favoured repeat"),
+            (HAPPY, CALM, "Too few change"),
+        ],
+        key=repr,
+    )
+
+
+def test_the_insight_says_the_numbers(spark: SparkSession) -> None:
+    often = ("happy " * 10 + "sad " * 10).strip()
+    row = only(patterns(spark, often, often).where(f"mood_category = next_mood_category AND mood_category = '{HAPPY}'"))
+    assert row["behavioral_insight"] == (
+        "After Happy & Energetic the next known play was Happy & Energetic in 18 of 20 cases (90 %), against 47 % of "
+        "all next plays: 1.90 times as often, a repeat made more often than by chance."
+    )
+
+
+@pytest.mark.real_data
+def test_real_plays_give_what_pandas_gives(real_silver_spark: DataFrame, real_silver: pd.DataFrame) -> None:
+    measured = real_silver[real_silver["feature_source"].isin(MEASURED_SOURCES)].dropna(subset=["valence", "energy"])
+    plays = measured.sort_values(["played_at", "play_id"])
+    following = plays.groupby("session_id")["mood_category"].shift(-1)
+    counts = pd.crosstab(plays["mood_category"], following.rename("next_mood_category"))
+    probability = counts.div(counts.sum(axis=1), axis=0)
+    tables: dict[str, Any] = {
+        "occurrence_count": counts,
+        "transition_probability": probability,
+        "lift": probability / (counts.sum() / counts.to_numpy().sum()),
+    }
+    expected = pd.concat({name: table.stack() for name, table in tables.items()}, axis=1).reset_index()
+    expected = expected[expected["occurrence_count"] > 0]
+    key = ["mood_category", "next_mood_category"]
+    found = sequential_patterns(real_silver_spark)
+    assert_same_rows(found.drop("pattern_type", "behavioral_insight"), expected, key)

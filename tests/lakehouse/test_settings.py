@@ -1,0 +1,99 @@
+"""Settings come from the environment, and what is unusable is said in one line. Needs no Spark."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lakehouse.errors import UsageError
+from lakehouse.settings import Settings, load_settings
+
+EXAMPLE = (Path(__file__).parents[2] / ".env.example").read_text()
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of this machine, and no `.env`."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_example_explains_every_setting_once() -> None:
+    assert re.findall(r"^# ([A-Z_]+)=", EXAMPLE, re.MULTILINE) == [name.upper() for name in Settings.model_fields]
+    assert re.findall(r"^# [A-Z_]+=.*\n(?!# [A-Z]\w* |\Z)", EXAMPLE, re.MULTILINE) == []
+
+
+def test_the_example_names_the_defaults(tmp_path: Path) -> None:
+    example = tmp_path / "example"
+    example.write_text(re.sub(r"^# ([A-Z_]+=)", r"\1", EXAMPLE, flags=re.MULTILINE))
+    assert Settings(_env_file=example).model_dump() == Settings(_env_file=None).model_dump()
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("TRINO_PORT=1111\nTRINO_MEMORY=3g\n")
+    monkeypatch.setenv("TRINO_PORT", "2222")
+    settings = load_settings()
+    assert (settings.trino_port, settings.trino_memory) == (2222, "3g")
+
+
+def test_an_empty_value_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LISTENER_TIME_ZONE", "")
+    settings = load_settings()
+    assert settings.listener_time_zone == "UTC"
+    assert not settings.time_zone_is_set
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LAKE_URI", "/data/lake"),
+        ("LAKE_URI", "file://host/lake"),
+        ("LAKE_URI", "file:/data/50%"),
+        ("LISTENER_TIME_ZONE", "Berlin"),
+        ("ALLOW_SYNTHETIC", "perhaps"),
+        ("SPARK_DRIVER_MEMORY", "lots"),
+        ("SPARK_DRIVER_MEMORY", "0g"),
+        ("LOCK_WAIT_SECONDS", "-1"),
+        ("TRINO_PORT", "0"),
+        ("TRINO_PORT", "http"),
+        ("TRINO_MEMORY", "1"),
+        ("TRINO_URI", "trino:8080"),
+        ("TRINO_URI", "http://trino"),
+        ("TRINO_URI", "https://me:word@trino:8443"),
+        ("MAVEN_REPOSITORY_URL", "central"),
+    ],
+)
+def test_an_unusable_value_is_named_in_one_line(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError) as refused:
+        load_settings()
+    message = str(refused.value)
+    assert message.startswith(f"unusable setting in the environment or .env: {name}=")
+    assert "\n" not in message
+
+
+def test_all_unusable_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRINO_PORT", "0")
+    monkeypatch.setenv("LISTENER_TIME_ZONE", "Berlin")
+    with pytest.raises(UsageError, match=r"LISTENER_TIME_ZONE=.*; TRINO_PORT="):
+        load_settings()
+
+
+@pytest.mark.parametrize("value", ["file:./my lake", "file:my lake"])
+def test_the_lake_is_absolute_and_keeps_blanks_and_umlauts(
+    value: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LAKE_URI", value.replace("my", "mein größter"))
+    settings = load_settings()
+    assert settings.lake_uri == f"file://{tmp_path}/mein größter lake"
+    assert settings.lake_path == tmp_path / "mein größter lake"
+
+
+def test_trino_is_the_stacks_own_unless_it_is_named() -> None:
+    assert Settings(trino_port=18080, _env_file=None).trino_address == "http://127.0.0.1:18080"
+    assert Settings(trino_uri="http://trino:8080", _env_file=None).trino_address == "http://trino:8080"
+
+
+def test_a_password_is_never_printed() -> None:
+    assert "a secret" not in repr(Settings(trino_password="a secret", _env_file=None))

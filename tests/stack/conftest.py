@@ -1,0 +1,84 @@
+"""A real Trino over a copy of the demo lake, started once for all tests that need it."""
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from trino.dbapi import connect
+
+from lakehouse.settings import Settings
+from lakehouse.stack import get_cli, get_server, stack_down, stack_up
+
+Query = Callable[..., list[tuple[Any, ...]]]
+
+
+def free_port() -> int:
+    """A port that nobody uses at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def run_query(settings: Settings, sql: str, user: str = "reader") -> list[tuple[Any, ...]]:
+    """The rows of a query, as any user of the server."""
+    connection = connect(host="127.0.0.1", port=settings.trino_port, user=user, source="tests")  # type: ignore[no-untyped-call]
+    with connection:
+        cursor = connection.cursor()
+        cursor.execute(sql)
+        return [tuple(row) for row in cursor.fetchall()]
+
+
+@pytest.fixture(scope="session")
+def downloads() -> Path:
+    """Trino's server and client, downloaded once to the place that STACK_DIR names, or its default."""
+    settings = Settings(stack_dir=os.environ.get("STACK_DIR") or "data/stack", _env_file=None)
+    get_server(settings, Console())
+    get_cli(settings, Console())
+    return settings.stack_dir.resolve()
+
+
+@pytest.fixture
+def native(downloads: Path, tmp_path: Path) -> Settings:
+    """Settings of a stack that does not run yet, with the downloads in place and a folder name that is not plain."""
+    return settings_in(tmp_path, downloads)
+
+
+@pytest.fixture(scope="session")
+def trino(demo_lake: Settings, downloads: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A running Trino on a copy of the demo lake, with all tables registered."""
+    settings = settings_in(tmp_path_factory.mktemp("trino"), downloads)
+    shutil.copytree(demo_lake.lake_path, settings.lake_path)
+    try:
+        stack_up(settings, Console())
+        yield settings
+    finally:
+        stack_down(settings, Console())
+
+
+@pytest.fixture
+def query(trino: Settings) -> Query:
+    """Runs SQL on the running Trino."""
+    return lambda sql, user="reader": run_query(trino, sql, user)
+
+
+def settings_in(folder: Path, downloads: Path) -> Settings:
+    """Settings of a stack and a lake below a folder."""
+    stack_dir = folder / "stack"
+    stack_dir.mkdir()
+    for path in downloads.glob("trino-*-*"):
+        (stack_dir / path.name).symlink_to(path)
+    return Settings(
+        lake_uri=f"file:{folder}/Läke of mine", stack_dir=stack_dir, trino_port=free_port(), trino_memory="1g",
+        _env_file=None,
+    )  # fmt: skip
+
+
+# TEMPORARY
+@pytest.fixture(scope="session")
+def demo_lake() -> Settings:
+    return Settings(lake_uri="file:/tmp/stk/demolake", _env_file=None)

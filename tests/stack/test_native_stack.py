@@ -1,0 +1,137 @@
+"""`lakehouse stack` says clearly what is wrong, and leaves nothing behind."""
+
+import io
+import json
+import socket
+import subprocess
+import sys
+import tarfile
+from collections import namedtuple
+from pathlib import Path
+
+import psutil
+import pytest
+from rich.console import Console
+
+from lakehouse import stack
+from lakehouse.errors import LakehouseError
+from lakehouse.processes import Background
+from lakehouse.settings import Settings
+from lakehouse.stack import java_home, sql_command, stack_down, stack_status, stack_up, unpack_server
+
+QUIET = Console(quiet=True)
+
+
+def said(settings: Settings) -> str:
+    output = io.StringIO()
+    stack_status(settings, Console(file=output))
+    return output.getvalue()
+
+
+def test_status_and_repeated_up_of_a_running_stack(trino: Settings) -> None:
+    assert f"Trino answers at http://127.0.0.1:{trino.trino_port}, process " in said(trino)
+    assert f"on the lake {trino.lake_path}." in said(trino)
+    before = Background("trino", trino.stack_dir).facts
+    stack_up(trino, QUIET)
+    assert Background("trino", trino.stack_dir).facts == before
+
+
+def test_a_running_stack_on_another_lake_is_not_taken_for_ours(trino: Settings, tmp_path: Path) -> None:
+    other = trino.model_copy(update={"lake_uri": f"file://{tmp_path}"})
+    with pytest.raises(LakehouseError, match=r"runs already, on port .* and lake .*: run `lakehouse stack down` first"):
+        stack_up(other, QUIET)
+
+
+def test_it_listens_on_loopback_only(trino: Settings) -> None:
+    process = Background("trino", trino.stack_dir).process()
+    assert process is not None
+    listening = {c.laddr.ip for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN}
+    assert {address.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
+
+
+def test_a_taken_port_is_named(native: Settings) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", native.trino_port))
+        taken.listen()
+        with pytest.raises(LakehouseError, match=rf"port {native.trino_port} is taken .*, or set TRINO_PORT"):
+            stack_up(native, QUIET)
+
+
+def test_too_little_memory_is_said_before_starting(native: Settings) -> None:
+    greedy = native.model_copy(update={"trino_memory": "9000g"})
+    with pytest.raises(LakehouseError, match=r"Trino may use 9000g of memory \(TRINO_MEMORY\), .* GB are free"):
+        stack_up(greedy, QUIET)
+
+
+def test_too_little_disk_is_said_before_downloading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10, 9, 1))
+    with pytest.raises(LakehouseError, match=r"Trino 476 needs 2.0 GB on the disk of .*, 0.0 GB are free"):
+        stack_up(Settings(stack_dir=tmp_path, _env_file=None), QUIET)
+
+
+def test_a_trino_that_dies_while_starting_gives_its_reason_and_log(native: Settings) -> None:
+    # A heap that Java accepts and Trino cannot live in.
+    doomed = native.model_copy(update={"trino_memory": "8m"})
+    with pytest.raises(LakehouseError, match=rf"Trino ended while starting: .+; its log: {native.stack_dir}/trino.log"):
+        stack_up(doomed, QUIET)
+    assert "Trino is not running, but it was started and not stopped: it died." in said(native)
+    stack_down(native, QUIET)
+    assert said(native) == "Trino is not running.\n"
+
+
+def test_down_of_nothing_is_fine(native: Settings) -> None:
+    stack_down(native, QUIET)
+
+
+def fake_java(home: Path, version: str) -> Path:
+    (home / "bin").mkdir(parents=True)
+    (home / "bin" / "java").touch(mode=0o755)
+    (home / "release").write_text(f'IMPLEMENTOR="x"\nJAVA_VERSION="{version}"\n')
+    return home
+
+
+def test_a_new_enough_java_of_the_system_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = fake_java(tmp_path / "old", "17.0.15"), fake_java(tmp_path / "new", "24.0.1")
+    monkeypatch.setenv("JAVA_HOME", str(old))
+    monkeypatch.setenv("PATH", str(new / "bin"))
+    assert java_home() == new
+
+
+def test_else_the_one_of_the_python_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "old", "17.0.15")))
+    monkeypatch.setenv("PATH", "")
+    assert java_home().is_relative_to(sys.prefix)
+
+
+def test_without_any_java_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(stack, "find_spec", lambda _: None)
+    with pytest.raises(LakehouseError, match="Trino needs Java 24 or newer and there is none: install one"):
+        java_home()
+
+
+def test_only_what_is_needed_is_unpacked_and_links_into_other_plugins_are_kept(tmp_path: Path) -> None:
+    archive = tmp_path / "server.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        for name in ("bin/launcher", "lib/a.jar", "plugin/bigquery/shared.jar", "plugin/bigquery/own.jar"):
+            member = tarfile.TarInfo(f"server/{name}")
+            member.size = len(name)
+            tar.addfile(member, io.BytesIO(name.encode()))
+        for name, target in (("a.jar", "lib/a.jar"), ("shared.jar", "plugin/bigquery/shared.jar")):
+            member = tarfile.TarInfo(f"server/plugin/delta-lake/{name}")
+            member.type, member.linkname = tarfile.LNKTYPE, f"server/{target}"
+            tar.addfile(member)
+    unpack_server(archive, tmp_path / "out")
+    server = tmp_path / "out" / "server"
+    found = {str(path.relative_to(server)) for path in server.rglob("*") if path.is_file()}
+    assert found == {"bin/launcher", "lib/a.jar", "plugin/delta-lake/a.jar", "plugin/delta-lake/shared.jar"}
+    assert (server / "plugin/delta-lake/shared.jar").read_text() == "plugin/bigquery/shared.jar"
+
+
+def test_the_command_line_client_answers(trino: Settings) -> None:
+    statement = "SELECT count(*) > 0 AS ok FROM temporal_trends"
+    command = [*sql_command(trino, QUIET), "--output-format", "JSON", "--execute", statement]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert json.loads(done.stdout) == {"ok": True}, done.stderr

@@ -1,0 +1,80 @@
+"""Trino shows every table as Spark wrote it."""
+
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lakehouse.contract import Table
+from lakehouse.registry import all_tables
+from lakehouse.settings import Settings
+from lakehouse.storage import Lake, comment_of, description_of
+from tests.stack.conftest import Query
+from tests.stack.documents import SqlBlock, sql_blocks
+
+TRINO_TYPES = {
+    "bigint": "bigint",
+    "int": "integer",
+    "double": "double",
+    "string": "varchar",
+    "boolean": "boolean",
+    "date": "date",
+    "timestamp": "timestamp(3) with time zone",
+    "timestamp_ntz": "timestamp(6)",
+}
+# Instants as numbers, so that no session's time zone plays a part; Trino reads them to the millisecond.
+AS_NUMBER_IN_SPARK = {"timestamp": "unix_millis({0})", "timestamp_ntz": "unix_micros(cast({0} as timestamp))"}
+AS_NUMBER_IN_TRINO = {
+    "timestamp": "CAST(to_unixtime({0}) * 1000 AS bigint)",
+    "timestamp_ntz": "CAST(to_unixtime(with_timezone({0}, 'UTC')) * 1000000 AS bigint)",
+}
+
+each_table = pytest.mark.parametrize("table", all_tables().values(), ids=lambda table: table.name)
+
+
+def columns_of(table: Table, forms: dict[str, str], quote: str) -> list[str]:
+    """The table's columns as expressions, with times as numbers."""
+    return [forms.get(column.type, "{0}").format(f"{quote}{column.name}{quote}") for column in table.columns]
+
+
+def sorted_rows(rows: list[Any]) -> list[tuple[Any, ...]]:
+    return sorted((tuple(row) for row in rows), key=repr)
+
+
+def in_spark(spark: SparkSession, settings: Settings, table: Table) -> DataFrame:
+    return Lake(settings.lake_uri, spark).read(table).selectExpr(*columns_of(table, AS_NUMBER_IN_SPARK, "`"))
+
+
+@each_table
+def test_columns_types_and_comments_are_the_contracts(table: Table, query: Query) -> None:
+    found = query(f"SHOW COLUMNS FROM delta.{table.trino_schema}.{table.name}")
+    expected = [(column.name, TRINO_TYPES[column.type], "", comment_of(column)) for column in table.columns]
+    assert found == expected
+
+
+@each_table
+def test_the_tables_comment_is_the_contracts(table: Table, query: Query) -> None:
+    [(statement,)] = query(f"SHOW CREATE TABLE delta.{table.trino_schema}.{table.name}", "pipeline")
+    assert f"COMMENT '{description_of(table).replace(chr(39), chr(39) * 2)}'" in statement
+
+
+@each_table
+def test_the_rows_are_those_that_spark_reads(table: Table, trino: Settings, spark: SparkSession, query: Query) -> None:
+    selected = ", ".join(columns_of(table, AS_NUMBER_IN_TRINO, '"'))
+    found = query(f"SELECT {selected} FROM delta.{table.trino_schema}.{table.name}")
+    assert sorted_rows(found) == sorted_rows(in_spark(spark, trino, table).collect())
+
+
+def test_the_rows_compared_hold_what_is_hard(trino: Settings, spark: SparkSession) -> None:
+    plays = Lake(trino.lake_uri, spark).read(all_tables()["listening_with_features"])
+    assert plays.filter(F.col("track_name").rlike(r"[^\x00-\x7F]")).count()
+    assert plays.filter("valence is null").count()
+    assert plays.filter("played_at is not null and played_at_local is not null").count()
+
+
+@pytest.mark.parametrize("block", sql_blocks(), ids=str)
+def test_every_sql_block_of_the_documents_runs(block: SqlBlock, query: Query) -> None:
+    rows = query(block.sql)
+    if block.sql.startswith(("SELECT", "WITH", "SHOW", "DESCRIBE")):
+        assert rows
