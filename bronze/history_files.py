@@ -7,6 +7,7 @@ breaks in the middle stages nothing.
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, islice
@@ -18,10 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bronze import account_history, extended_history, spotify_api
-from bronze.delivered_files import BadFile, DeliveredFile
+from bronze.delivered_files import DEMO_ID, BadFile, DeliveredFile
 from bronze.json_records import json_records
 from bronze.masking import masked, masked_text
-from bronze.plays import Excluded, Malformed, kind_of
+from bronze.plays import Excluded, Malformed, Play, kind_of
 
 DEMO_SOURCE = "demo"
 
@@ -119,7 +120,8 @@ def stage(file: DeliveredFile, target: Path, now: datetime) -> StagedFile | None
             module = _recognised(first_ones) or module
             if module is None:
                 return None
-            staged = StagedFile(file, DEMO_SOURCE if file.is_demo else module.SOURCE, target)
+            is_demo = file.is_demo or _has_demo_ids(module, first_ones, now)
+            staged = StagedFile(file, DEMO_SOURCE if is_demo else module.SOURCE, target)
             _stage_records(staged, module, chain(first_ones, records), now)
             return staged
     except BadFile:
@@ -152,9 +154,7 @@ def _rows(staged: StagedFile, module: ModuleType, records: Iterable[Any], now: d
     """The plays among the records as rows of the staged file, without source and file; the others are counted."""
     for row_number, record in enumerate(records):
         try:
-            if not isinstance(record, dict):
-                raise Malformed(f"the record is {kind_of(record)}, not an object")
-            outcome = module.read(record, now)
+            outcome = _outcome(module, record, now)
         except Malformed as reason:
             _reject(staged, row_number, str(reason), record)
             continue
@@ -163,6 +163,23 @@ def _rows(staged: StagedFile, module: ModuleType, records: Iterable[Any], now: d
             excludes.add(outcome.played_at)
         else:
             yield (*outcome, outcome.play_id(staged.source), outcome.verdict, row_number)
+
+
+def _outcome(module: ModuleType, record: object, now: datetime) -> Play | Excluded:
+    if not isinstance(record, dict):
+        raise Malformed(f"the record is {kind_of(record)}, not an object")
+    outcome: Play | Excluded = module.read(record, now)
+    return outcome
+
+
+def _has_demo_ids(module: ModuleType, records: list[Any], now: datetime) -> bool:
+    """Whether the tracks among these records are invented ones, whatever the file is called now."""
+    track_ids = []
+    for record in records:
+        with suppress(Malformed):
+            track_ids.append(getattr(_outcome(module, record, now), "track_id", None))
+    known = [track_id for track_id in track_ids if track_id]
+    return bool(known) and all(track_id.startswith(DEMO_ID) for track_id in known)
 
 
 def _reject(staged: StagedFile, row_number: int, reason: str, record: object) -> None:

@@ -27,7 +27,7 @@ def my_tracks_features_bronze_synthetic(listening_history_bronze: DataFrame, *, 
     tracks = listening_history_bronze.where(F.lit(allow_synthetic) & F.col("track_id").isNotNull())
     return (
         tracks.groupBy("track_id")
-        .agg(F.max("ingested_at").alias("generated_at"))
+        .agg(F.min("ingested_at").alias("generated_at"))
         .select(
             "track_id",
             *(_uniform(name).alias(name) for name in ("danceability", "energy")),

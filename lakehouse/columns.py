@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Column:
+    """A column: Spark SQL type, unit ('' for none) and meaning."""
+
     name: str
     type: str
     unit: str

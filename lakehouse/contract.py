@@ -59,8 +59,12 @@ def in_range(column: str, low: float, high: float, severity: Severity = "fail") 
 
 def accepted_values(column: str, *values: str, severity: Severity = "fail") -> Check:
     """The column holds only these values, or null."""
-    listed = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+    listed = ", ".join(f"'{_escaped(value)}'" for value in values)
     return Check(f"accepted_values({column})", f"`{column}` IS NOT NULL AND `{column}` NOT IN ({listed})", severity)
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("'", "\\'")
 
 
 def expression(name: str, condition: str, severity: Severity = "fail") -> Check:
@@ -116,7 +120,8 @@ class Table:
     @property
     def all_checks(self) -> tuple[Check, ...]:
         """The row checks, with the not-null ones that the key implies."""
-        return tuple(not_null(column) for column in self.key) + self.checks
+        implied = tuple(not_null(column) for column in self.key)
+        return implied + tuple(check for check in self.checks if check not in implied)
 
 
 def table(
@@ -189,6 +194,9 @@ def _declared(
     missing = [column for column in key.split() if column not in names]
     if missing:
         raise ValueError(f"{module}: key columns that the table does not have: {', '.join(missing)}")
+    repeated = _repeated(names) + _repeated([check.name for check in checks])
+    if repeated:
+        raise ValueError(f"{module}: columns or checks named twice: {', '.join(repeated)}")
     parts = module.split(".")
     layer = "ops" if parts[0] == "lakehouse" else parts[0]
     return Table(
@@ -207,3 +215,7 @@ def _declared(
         parameters=parameters,
         transform=transform,
     )
+
+
+def _repeated(names: list[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})

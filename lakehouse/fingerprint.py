@@ -35,8 +35,10 @@ def _layer_imports(module: str) -> tuple[str, ...]:
     imported: set[str] = set()
     for node in ast.walk(ast.parse(_source(module))):
         names: list[str] = []
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        if isinstance(node, ast.ImportFrom):
+            relative = "." * node.level + (node.module or "")
+            package = importlib.util.resolve_name(relative, module.rpartition(".")[0])
+            names = [package, *(f"{package}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         imported.update(name for name in names if name.split(".")[0] in LAYERS and _file(name))

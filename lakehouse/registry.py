@@ -9,6 +9,7 @@ from types import ModuleType
 from lakehouse.contract import Table
 
 LAYERS = ("bronze", "silver", "gold")
+RANKS = (*LAYERS, "ops")
 
 
 class RegistryError(Exception):
@@ -43,7 +44,7 @@ def ordered(tables: list[Table]) -> dict[str, Table]:
         for name in table.inputs:
             if name not in by_name:
                 raise RegistryError(f"{table.module}: parameter {name!r} is no table")
-            if LAYERS.index(by_name[name].layer) > LAYERS.index(table.layer):
+            if RANKS.index(by_name[name].layer) > RANKS.index(table.layer):
                 raise RegistryError(f"{table.module} ({table.layer}) reads {name}, a table of a later layer")
     try:
         order = list(TopologicalSorter({table.name: table.inputs for table in tables}).static_order())

@@ -13,11 +13,13 @@ from typing import Any
 
 from lakehouse.contract import Table
 from lakehouse.ops import IMPORT_AUDIT, OPS_TABLES, PIPELINE_RUNS, REJECTED_ROWS
-from lakehouse.storage import Lake, Provenance, new_run_id, schema_of
+from lakehouse.storage import ContractViolation, Lake, Provenance, new_run_id, schema_of
 
-# Marks a run's folder as complete; its text is the run's row in `pipeline_runs`.
+# Files in a run's folder: the row of the run as it began, and the mark of a run that has ended.
 STARTED, FINISHED = "started.json", "finished"
-BATCH_PREFIX = "batch-"
+# Records with these verdicts became rows.
+ADDED_VERDICTS = ("counted", "too_short")
+BATCH_PREFIX, REFUSED_PREFIX = "batch-", "refused-"
 
 
 class RunLog:
@@ -44,7 +46,8 @@ class RunLog:
 
     def add(self, table: Table, **values: Any) -> None:
         """Record one row of an ops table; `run_id` is filled in."""
-        with (self._folder / f"{table.name}.jsonl").open("a", encoding="utf-8") as lines:
+        # Names of files may hold bytes that are no text.
+        with (self._folder / f"{table.name}.jsonl").open("a", encoding="utf-8", errors="replace") as lines:
             lines.write(_to_json({"run_id": self.run_id, **values}) + "\n")
 
     def count(self, **numbers: int) -> None:
@@ -58,44 +61,93 @@ class RunLog:
         (self._folder / FINISHED).touch()
 
 
-def close_killed_runs(lake: Lake, spool: Path, history: Table) -> list[str]:
+def close_killed_runs(lake: Lake, spool: Path, *, history: Table, catalogue: Table) -> list[str]:
     """Close what killed runs left behind; the caller holds the writer's lock, so nobody else is running.
 
-    The audit of an import counts only if the import itself was committed.
+    Args:
+        lake: tells what the runs committed.
+        spool: folder for the records of all runs.
+        history: the table that listening histories are imported into.
+        catalogue: the table that catalogues are imported into.
 
     Returns:
         The ids of the killed runs.
     """
     killed = []
-    for folder in sorted(_run_folders(spool)):
-        if (folder / FINISHED).exists():
-            continue
-        killed.append(folder.name)
-        state = lake.state(history)
-        if state is None or state.provenance.run_id != folder.name:
-            for table in (IMPORT_AUDIT, REJECTED_ROWS):
-                (folder / f"{table.name}.jsonl").unlink(missing_ok=True)
-        started = folder / STARTED
-        if started.exists():
-            run = {**json.loads(started.read_text(encoding="utf-8")), "status": "killed"}
-            (folder / f"{PIPELINE_RUNS.name}.jsonl").write_text(_to_json(run) + "\n", encoding="utf-8")
+    for folder in sorted(folder for folder in _run_folders(spool) if not (folder / FINISHED).exists()):
+        for file in folder.glob("*.jsonl"):
+            _rewrite(file, _records(file))
+        ended = folder / f"{PIPELINE_RUNS.name}.jsonl"
+        if not ended.exists():
+            killed.append(folder.name)
+            new_plays = drop_uncommitted(lake, folder, history=history, catalogue=catalogue)
+            started = next(iter(_records(folder / STARTED)), {"run_id": folder.name})
+            _rewrite(ended, [{**started, "status": "killed", "new_plays": new_plays}])
         (folder / FINISHED).touch()
     return killed
 
 
-def append_finished_runs(lake: Lake, spool: Path) -> None:
-    """Append the records of all finished runs to the ops tables, exactly once however often it is interrupted."""
+def drop_uncommitted(lake: Lake, folder: Path, *, history: Table, catalogue: Table) -> int:
+    """Drop audit and rejects of imports that a broken run recorded but did not commit: they will be imported again.
+
+    Returns:
+        The number of plays that the run did add.
+    """
+    audit_file, rejects_file = (folder / f"{table.name}.jsonl" for table in (IMPORT_AUDIT, REJECTED_ROWS))
+    audit, rejects = _records(audit_file), _records(rejects_file)
+    histories = {record["source_file"] for record in audit}
+    committed = {table.name: _is_newest_by(lake, table, folder.name) for table in (history, catalogue)}
+    if not committed[history.name]:
+        audit = []
+    # A catalogue has rejects but no audit.
+    origin = {True: history.name, False: catalogue.name}
+    _rewrite(audit_file, audit)
+    _rewrite(rejects_file, [row for row in rejects if committed[origin[row["source_file"] in histories]]])
+    return sum(record["record_count"] for record in audit if record["verdict"] in ADDED_VERDICTS)
+
+
+def append_finished_runs(lake: Lake, spool: Path) -> list[str]:
+    """Append the records of all finished runs to the ops tables, exactly once however often it is interrupted.
+
+    Returns:
+        One line per table that refused records. Those are set aside, so that they do not stop the ones to come.
+    """
     _make_batch(spool)
+    refused = []
     for batch in sorted(spool.glob(f"{BATCH_PREFIX}*")):
-        for table in OPS_TABLES:
-            files = sorted(str(path) for path in batch.glob(f"*/{table.name}.jsonl"))
-            if files:
-                frame = lake.spark.read.schema(schema_of(table)).json(files)
-                state = lake.state(table)
-                rows_before = state.provenance.rows if state else 0
-                provenance = Provenance(run_id=batch.name)
-                lake.append(table, frame, provenance, rows_before=rows_before, once=f"{batch.name}-{table.name}")
-        shutil.rmtree(batch)
+        problems = [problem for table in OPS_TABLES if (problem := _append(lake, batch, table))]
+        if problems:
+            aside = batch.rename(spool / f"{REFUSED_PREFIX}{batch.name}")
+            refused += [f"{problem} (its records are kept in {aside})" for problem in problems]
+        else:
+            shutil.rmtree(batch)
+    return refused
+
+
+def _append(lake: Lake, batch: Path, table: Table) -> str:
+    """Append a batch's records of one table; return why they are refused, or ''."""
+    files = sorted(str(path) for path in batch.glob(f"*/{table.name}.jsonl"))
+    if not files:
+        return ""
+    frame = lake.spark.read.schema(schema_of(table)).json(files)
+    state = lake.state(table)
+    rows_before = state.provenance.rows if state else 0
+    try:
+        lake.append(
+            table, frame, Provenance(run_id=batch.name), rows_before=rows_before, once=f"{batch.name}-{table.name}"
+        )
+    except ContractViolation as error:
+        return str(error)
+    return ""
+
+
+def holds_unrecorded(spool: Path) -> bool:
+    """Whether runs were killed or broken off, so that records wait; runs without news can wait for others."""
+    if next(spool.glob(f"{BATCH_PREFIX}*"), None):
+        return True
+    can_wait = {STARTED, FINISHED, f"{PIPELINE_RUNS.name}.jsonl"}
+    contents = [{path.name for path in folder.iterdir()} for folder in _run_folders(spool)]
+    return any(FINISHED not in names or names - can_wait for names in contents)
 
 
 def _make_batch(spool: Path) -> None:
@@ -109,7 +161,38 @@ def _make_batch(spool: Path) -> None:
 
 
 def _run_folders(spool: Path) -> list[Path]:
-    return [path for path in spool.glob("*") if path.is_dir() and not path.name.startswith(BATCH_PREFIX)]
+    others = (BATCH_PREFIX, REFUSED_PREFIX)
+    return [path for path in spool.glob("*") if path.is_dir() and not path.name.startswith(others)]
+
+
+def _is_newest_by(lake: Lake, table: Table, run_id: str) -> bool:
+    state = lake.state(table)
+    return state is not None and state.provenance.run_id == run_id
+
+
+def _records(file: Path) -> list[dict[str, Any]]:
+    """The records of a file, without a last one that a kill cut off."""
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return []
+    records = []
+    for line in text.split("\n"):
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            continue
+    return records
+
+
+def _rewrite(file: Path, records: list[dict[str, Any]]) -> None:
+    """Replace a file's records, at once; without records there is no file."""
+    if not records:
+        file.unlink(missing_ok=True)
+        return
+    partial = file.with_suffix(".partial")
+    partial.write_text("".join(_to_json(record) + "\n" for record in records), encoding="utf-8")
+    partial.replace(file)
 
 
 def _to_json(values: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from lakehouse.import_report import ImportReport
 from lakehouse.lock import writer_lock
 from lakehouse.ops import QUALITY_RESULTS, TABLE_BUILDS
 from lakehouse.registry import importers, pipeline_tables, with_ancestors
-from lakehouse.run_log import RunLog, append_finished_runs, close_killed_runs
+from lakehouse.run_log import RunLog, append_finished_runs, close_killed_runs, drop_uncommitted, holds_unrecorded
 from lakehouse.settings import Settings
 from lakehouse.spark import build_session
 from lakehouse.storage import ContractViolation, Lake, Provenance, TableState, Written, conform, enforce, new_run_id
@@ -50,6 +50,7 @@ class RunSummary:
         builds: one per table, in the order of the registry.
         imported: the import's report, None where nothing was imported.
         killed_runs: earlier runs that were killed and are repaired by this one.
+        unrecorded: one line per ops table that refused what the run recorded.
         started_spark: whether there was anything to do.
     """
 
@@ -57,13 +58,15 @@ class RunSummary:
     builds: list[Build] = field(default_factory=list)
     imported: ImportReport | None = None
     killed_runs: list[str] = field(default_factory=list)
+    unrecorded: list[str] = field(default_factory=list)
     started_spark: bool = False
 
     @property
     def errors(self) -> list[str]:
-        """One line per refused file and failed table."""
+        """One line per refused file, failed table and refused record."""
         refused = list(self.imported.errors) if self.imported else []
-        return refused + [build.reason for build in self.builds if build.status == "failed"]
+        failed = [build.reason for build in self.builds if build.status == "failed"]
+        return refused + failed + self.unrecorded
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ def run(
     with writer_lock(settings.lake_path, purpose="run", wait_seconds=settings.lock_wait_seconds):
         waiting = [] if select else importers().waiting_files(settings)
         builder = _Builder(Lake(settings.lake_uri), settings, full)
-        if not waiting and not any(builder.why_build(tables[name]) for name in chosen):
+        has_work = waiting or any(builder.why_build(tables[name]) for name in chosen)
+        if not has_work and not holds_unrecorded(settings.lake_path / SPOOL):
             return _nothing_to_do(builder, settings, chosen, trigger)
 
         def work(lake: Lake, log: RunLog, summary: RunSummary) -> None:
@@ -168,17 +172,19 @@ def _recorded(settings: Settings, trigger: str, work: Callable[[Lake, RunLog, Ru
     """Do the work in a Spark session and record the run, whatever becomes of it."""
     lake = Lake(settings.lake_uri, build_session(settings))
     spool = settings.lake_path / SPOOL
-    killed = close_killed_runs(lake, spool, importers().listening_history_bronze)
+    bronze = {"history": importers().listening_history_bronze, "catalogue": importers().kaggle_tracks_bronze}
+    killed = close_killed_runs(lake, spool, **bronze)
     log = _new_log(settings, trigger)
     summary = RunSummary(log.run_id, killed_runs=killed, started_spark=True)
     try:
         work(lake, log, summary)
     except BaseException as error:
+        drop_uncommitted(lake, spool / log.run_id, **bronze)
         log.finish("failed", datetime.now(UTC), error=_one_line(error))
         raise
     errors = summary.errors
     log.finish("failed" if errors else "succeeded", datetime.now(UTC), error="; ".join(errors) or None)
-    append_finished_runs(lake, spool)
+    summary.unrecorded = append_finished_runs(lake, spool)
     return summary
 
 
@@ -208,7 +214,10 @@ class _Builder:
             return ""
         if self._full:
             return "full run"
-        state, wanted = self._lake.state(table), self._making_of(table)
+        try:
+            state, wanted = self._lake.state(table), self._making_of(table)
+        except LakehouseError as damaged:
+            return _one_line(damaged)
         if state is None:
             return "first build"
         stored = state.provenance
@@ -245,17 +254,17 @@ class _Builder:
 
     def _build(self, table: Table, broken: list[str], log: RunLog) -> Build:
         if broken:
-            return Build(table, "blocked", f"{', '.join(broken)} failed", self._lake.state(table))
+            return Build(table, "blocked", f"{', '.join(broken)} failed", self._last_good(table))
         reason = self.why_build(table)
         if not reason:
             return self.skipped(table)
         started = time.monotonic()
         try:
             written = self._written(table, log)
-        except (LakehouseError, PySparkException, ValueError, ArithmeticError, LookupError, TypeError) as error:
+        except Exception as error:  # whatever goes wrong with one table, the others are built
             message = _one_line(error)
             reason = message if message.startswith(table.name) else f"{table.name}: {message}"
-            return Build(table, "failed", reason, self._lake.state(table), time.monotonic() - started)
+            return Build(table, "failed", reason, self._last_good(table), time.monotonic() - started)
         for result in written.checks:
             log.add(
                 QUALITY_RESULTS, table_name=table.name, check_name=result.check.name, severity=result.check.severity,
@@ -264,6 +273,12 @@ class _Builder:
                 checked_at=written.state.committed_at,
             )  # fmt: skip
         return Build(table, "built", reason, written.state, time.monotonic() - started)
+
+    def _last_good(self, table: Table) -> TableState | None:
+        try:
+            return self._lake.state(table)
+        except LakehouseError:
+            return None
 
     def _written(self, table: Table, log: RunLog) -> Written:
         making = self._making_of(table, log.run_id)
@@ -298,5 +313,7 @@ class _Builder:
 
 
 def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split())
+    if not isinstance(error, LakehouseError | PySparkException):
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return text[:500]

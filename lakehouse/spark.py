@@ -1,7 +1,9 @@
 """The one place that builds a Spark session: for runs, tests and benchmarks alike."""
 
 import os
+import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -103,7 +105,22 @@ def find_java() -> Path:
     if not java.is_file():
         place = f"JAVA_HOME={home}" if home else "the PATH"
         raise LakehouseError(f"no Java found by {place}: install Java {OLDEST_JAVA} or newer")
+    found = _java_version(java)
+    if found is not None and found < OLDEST_JAVA:
+        raise LakehouseError(f"{java} is Java {found}: install Java {OLDEST_JAVA} or newer, or name it in JAVA_HOME")
     return java
+
+
+def _java_version(java: Path) -> int | None:
+    """The major version, None where it cannot be told. The file beside Java says it without starting Java."""
+    release = java.resolve().parents[1] / "release"
+    if release.is_file():
+        told = release.read_text(encoding="utf-8", errors="replace")
+    else:
+        told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr  # noqa: S603
+    # Java 8 calls itself 1.8.
+    number = re.search(r'(?:JAVA_VERSION=|version )"(?:1\.)?(\d+)', told)
+    return int(number.group(1)) if number else None
 
 
 def fetch_delta_jars() -> int:

@@ -18,7 +18,7 @@ from lakehouse.errors import LakehouseError
 from lakehouse.maven import fetch, maven_repository, require_disk
 from lakehouse.processes import Background, only_one
 from lakehouse.settings import BYTES_PER_UNIT, Settings
-from lakehouse.trino_registration import answers, built, register
+from lakehouse.trino_registration import answers, built, local_session, register, require_answer
 
 TRINO_VERSION = "476"
 SERVER_SHA256 = "cfd5accde17e8ebd251eeeb78aed1f490e77bb3a164d95a0f454bf8a7c1cbd3f"
@@ -97,7 +97,11 @@ def sql_command(settings: Settings, console: Console) -> list[str]:
     java = str(java_home() / "bin" / "java")
     # JLine reaches the terminal through native code, which Java would warn about at each start.
     command = [java, "--enable-native-access=ALL-UNNAMED", "-jar", str(client), "--server", settings.trino_address]
-    return [*command, "--catalog", "delta", "--schema", "default"]
+    command += ["--catalog", "delta", "--schema", "default"]
+    if settings.trino_address.startswith("https"):
+        command += ["--password"]
+        command += ["--truststore-path", str(settings.trino_certificate)] if settings.trino_certificate else []
+    return command
 
 
 def _say(console: Console, text: str) -> None:
@@ -232,19 +236,19 @@ def _start(trino: Background, server: Path, java: Path, settings: Settings) -> N
 
 def _wait_until_it_answers(trino: Background, settings: Settings) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while trino.process():
-        if _has_started(settings) and answers(settings):
-            return
+    while not _has_started(settings):
+        if trino.process() is None:
+            raise LakehouseError(f"Trino ended while starting: {_first_error(trino.log)}; its log: {trino.log}")
         if time.monotonic() > deadline:
             trino.stop()
             raise LakehouseError(f"Trino did not start within {START_SECONDS} s and was stopped; its log: {trino.log}")
         time.sleep(POLL_SECONDS)
-    raise LakehouseError(f"Trino ended while starting: {_first_error(trino.log)}; its log: {trino.log}")
+    require_answer(settings)
 
 
 def _has_started(settings: Settings) -> bool:
     try:
-        info = requests.get(f"http://{LOOPBACK}:{settings.trino_port}/v1/info", timeout=5)
+        info = local_session().get(f"http://{LOOPBACK}:{settings.trino_port}/v1/info", timeout=5)
         return info.ok and info.json()["starting"] is False
     except (requests.RequestException, ValueError, KeyError):
         return False

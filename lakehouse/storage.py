@@ -7,12 +7,12 @@ can never disagree. Table states are read from the Delta logs with delta-rs, whi
 import json
 import uuid
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from deltalake import DeltaTable
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -31,6 +31,11 @@ SPARK_TYPES: dict[str, T.DataType] = {
     "date": T.DateType(),
 }
 ROWS_PER_FILE = 2_000_000
+# Delta's names of operations after which a table has the same rows.
+KEEPS_ROWS = {
+    "OPTIMIZE", "REORG", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES", "CHANGE COLUMN",
+    "ADD COLUMNS", "ADD CONSTRAINT", "DROP CONSTRAINT", "UPGRADE PROTOCOL", "COMPUTE STATS", "CLUSTER BY",
+}  # fmt: skip
 
 
 class ContractViolation(LakehouseError):
@@ -115,19 +120,35 @@ class Lake:
     def state(self, table: Table) -> TableState | None:
         """The newest commit of ours, or None where the table was never written.
 
-        Commits that change no rows (OPTIMIZE) carry no provenance of ours and are passed over, so a table's version
-        here moves only when its rows may have changed.
+        Commits that change no rows (OPTIMIZE) are passed over, so a table's version here moves only when its rows may
+        have changed. A commit that somebody else made does move it; then `code` is '', as nobody knows how it was made.
+
+        Raises:
+            LakehouseError: the table is damaged.
         """
-        try:
-            log = DeltaTable(self.location(table), without_files=True)
-        except TableNotFoundError:
+        log = self._log(table)
+        if log is None:
             return None
         for limit in (1, 10, None):
+            foreign = None
             for commit in log.history(limit):
                 if provenance := _provenance_in(commit):
-                    committed_at = datetime.fromtimestamp(commit["timestamp"] / 1000).astimezone()
-                    return TableState(int(commit["version"]), provenance, committed_at)
-        return None
+                    if foreign is None:
+                        return _state(commit, provenance)
+                    return _state(foreign, replace(provenance, code="", rows=_rows_in(log)))
+                if foreign is None and commit.get("operation") not in KEEPS_ROWS:
+                    foreign = commit
+        # The log no longer reaches back to a commit of ours: the rows are there all the same.
+        return _state(foreign or log.history(1)[0], Provenance(run_id="", rows=_rows_in(log)))
+
+    def _log(self, table: Table) -> DeltaTable | None:
+        try:
+            return DeltaTable(self.location(table))
+        except TableNotFoundError:
+            return None
+        except DeltaError as error:
+            reason = str(error).splitlines()[0]
+            raise LakehouseError(f"the table at {self.location(table)} cannot be read: {reason}") from None
 
     def read(self, table: Table, version: int | None = None) -> DataFrame:
         """The table's rows, or none where it was never written."""
@@ -147,7 +168,7 @@ class Lake:
         frame = conform(table, frame).persist()
         try:
             rows, checks = enforce(table, frame)
-            provenance = Provenance(**{**asdict(provenance), "rows": rows})
+            provenance = replace(provenance, rows=rows)
             # `rows` is known by now: few files of a good size, whatever the number of partitions was.
             self._commit(table, frame.coalesce(1 + rows // ROWS_PER_FILE), provenance, mode="overwrite")
         finally:
@@ -172,7 +193,7 @@ class Lake:
         frame = conform(table, frame).persist()
         try:
             rows, checks = enforce(table, frame)
-            provenance = Provenance(**{**asdict(provenance), "rows": rows_before + rows})
+            provenance = replace(provenance, rows=rows_before + rows)
             self._commit(table, frame.coalesce(1 + rows // ROWS_PER_FILE), provenance, mode="append", once=once)
         finally:
             frame.unpersist()
@@ -182,22 +203,27 @@ class Lake:
         self, table: Table, frame: DataFrame, provenance: Provenance, *, mode: str, once: str | None = None
     ) -> None:
         metadata = json.dumps(asdict(provenance), sort_keys=True)
-        exists = self.state(table) is not None
-        if not exists or (mode == "overwrite" and not self._is_described(table)):
-            replacement = frame.writeTo(f"delta.`{self.location(table)}`").using("delta")
-            replacement = replacement.tableProperty("comment", description_of(table))
-            replacement.option("userMetadata", metadata).createOrReplace()
+        exists = self._log(table) is not None
+        if not exists and once:
+            # Creating a table does not record the append's name, so the rows come in a commit of their own.
+            self._replace(table, frame.where("false"), json.dumps(asdict(replace(provenance, rows=0)), sort_keys=True))
+        elif not exists or (mode == "overwrite" and not self._is_described(table)):
+            self._replace(table, frame, metadata)
             return
         writer = frame.write.format("delta").mode(mode).option("userMetadata", metadata).option("mergeSchema", "true")
         if once:
             writer = writer.option("txnAppId", once).option("txnVersion", 1)
         writer.save(self.location(table))
 
+    def _replace(self, table: Table, frame: DataFrame, metadata: str) -> None:
+        writer = frame.writeTo(f"delta.`{self.location(table)}`").using("delta")
+        writer = writer.tableProperty("comment", description_of(table))
+        writer.option("userMetadata", metadata).createOrReplace()
+
     def _is_described(self, table: Table) -> bool:
         """Whether the stored table has the contract's columns, comments and description."""
-        try:
-            log = DeltaTable(self.location(table), without_files=True)
-        except TableNotFoundError:
+        log = self._log(table)
+        if log is None:
             return False
         stored = [
             (field["name"], field["metadata"].get("comment")) for field in json.loads(log.schema().to_json())["fields"]
@@ -292,6 +318,15 @@ def enforce(table: Table, frame: DataFrame) -> tuple[int, tuple[CheckResult, ...
 def new_run_id(now: datetime) -> str:
     """An id that sorts by time: UTC to the second, then six random digits."""
     return f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
+
+
+def _state(commit: dict[str, Any], provenance: Provenance) -> TableState:
+    committed_at = datetime.fromtimestamp(commit["timestamp"] / 1000).astimezone()
+    return TableState(int(commit["version"]), provenance, committed_at)
+
+
+def _rows_in(log: DeltaTable) -> int:
+    return int(log.to_pyarrow_dataset().count_rows())
 
 
 def _provenance_in(commit: dict[str, Any]) -> Provenance | None:

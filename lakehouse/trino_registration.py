@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
@@ -94,10 +95,28 @@ def built(settings: Settings, tables: Iterable[Table]) -> list[Table]:
 def answers(settings: Settings) -> bool:
     """Whether Trino runs queries."""
     try:
-        with _queries(settings) as query:
-            return query("SELECT 1") == [[1]]
+        require_answer(settings)
     except LakehouseError:
         return False
+    return True
+
+
+def require_answer(settings: Settings) -> None:
+    """Run the smallest query.
+
+    Raises:
+        LakehouseError: Trino is not reachable, or refuses.
+    """
+    with _queries(settings) as query:
+        query("SELECT 1")
+
+
+def local_session(certificate: Path | None = None) -> requests.Session:
+    """HTTP without the proxy and the certificates that the environment names for the internet."""
+    session = requests.Session()
+    session.trust_env = False
+    session.verify = str(certificate) if certificate else True
+    return session
 
 
 def _reconcile(query: Query, wanted: dict[str, str], known: set[str]) -> Registration:
@@ -154,7 +173,7 @@ def _queries(settings: Settings) -> Iterator[Query]:
         http_scheme=address.scheme,
         user=USER,
         auth=BasicAuthentication(USER, password.get_secret_value()) if password else None,
-        verify=str(settings.trino_certificate) if settings.trino_certificate else True,
+        http_session=local_session(settings.trino_certificate),
         source="lakehouse",
     )
 
@@ -164,6 +183,10 @@ def _queries(settings: Settings) -> Iterator[Query]:
     try:
         yield query
     except (TrinoConnectionError, requests.RequestException) as error:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            raise LakehouseError(
+                f"the certificate of {settings.trino_address} is not trusted: set TRINO_CERTIFICATE"
+            ) from error
         raise LakehouseError(
             f"Trino does not answer at {settings.trino_address}: run `lakehouse stack up`, or set TRINO_URI"
         ) from error

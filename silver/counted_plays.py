@@ -23,23 +23,29 @@ def distinct_plays(plays: DataFrame) -> DataFrame:
     Args:
         plays: with play_id, recording_key, played_at and source.
     """
-    of_export = plays.where(F.col("source").isin("extended_history", "demo"))
-    of_api = plays.where(F.col("source") == "spotify_api")
-    of_account = plays.where(F.col("source") == "account_history")
+    of_api, of_account = F.col("source") == "spotify_api", F.col("source") == "account_history"
+    reports = plays.select("play_id", "recording_key", "played_at", "source")
+    of_export = reports.where(~F.coalesce(of_api | of_account, F.lit(False)))
     apart = F.abs(_seconds("better") - _seconds("worse"))
-    kept = of_export.unionByName(_without_repeats(of_api, of_export, apart <= SAME_PLAY_SECONDS))
+    api_repeats = _repeats(reports.where(of_api), of_export, apart <= SAME_PLAY_SECONDS)
+    # The account form may agree with the API's time where the export's differs: all three are one play.
+    by_api = (
+        reports.where(of_api)
+        .join(api_repeats, on="play_id", how="left")
+        .withColumn("play_id", F.coalesce("repeats", "play_id"))
+        .drop("repeats")
+    )
     same_minute = F.date_trunc("minute", "better.played_at") == F.date_trunc("minute", "worse.played_at")
-    return kept.unionByName(_without_repeats(of_account, kept, same_minute))
+    account_repeats = _repeats(reports.where(of_account), of_export.unionByName(by_api), same_minute)
+    return plays.join(api_repeats.unionByName(account_repeats), on="play_id", how="left_anti")
 
 
-def _without_repeats(plays: DataFrame, better: DataFrame, close: Column) -> DataFrame:
-    """The plays that no play of a better source pairs with."""
-    reports = ("play_id", "recording_key", "played_at")
+def _repeats(plays: DataFrame, better: DataFrame, close: Column) -> DataFrame:
+    """The plays that a better source reports too, with the play that each `repeats`."""
     pairs = (
-        plays.select(*reports)
-        .alias("worse")
+        plays.alias("worse")
         .join(
-            better.select(*reports).alias("better"),
+            better.alias("better"),
             on=(F.col("worse.recording_key") == F.col("better.recording_key")) & close,
             how="inner",
         )
@@ -48,30 +54,29 @@ def _without_repeats(plays: DataFrame, better: DataFrame, close: Column) -> Data
             F.struct(
                 F.abs(_seconds("better") - _seconds("worse")).alias("seconds_apart"),
                 F.col("worse.played_at").alias("worse_played_at"),
+                F.col("better.played_at").alias("better_played_at"),
                 F.col("better.play_id").alias("better"),
                 F.col("worse.play_id").alias("worse"),
             ).alias("pair"),
         )
     )
     nearest_first = F.array_sort(F.collect_list("pair"))
-    repeats = pairs.groupBy("recording_key").agg(F.explode(_paired(nearest_first)).alias("play_id"))
-    return plays.join(repeats, on="play_id", how="left_anti")
+    paired = pairs.groupBy("recording_key").agg(F.explode(_paired(nearest_first)).alias("pair"))
+    return paired.select(F.col("pair.worse").alias("play_id"), F.col("pair.better").alias("repeats"))
 
 
 def _paired(pairs: Column) -> Column:
-    """The worse plays of the pairs taken one to one in the given order."""
-    nothing = F.array().cast("array<string>")
-    state = F.struct(nothing.alias("taken"), nothing.alias("repeats"))
+    """The pairs that are taken one to one in the given order, as structs of `better` and `worse`."""
+    nothing = F.array().cast("array<struct<better:string,worse:string>>")
 
-    def take(taken_so_far: Column, pair: Column) -> Column:
-        taken, repeats = taken_so_far["taken"], taken_so_far["repeats"]
-        free = ~F.array_contains(taken, pair["better"]) & ~F.array_contains(taken, pair["worse"])
-        return F.struct(
-            F.when(free, F.concat(taken, F.array(pair["better"], pair["worse"]))).otherwise(taken).alias("taken"),
-            F.when(free, F.concat(repeats, F.array(pair["worse"]))).otherwise(repeats).alias("repeats"),
+    def take(taken: Column, pair: Column) -> Column:
+        is_free = ~F.exists(
+            taken, lambda other: (other["better"] == pair["better"]) | (other["worse"] == pair["worse"])
         )
+        found = F.array(F.struct(pair["better"].alias("better"), pair["worse"].alias("worse")))
+        return F.when(is_free, F.concat(taken, found)).otherwise(taken)
 
-    return F.aggregate(pairs, state, take, lambda end: end["repeats"])
+    return F.aggregate(pairs, nothing, take)
 
 
 def _seconds(side: str) -> Column:

@@ -1,6 +1,7 @@
 """Which recording is each listened track, and where do its audio features come from?"""
 
 from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -8,8 +9,8 @@ from pyspark.sql import functions as F
 from lakehouse.columns import AUDIO_FEATURES, UNIT_FEATURES
 from lakehouse.contract import accepted_values, in_range, table
 from silver.counted_plays import counted_plays
-from silver.feature_source import FEATURE_SOURCES, NO_SOURCE, SYNTHETIC_SOURCE
-from silver.recording_key import name_key
+from silver.feature_source import FEATURE_SOURCES, NO_SOURCE, SYNTHETIC_SOURCE, known
+from silver.recording_key import NAME_SEPARATOR, name_key
 
 # Names joined by a shared ISRC, ISRCs joined by a shared name: two rounds reach a release of a release.
 MERGE_ROUNDS = 2
@@ -70,21 +71,25 @@ def feature_matches(
 
 
 def track_key() -> Column:
-    """What identifies a listened track in the history: its id, else its normalised name."""
-    return F.coalesce("track_id", name_key(F.col("artist_name"), F.col("track_name")))
+    """What identifies a listened track in the history: its id, else its normalised name, else the name as it is."""
+    own_name = F.concat_ws(NAME_SEPARATOR, "artist_name", "track_name")
+    return F.coalesce("track_id", name_key(F.col("artist_name"), F.col("track_name")), own_name)
 
 
 def _listened_tracks(history: DataFrame, features: DataFrame) -> DataFrame:
     """One row per track of the counted plays; of several spellings the latest, of several lengths the longest."""
-    isrcs = features.where("isrc IS NOT NULL").groupBy("track_id").agg(F.min("isrc").alias("fetched_isrc"))
+    isrcs = features.groupBy("track_id").agg(F.min(_plain_isrc()).alias("fetched_isrc"))
     latest = F.struct("played_at", "play_id")
     tracks = (
         counted_plays(history)
         .groupBy(track_key().alias("track_key"))
         .agg(
             F.first("track_id").alias("track_id"),
-            *(F.max_by(name, latest).alias(name) for name in ("track_name", "artist_name", "album_name")),
-            F.min("isrc").alias("reported_isrc"),
+            *(
+                F.max_by(name, F.when(F.col(name).isNotNull(), latest)).alias(name)
+                for name in ("track_name", "artist_name", "album_name")
+            ),
+            F.min(_plain_isrc()).alias("reported_isrc"),
             F.max("duration_ms").alias("duration_ms"),
         )
     )
@@ -93,6 +98,11 @@ def _listened_tracks(history: DataFrame, features: DataFrame) -> DataFrame:
         .withColumn("isrc", F.coalesce("reported_isrc", "fetched_isrc"))
         .withColumn("name_key", name_key(F.col("artist_name"), F.col("track_name")))
     )
+
+
+def _plain_isrc() -> Column:
+    """The code without the hyphens and in the case that some sources write."""
+    return F.nullif(F.upper(F.regexp_replace("isrc", r"[\s-]", "")), F.lit(""))
 
 
 def _with_recording_key(tracks: DataFrame) -> DataFrame:
@@ -118,9 +128,12 @@ def _best_release(catalogue: DataFrame) -> DataFrame:
 
 def _offer(candidates: DataFrame, source: str, key: str) -> DataFrame:
     """What one source offers: the join key, and one struct named after the source, null after a join without match."""
-    known = {
+    described = {
         name: F.col(name) if name in candidates.columns else F.lit(None).cast(kind)
         for name, kind in (("track_id", "string"), ("track_genre", "string"), ("duration_ms", "bigint"))
     }
-    fields = [value.alias(name) for name, value in known.items()] + [F.col(name) for name in AUDIO_FEATURES]
-    return candidates.select(key, F.struct(F.lit(source).alias("source"), *fields).alias(source))
+    features = [known(name) for name in AUDIO_FEATURES]
+    fields = [value.alias(name) for name, value in described.items()] + features
+    # A row without any feature, such as one fetched for its ISRC alone, offers nothing.
+    offers = candidates.where(reduce(or_, (feature.isNotNull() for feature in features)))
+    return offers.select(key, F.struct(F.lit(source).alias("source"), *fields).alias(source))

@@ -18,7 +18,7 @@ def with_session_id(plays: DataFrame) -> DataFrame:
     days = Window.orderBy("utc_day")
     before = last_plays.select("utc_day", F.lag("last_played_at").over(days).alias("played_before"))
     previous = F.coalesce(F.lag("played_at").over(in_day), "played_before")
-    gap = F.unix_timestamp("played_at") - F.unix_timestamp(previous)
+    gap = (F.unix_micros("played_at") - F.unix_micros(previous)) / 1_000_000
     starts = by_day.join(F.broadcast(before), on="utc_day", how="inner").withColumn(
         "start", F.when(previous.isNull() | (gap >= SESSION_GAP_SECONDS), F.unix_timestamp("played_at"))
     )

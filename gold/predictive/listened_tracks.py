@@ -30,7 +30,7 @@ def measured_tracks(
         none), fold, artist_fold (main artist, for the models that never saw them) and listener_fold.
     """
     measured = tracks[tracks["feature_source"].isin(MEASURED_SOURCES)].reset_index(drop=True)
-    measured = measured.join(_catalogue_facts(measured, catalogue))
+    measured = measured.join(_catalogue_facts(measured, catalogue), how="left")
     listed = measured["artists"].map(lambda value: next(iter(credited_artists(value)), None))
     main_artist = listed.where(listed.notna(), measured["artist_name"])
     return measured.assign(

@@ -26,6 +26,7 @@ class SmallLake:
 
     root: Path
     spark: SparkSession
+    now: datetime = NOW
     run_ids: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -40,15 +41,15 @@ class SmallLake:
 
     def import_history(self, *paths: Path, **options: Any) -> ImportReport:
         with_log = self.new_log()
-        report = import_history(self.lake, paths, with_log, NOW, **options)
+        report = import_history(self.lake, paths, with_log, self.now, **options)
         with_log.finish("succeeded", NOW)
         return report
 
     def import_catalogue(self, path: Path, **options: Any) -> TableState | None:
-        return import_catalogue(self.lake, path, self.new_log(), NOW, **options)
+        return import_catalogue(self.lake, path, self.new_log(), self.now, **options)
 
     def take(self, *paths: Path, catalogue: Path | None = None) -> ImportReport:
-        return imports.take(self.lake, self.settings, list(paths), self.new_log(), NOW, catalogue=catalogue)
+        return imports.take(self.lake, self.settings, list(paths), self.new_log(), self.now, catalogue=catalogue)
 
     def new_log(self) -> RunLog:
         self.run_ids.append(f"run-{len(self.run_ids)}")

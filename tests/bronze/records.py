@@ -21,7 +21,7 @@ PERSONAL = {
 }
 
 
-def extended(ts: str = "2024-03-14T18:30:00Z", **values: Any) -> dict[str, Any]:
+def extended(ts: Any = "2024-03-14T18:30:00Z", **values: Any) -> dict[str, Any]:
     """One record of an extended history: a counted play unless values say otherwise."""
     return {
         "ts": ts,
@@ -48,12 +48,12 @@ def extended(ts: str = "2024-03-14T18:30:00Z", **values: Any) -> dict[str, Any]:
     }
 
 
-def account(at: str = "2024-03-14 18:30", **values: Any) -> dict[str, Any]:
+def account(at: Any = "2024-03-14 18:30", **values: Any) -> dict[str, Any]:
     """One record of a short account history."""
     return {"endTime": at, "artistName": "The Killers", "trackName": "Mr. Brightside", "msPlayed": 180_000, **values}
 
 
-def api_item(played_at: str = "2024-03-14T18:30:00.123Z", **track: Any) -> dict[str, Any]:
+def api_item(played_at: Any = "2024-03-14T18:30:00.123Z", **track: Any) -> dict[str, Any]:
     """One item of an API answer; values are the track's."""
     return {
         "played_at": played_at,

@@ -5,6 +5,7 @@ import gzip
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -16,7 +17,7 @@ from bronze.catalogue_files import DELIVERED_COLUMNS, RejectedRow, catalogue_at,
 from bronze.delivered_files import BadFile
 from tests.bronze.catalogues import GOOD, HEADER, csv_text, row, write_csv
 
-Staged = list[dict[str, str | None]]
+Staged = list[dict[str, Any]]
 
 
 def staged(path: Path) -> tuple[Staged, list[RejectedRow]]:
@@ -51,9 +52,16 @@ HEADER_LINE = csv_text([])
 
 @pytest.mark.parametrize(
     "header",
-    [HEADER, DELIVERED_COLUMNS, ("Unnamed: 0", *DELIVERED_COLUMNS), tuple(reversed(HEADER)), (*HEADER, "added", "added"),
-     ("", "", *DELIVERED_COLUMNS), ("ö", *DELIVERED_COLUMNS)],
-)  # fmt: skip
+    [
+        HEADER,
+        DELIVERED_COLUMNS,
+        ("Unnamed: 0", *DELIVERED_COLUMNS),
+        tuple(reversed(HEADER)),
+        (*HEADER, "added", "added"),
+        ("", "", *DELIVERED_COLUMNS),
+        ("ö", *DELIVERED_COLUMNS),
+    ],
+)
 def test_columns_are_found_by_name_wherever_they_stand(tmp_path: Path, header: tuple[str, ...]) -> None:
     rows, rejected = staged(write_csv(tmp_path / "dataset.csv", [row(track_name="A"), row(track_name="B")], header))
     assert rows == [{**row(track_name="A"), "row_number": 0}, {**row(track_name="B"), "row_number": 1}]
@@ -155,8 +163,11 @@ def test_a_catalogue_is_known_by_its_name_or_what_is_in_its_zip(tmp_path: Path) 
             for member in members:
                 archive.writestr(member, "")
     (tmp_path / "broken.zip").write_bytes(b"")
-    found = {name for name in ("kaggle.zip", "spotify.zip", "other.zip", "broken.zip", "a.csv", "a.CSV.gz", "a.json", "")
-             if is_catalogue(tmp_path / name)}  # fmt: skip
+    found = {
+        name
+        for name in ("kaggle.zip", "spotify.zip", "other.zip", "broken.zip", "a.csv", "a.CSV.gz", "a.json", "")
+        if is_catalogue(tmp_path / name)
+    }
     assert found == {"kaggle.zip", "a.csv", "a.CSV.gz"}
 
 
@@ -165,9 +176,31 @@ def test_a_catalogue_is_known_by_its_name_or_what_is_in_its_zip(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     "name",
-    ["Axwell /\\ Ingrosso", 'He said "no"', '"', '""', "\\", '\\"', "a,b", "two\nlines", "two\r\nlines", "NA", "None", "null",
-     "nan", "N/A", " padded ", "Sigur Rós", "音楽", "🎵", "-", "1.0", "a\tb", "'"],
-)  # fmt: skip
+    [
+        "Axwell /\\ Ingrosso",
+        'He said "no"',
+        '"',
+        '""',
+        "\\",
+        '\\"',
+        "a,b",
+        "two\nlines",
+        "two\r\nlines",
+        "NA",
+        "None",
+        "null",
+        "nan",
+        "N/A",
+        " padded ",
+        "Sigur Rós",
+        "音楽",
+        "🎵",
+        "-",
+        "1.0",
+        "a\tb",
+        "'",
+    ],
+)
 def test_a_name_stays_as_it_is(tmp_path: Path, name: str) -> None:
     rows, rejected = from_text(tmp_path, csv_text([row(track_name=name, artists=name), GOOD]))
     assert [rows[0]["track_name"], rows[0]["artists"], rows[0]["track_genre"]] == [name, name, "acoustic"]
@@ -224,7 +257,7 @@ def test_a_file_of_broken_rows_is_refused(tmp_path: Path) -> None:
     )
 
 
-TEXTS = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\x00"), max_size=20)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -9,6 +9,7 @@ import random
 import struct
 import warnings
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow.csv as pa_csv
@@ -21,7 +22,7 @@ from tests.bronze.records import delivered
 MEMBERS = {"Export/b.json": "[2]", "Export/a.json": "[1]", "Export/Read me.pdf": "%PDF"}
 
 
-def make_zip(path: Path, members: dict[str, str | bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
+def make_zip(path: Path, members: Mapping[str, str | bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings(), zipfile.ZipFile(path, "w", method) as archive:
         for name, content in members.items():

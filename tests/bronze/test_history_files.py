@@ -12,7 +12,7 @@ import pytest
 from bronze import history_files
 from bronze.delivered_files import BadFile, files_at, parts_of
 from bronze.history_files import LONGEST_RAW, StagedFile, beginning_of, stage
-from tests.bronze.records import NOW, PERSONAL, account, api_item, delivered, extended, write_json
+from tests.bronze.records import NOW, PERSONAL, SOME_ID, account, api_item, delivered, extended, write_json
 
 AUDIO = "Streaming_History_Audio_2024_1.json"
 PODCAST = {"endTime": "2024-03-14 18:30", "podcastName": "Show", "episodeName": "Part 1", "msPlayed": 5}
@@ -72,6 +72,13 @@ def test_a_file_is_known_by_its_records_under_any_name(tmp_path: Path, name: str
 
 def test_a_file_in_the_demo_folder_is_demo(tmp_path: Path) -> None:
     assert history(tmp_path / "Demo Streaming History" / AUDIO, [extended()]).source == "demo"
+
+
+def test_invented_tracks_are_demo_under_any_name(tmp_path: Path) -> None:
+    invented = extended(spotify_track_uri=f"spotify:track:demo{SOME_ID[4:]}")
+    assert history(tmp_path / "mine.json", [extended(episode_name="x"), 5, invented]).source == "demo"
+    assert history(tmp_path / "mine.json", [invented, extended()]).source == "extended_history"
+    assert history(tmp_path / "mine.json", [extended(episode_name="x")]).source == "extended_history"
 
 
 @pytest.mark.parametrize("first", [[], 5, None, {}, {"ts": None}, "text"])
@@ -143,14 +150,22 @@ def test_a_broken_file_that_began_as_a_history_is_told_under_any_name(tmp_path: 
 
 def test_every_record_is_accounted_for(tmp_path: Path) -> None:
     records = [
-        extended(), extended(ms_played=5), extended(episode_name="Part 1"), extended("2024-03-15T18:30:00Z", episode_name="2"),
-        extended(audiobook_uri="x"), extended(spotify_track_uri=None, master_metadata_track_name=None), extended(ts=None), 5,
-    ]  # fmt: skip
+        extended(),
+        extended(ms_played=5),
+        extended(episode_name="Part 1"),
+        extended("2024-03-15T18:30:00Z", episode_name="2"),
+        extended(audiobook_uri="x"),
+        extended(spotify_track_uri=None, master_metadata_track_name=None),
+        extended(ts=None),
+        5,
+    ]
     outcome = history(tmp_path / AUDIO, records)
     assert [play["verdict"] for play in plays(outcome)] == ["counted", "too_short"]
     assert {verdict: excludes.count for verdict, excludes in outcome.excluded.items()} == {
-        "podcast": 2, "audiobook": 1, "no_track": 1,
-    }  # fmt: skip
+        "podcast": 2,
+        "audiobook": 1,
+        "no_track": 1,
+    }
     podcasts = outcome.excluded["podcast"]
     assert [podcasts.first.day, podcasts.last.day] == [14, 15]
     assert [rejected.row_number for rejected in outcome.rejected] == [6, 7]
@@ -221,14 +236,22 @@ def test_one_absurd_value_costs_one_record(tmp_path: Path, value: object) -> Non
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", "is empty"), (" \n ", "is empty"), (b"\xef\xbb\xbf", "is empty"), ("null", "is not a JSON list"),
-        ("{}", "neither a JSON list"), ('{"error": 401}', "neither a JSON list"), ("ts,ms_played\n", "is not a JSON list"),
-        ("\ufeff[]".encode("utf-16-le"), "not text in UTF-8"), (b'[{"ts": "\xff"}]', "not text in UTF-8"),
-        (json.dumps([extended()] * 30)[:-1], "is broken or cut off"), (json.dumps([extended()] * 30) + "x", "broken"),
-        (json.dumps([extended()] * 30)[:5000], "is broken or cut off"), ("[" * 5000, "nested too deeply"),
+        ("", "is empty"),
+        (" \n ", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        ("null", "is not a JSON list"),
+        ("{}", "neither a JSON list"),
+        ('{"error": 401}', "neither a JSON list"),
+        ("ts,ms_played\n", "is not a JSON list"),
+        ("\ufeff[]".encode("utf-16-le"), "not text in UTF-8"),
+        (b'[{"ts": "\xff"}]', "not text in UTF-8"),
+        (json.dumps([extended()] * 30)[:-1], "is broken or cut off"),
+        (json.dumps([extended()] * 30) + "x", "broken"),
+        (json.dumps([extended()] * 30)[:5000], "is broken or cut off"),
+        ("[" * 5000, "nested too deeply"),
         (b"PK\x03\x04", "is not a JSON list"),
     ],
-)  # fmt: skip
+)
 def test_a_history_that_cannot_be_read_is_refused_and_nothing_staged(
     tmp_path: Path, content: object, reason: str
 ) -> None:

@@ -2,20 +2,22 @@
 
 import os
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
-from bronze.imports import SEEN_FILES, waiting_files
+from bronze.imports import SEEN_FILES, take, waiting_files
 from bronze.kaggle_tracks import kaggle_tracks_bronze
 from bronze.listening_history import holds_demo, holds_real, listening_history_bronze
 from lakehouse.contract import Table
 from lakehouse.demo_data import write_demo_data
+from lakehouse.import_report import ImportReport
 from lakehouse.settings import Settings
 from tests.bronze.catalogues import GOOD, row, write_csv
 from tests.bronze.lakes import SmallLake
-from tests.bronze.records import account, extended, write_json
+from tests.bronze.records import NOW, SOME_ID, account, extended, write_json
 
 PODCAST = {"endTime": "2024-03-14 18:30", "podcastName": "Show", "msPlayed": 5}
 STAYS_OUT = "demo data stays out of a lake of real data"
@@ -37,7 +39,8 @@ def demo_history(tmp_path: Path) -> Path:
 
 
 def demo_catalogue(folder: Path) -> Path:
-    return write_csv(folder / "demo_catalogue.csv", [GOOD, row(track_genre="pop")])
+    demo_id = f"demo{SOME_ID[4:]}"
+    return write_csv(folder / "demo_catalogue.csv", [row(track_id=demo_id), row(track_id=demo_id, track_genre="pop")])
 
 
 def state(small: SmallLake, table: Table) -> str:
@@ -85,7 +88,9 @@ def test_a_real_catalogue_removes_the_demo_too(small: SmallLake, demo_history: P
     report = small.take(demo_history)
     assert [report.new_plays, report.removed_demo, len(report.errors)] == [0, False, 1]
     assert STAYS_OUT in report.errors[0]
-    assert small.take(demo_catalogue(small.root)).errors == [f"demo_catalogue.csv: {STAYS_OUT}; name another lake in LAKE_URI to try it"]
+    assert small.take(demo_catalogue(small.root)).errors == [
+        f"demo_catalogue.csv: {STAYS_OUT}; name another lake in LAKE_URI to try it"
+    ]
     assert state(small, kaggle_tracks_bronze) == "real"
 
 
@@ -98,6 +103,7 @@ def test_demo_and_real_listening_together_is_real(small: SmallLake, demo_history
 
 def test_the_demo_files_are_known_as_such(small: SmallLake) -> None:
     files = write_demo_data(small.root / "demo")
+    small.now = datetime.now(UTC)
     report = small.take(files.catalogue, files.history)
     assert report.errors == []
     counted = sum(verdicts.get("counted", 0) for verdicts in report.verdicts.values())
@@ -120,7 +126,9 @@ def test_a_catalogue_among_the_files_is_taken_as_one(small: SmallLake) -> None:
 
 
 def test_of_two_catalogues_the_first_is_taken_and_the_other_named(small: SmallLake) -> None:
-    paths = [write_csv(small.root / name / "dataset.csv", [row(energy="x"), row(track_name=name)]) for name in ("1", "2")]
+    paths = [
+        write_csv(small.root / name / "dataset.csv", [row(energy="x"), row(track_name=name)]) for name in ("1", "2")
+    ]
     report = small.take(*paths)
     assert report.catalogue_rows == 1
     [error] = report.errors
@@ -137,20 +145,16 @@ def test_a_bad_catalogue_does_not_stop_the_histories(small: SmallLake) -> None:
 
 def test_each_file_is_told_before_it_is_read(small: SmallLake, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    monkeypatch.setattr("bronze.imports.import_catalogue", lambda *_, **__: None)
-    monkeypatch.setattr("bronze.imports.import_history", lambda *_, on_file, **__: told.append("histories") or _empty_report())
-    from bronze.imports import take
-    from tests.bronze.records import NOW
 
+    def histories(*_: object, **__: object) -> ImportReport:
+        told.append("histories")
+        return ImportReport()
+
+    monkeypatch.setattr("bronze.imports.import_catalogue", lambda *_, **__: None)
+    monkeypatch.setattr("bronze.imports.import_history", histories)
     paths = [small.root / "b.json", small.root / "a.csv"]
     take(small.lake, small.settings, paths, small.new_log(), NOW, on_file=told.append)
     assert told == ["a.csv", "histories"]
-
-
-def _empty_report() -> object:
-    from lakehouse.import_report import ImportReport
-
-    return ImportReport()
 
 
 # What waits
@@ -160,7 +164,10 @@ def _empty_report() -> object:
 def waiting(tmp_path: Path) -> Settings:
     (tmp_path / "import").mkdir()
     return Settings(
-        lake_uri=f"file:{tmp_path}/lake", kaggle_csv=tmp_path / "dataset.csv", import_dir=tmp_path / "import", _env_file=None
+        lake_uri=f"file:{tmp_path}/lake",
+        kaggle_csv=tmp_path / "dataset.csv",
+        import_dir=tmp_path / "import",
+        _env_file=None,
     )
 
 
@@ -189,7 +196,9 @@ def test_the_catalogue_and_the_import_folder_wait_hidden_files_do_not(waiting: S
 
 def test_files_wait_until_they_are_taken_and_again_when_they_change(small: SmallLake) -> None:
     folder = small.settings.import_dir
-    one, other = (write_json(folder / name, [account(msPlayed=50_000 + i)]) for i, name in enumerate(("1.json", "deep/2.json")))
+    one, other = (
+        write_json(folder / name, [account(msPlayed=50_000 + i)]) for i, name in enumerate(("1.json", "deep/2.json"))
+    )
     (folder / "empty").mkdir()
     write_json(folder / "broken.json", "[")
     assert names(small.settings) == ["1.json", "broken.json", "deep", "empty"]

@@ -127,9 +127,30 @@ def test_wrong_utf_8_in_the_middle_is_told() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["[", "[1", "[1,", '[{"a": 1}, {"a": ', '["text', "[1,]", "[,1]", "[1 2]", "[1;2]", "[1]]", "[1] [2]", "[1] x", "[1}",
-     '{"items": [1]', '{"items": [1]} {"items": [2]}', "{]", "[tru]", "['a']", '["\n"]', "[1, /* 2 */ 3]", '{"a": 1}\n{"a": 2}'],
-)  # fmt: skip
+    [
+        "[",
+        "[1",
+        "[1,",
+        '[{"a": 1}, {"a": ',
+        '["text',
+        "[1,]",
+        "[,1]",
+        "[1 2]",
+        "[1;2]",
+        "[1]]",
+        "[1] [2]",
+        "[1] x",
+        "[1}",
+        '{"items": [1]',
+        '{"items": [1]} {"items": [2]}',
+        "{]",
+        "[tru]",
+        "['a']",
+        '["\n"]',
+        "[1, /* 2 */ 3]",
+        '{"a": 1}\n{"a": 2}',
+    ],
+)
 def test_what_is_no_json_is_told(content: str) -> None:
     assert "is broken or cut off" in refusal(content)
 

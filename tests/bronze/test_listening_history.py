@@ -5,7 +5,7 @@ import random
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ IN_THE_REPEATED_HOUR = ("2024-11-03T05:30:00Z", "2024-11-03T06:30:00Z")
 def generated(number: int) -> list[Any]:
     """A file of records of every kind; some of them again and again, within files and across them."""
     draw = random.Random(number)
-    make = (
+    make: tuple[Callable[[], Any], ...] = (
         lambda: extended(f"2024-05-{draw.randint(1, 28):02}T10:00:00Z", ms_played=draw.choice([5, 40_000]), **PERSONAL),
         lambda: extended(f"2024-05-{draw.randint(1, 28):02}T11:00:00Z", episode_name="Part 1"),
         lambda: extended(audiobook_title="Book"),
@@ -42,10 +42,17 @@ def generated(number: int) -> list[Any]:
 
 FILES: dict[str, Any] = {
     "1/Streaming_History_Audio_1.json": [
-        extended("2024-03-14T10:00:00Z", **PERSONAL), extended("2024-03-14T10:05:00Z", ms_played=29_999),
-        extended("2024-03-14T10:00:00Z"), EPISODE, extended(ms_played=-1, **PERSONAL), extended(ms_played="1"),
+        extended("2024-03-14T10:00:00Z", **PERSONAL),
+        extended("2024-03-14T10:05:00Z", ms_played=29_999),
+        extended("2024-03-14T10:00:00Z"),
+        EPISODE,
+        extended(ms_played=-1, **PERSONAL),
+        extended(ms_played="1"),
     ],
-    "1/renamed.json": [extended("2024-03-14T10:00:00Z", platform="web"), extended("2024-03-14T10:00:00Z", ms_played=40_000)],
+    "1/renamed.json": [
+        extended("2024-03-14T10:00:00Z", platform="web"),
+        extended("2024-03-14T10:00:00Z", ms_played=40_000),
+    ],
     "1/StreamingHistory0.json": [account("2024-03-14 10:00"), account("2024-03-14 10:00", msPlayed=5)],
     "2/StreamingHistory0.json": [account("2024-03-14 10:00"), account("2024-03-14 10:01")],
     "recently_played.json": {"items": [api_item("2024-03-14T10:00:00.250Z")]},
@@ -57,7 +64,7 @@ FILES: dict[str, Any] = {
     "Userdata.json": PERSONAL,
     "Read me.pdf": b"%PDF",
     **{f"generated/{number:02}.json": generated(number) for number in range(12)},
-}  # fmt: skip
+}
 BROKEN = ("export/broken/endsong_2.json", "export/broken/endsong_3.json", "export/broken/my.zip")
 
 
@@ -153,12 +160,27 @@ def test_importing_again_rejects_the_same(imported: Imported) -> None:
 def test_a_row_says_where_it_comes_from(imported: Imported) -> None:
     play, short = plays_of(imported, "1/Streaming_History_Audio_1.json")
     assert play | {"play_id": ""} == {
-        "play_id": "", "track_id": "3n3Ppam7vgaVa1iaRUc9Lp", "played_at": datetime(2024, 3, 14, 10, tzinfo=UTC),
-        "started_at": datetime(2024, 3, 14, 9, 57, tzinfo=UTC), "track_name": "Mr. Brightside", "artist_name": "The Killers",
-        "album_name": "Hot Fuss", "isrc": None, "duration_ms": None, "ms_played": 180_000, "reason_start": "trackdone",
-        "reason_end": "fwdbtn", "skipped": False, "shuffle": True, "offline": None, "incognito": False, "platform": "ios",
-        "source": "extended_history", "source_file": "export/1/Streaming_History_Audio_1.json", "ingested_at": NOW,
-    }  # fmt: skip
+        "play_id": "",
+        "track_id": "3n3Ppam7vgaVa1iaRUc9Lp",
+        "played_at": datetime(2024, 3, 14, 10, tzinfo=UTC),
+        "started_at": datetime(2024, 3, 14, 9, 57, tzinfo=UTC),
+        "track_name": "Mr. Brightside",
+        "artist_name": "The Killers",
+        "album_name": "Hot Fuss",
+        "isrc": None,
+        "duration_ms": None,
+        "ms_played": 180_000,
+        "reason_start": "trackdone",
+        "reason_end": "fwdbtn",
+        "skipped": False,
+        "shuffle": True,
+        "offline": None,
+        "incognito": False,
+        "platform": "ios",
+        "source": "extended_history",
+        "source_file": "export/1/Streaming_History_Audio_1.json",
+        "ingested_at": NOW,
+    }
     assert short["started_at"] == datetime(2024, 3, 14, 10, 4, 30, 1000, tzinfo=UTC)
 
 

@@ -101,7 +101,7 @@ def test_a_text_longer_than_any_name_is_refused() -> None:
 
 @pytest.mark.parametrize("value", [0, True, 1.5, [], {}])
 def test_another_type_is_no_text(value: object) -> None:
-    with pytest.raises(Malformed, match="^name is .*, not text$"):
+    with pytest.raises(Malformed, match=r"^name is .*, not text$"):
         text({"name": value}, "name")
 
 

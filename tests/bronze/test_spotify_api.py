@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from bronze.plays import Excluded, Malformed, Play
 from bronze.spotify_api import read, recognises
 from tests.bronze.records import (
-    ANY_VALUE, LIKELY_VALUE, NOW, PERSONAL, SOME_ID, account, api_item, assert_storable, broken_records, extended,
+    ANY_VALUE,
+    LIKELY_VALUE,
+    NOW,
+    PERSONAL,
+    SOME_ID,
+    account,
+    api_item,
+    assert_storable,
+    broken_records,
+    extended,
 )  # fmt: skip # isort: skip
 
 AT = datetime(2024, 3, 14, 18, 30, 0, 123_000, tzinfo=UTC)
@@ -94,7 +103,7 @@ def test_a_wrong_type_names_the_field(field: str, value: object) -> None:
 
 @pytest.mark.parametrize("value", [0, "", [], "text", False])
 def test_a_track_that_is_no_object_is_refused(value: object) -> None:
-    with pytest.raises(Malformed, match="^track is .*, not an object"):
+    with pytest.raises(Malformed, match=r"^track is .*, not an object"):
         read({**api_item(), "track": value}, NOW)
 
 

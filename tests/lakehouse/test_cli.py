@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -85,11 +84,14 @@ def test_make_targets_of_the_readme_exist() -> None:
 
 
 def test_lakehouse_commands_of_the_readme_work_in_their_order(tmp_path: Path) -> None:
-    """On demo files under the names that the README uses; the second import adds nothing."""
-    assert lakehouse(tmp_path, "demo-data", "demo").returncode == 0
-    shutil.copy(tmp_path / "demo" / "demo_tracks.csv", tmp_path / "dataset.csv")
-    shutil.copy(tmp_path / "demo" / "demo_my_spotify_data.zip", tmp_path / "my_spotify_data.zip")
-    commands = [line.split()[1:] for line in shell_lines(ROOT / "README.md") if line.startswith("lakehouse ")]
+    """On the demo files in place of the user's; the second import adds nothing."""
+    assert lakehouse(tmp_path, "demo-data", ".").returncode == 0
+    demo_files = {"dataset.csv": "demo_tracks.csv", "my_spotify_data.zip": "demo_my_spotify_data.zip"}
+    commands = [
+        [demo_files.get(word, word) for word in line.split()[1:]]
+        for line in shell_lines(ROOT / "README.md")
+        if line.startswith("lakehouse ")
+    ]
     assert [command[0] for command in commands] == ["catalogue", "import", "run", "status"]
     answers = {}
     for command in commands:
@@ -97,7 +99,7 @@ def test_lakehouse_commands_of_the_readme_work_in_their_order(tmp_path: Path) ->
         assert answers[command[0]].returncode == 0, answers[command[0]].stderr
     assert "feature_source_coverage" in answers["run"].stdout
     assert "100.0 %" in answers["status"].stdout
-    again = lakehouse(tmp_path, "import", "my_spotify_data.zip")
+    again = lakehouse(tmp_path, "import", demo_files["my_spotify_data.zip"])
     assert "nothing new: 0 plays were added" in again.stdout
     assert lakehouse(tmp_path, "check").returncode == 0
     assert "no news" in lakehouse(tmp_path, "run").stdout

@@ -76,9 +76,3 @@ def settings_in(folder: Path, downloads: Path) -> Settings:
         lake_uri=f"file:{folder}/Läke of mine", stack_dir=stack_dir, trino_port=free_port(), trino_memory="1g",
         _env_file=None,
     )  # fmt: skip
-
-
-# TEMPORARY
-@pytest.fixture(scope="session")
-def demo_lake() -> Settings:
-    return Settings(lake_uri="file:/tmp/stk/demolake", _env_file=None)
