@@ -26,7 +26,9 @@ def waiting_files(settings: Settings) -> list[Path]:
     """The catalogue file and the files of the import folder that are new or changed since they were taken."""
     seen = _seen(settings)
     folder = sorted(settings.import_dir.iterdir()) if settings.import_dir.is_dir() else []
-    candidates = [settings.kaggle_csv, *(path for path in folder if not path.name.startswith("."))]
+    visible = [path for path in folder if not path.name.startswith(".")]
+    # The catalogue may lie in the import folder.
+    candidates = {_key(path): path for path in (settings.kaggle_csv, *visible)}.values()
     return [path for path in candidates if path.exists() and seen.get(_key(path)) != _look(path)]
 
 

@@ -2,14 +2,17 @@
 
 import importlib
 import pkgutil
+import re
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 from types import ModuleType
 
 from lakehouse.contract import Table
 
 LAYERS = ("bronze", "silver", "gold")
 RANKS = (*LAYERS, "ops")
+DECLARATION = re.compile(r"^(?:@table|\w+ = source_table)\(", re.MULTILINE)
 
 
 class RegistryError(Exception):
@@ -63,10 +66,18 @@ def with_ancestors(names: set[str], tables: dict[str, Table]) -> set[str]:
 
 
 def _modules(package_name: str) -> list[str]:
+    """The package's modules that declare a table; helpers stay out, they may load large scientific libraries."""
     package = importlib.import_module(package_name)
     return sorted(
-        module.name for module in pkgutil.walk_packages(package.__path__, prefix=f"{package_name}.") if not module.ispkg
+        module.name
+        for module in pkgutil.walk_packages(package.__path__, prefix=f"{package_name}.")
+        if not module.ispkg and DECLARATION.search(_source(module))
     )
+
+
+def _source(module: pkgutil.ModuleInfo) -> str:
+    spec = module.module_finder.find_spec(module.name, None)
+    return Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
 
 
 def _declared_in(module_name: str) -> list[Table]:

@@ -86,6 +86,8 @@ def _configuration(settings: Settings, jars: list[Path]) -> dict[str, str]:
         "spark.sql.shuffle.partitions": "1",
         "spark.sql.adaptive.enabled": "false",
         "spark.databricks.delta.snapshotPartitions": "1",
+        # A commit carries what it was made from, also where no row changed.
+        "spark.databricks.delta.skipRecordingEmptyCommits": "false",
         "spark.databricks.delta.schema.autoMerge.enabled": "false",
         # Delta's own optimisation of writes and unused features stay off: Trino reads plain tables.
         "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
