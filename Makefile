@@ -24,6 +24,14 @@ demo: setup ## Run the pipeline on made-up data, without Docker and accounts
 	KAGGLE_CSV=data/demo/demo_tracks.csv IMPORT_DIR=data/demo $(LAKEHOUSE) run
 	$(LAKEHOUSE) status
 
+.PHONY: down
+down: setup ## Stop the Trino that `lakehouse stack up` started
+	$(LAKEHOUSE) stack down
+
+.PHONY: sql
+sql: setup ## Open Trino's own client on the lake's tables
+	$(LAKEHOUSE) sql
+
 .PHONY: test
 test: setup ## Run the tests, without the long ones
 	$(PYTEST) -m "not long"

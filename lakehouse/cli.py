@@ -5,14 +5,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from lakehouse.errors import LakehouseError, UsageError
-from lakehouse.settings import load_settings
+from lakehouse.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from lakehouse.runner import RunSummary
 
 # Heavy imports (Spark, pandas) happen inside the commands: help and runs without news answer at once.
 
@@ -34,6 +37,8 @@ app = typer.Typer(
     Settings come from the environment and the file .env; .env.example explains each.
     """,
 )
+stack_app = typer.Typer(no_args_is_help=True, help="Start and stop Trino as a plain process, without containers.")
+app.add_typer(stack_app, name="stack")
 out = Console()
 err = Console(stderr=True)
 
@@ -59,6 +64,7 @@ def run(
     with _progress("run") as progress:
         summary = runner.run(settings, select=select or (), full=full, trigger=trigger, progress=progress)
     report.print_run(out, summary, settings)
+    _register_where_trino_answers(settings, summary)
     _exit_on(summary.errors)
 
 
@@ -110,6 +116,52 @@ def status() -> None:
     from lakehouse import report
 
     report.print_status(out, load_settings())
+
+
+@app.command()
+def register() -> None:
+    """Show the lake's tables to Trino; every run does so, too, while Trino answers. May be repeated at any time."""
+    from lakehouse import registry, trino_registration
+
+    settings = load_settings()
+    registration = trino_registration.register(settings, registry.all_tables().values())
+    out.print(registration.summary, markup=False, highlight=False, soft_wrap=True)
+    if registration.broken:
+        raise typer.Exit(1)
+
+
+@app.command()
+def sql() -> None:
+    """Open Trino's own client on the lake's tables."""
+    from lakehouse import stack
+
+    command = stack.sql_command(load_settings(), err)
+    os.execv(command[0], command)  # noqa: S606  (our own Java and client)
+
+
+@stack_app.command("up")
+def stack_up() -> None:
+    """Start Trino on this machine and register the lake's tables; the first time it is downloaded."""
+    from lakehouse import stack
+
+    stack.stack_up(load_settings(), out)
+
+
+@stack_app.command("down")
+def stack_down() -> None:
+    """Stop what `lakehouse stack up` started."""
+    from lakehouse import stack
+
+    stack.stack_down(load_settings(), out)
+
+
+@stack_app.command("status")
+def stack_status() -> None:
+    """Say whether Trino runs and answers; exit code 1 where it does not."""
+    from lakehouse import stack
+
+    if not stack.stack_status(load_settings(), out):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -170,6 +222,20 @@ def main() -> None:
             "(LAKEHOUSE_TRACEBACK=1 shows where; please report it)",
             1,
         )
+
+
+def _register_where_trino_answers(settings: Settings, summary: "RunSummary") -> None:
+    """Trino sees new versions by itself, but new tables only when they are registered."""
+    if not any(build.status == "built" for build in summary.builds):
+        return
+    from lakehouse import registry, trino_registration
+
+    if trino_registration.answers(settings):
+        try:
+            told = trino_registration.register(settings, registry.all_tables().values()).summary
+        except LakehouseError as error:  # the tables are built all the same; it may be another lake's Trino
+            told = str(error)
+        out.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
 def _fail(message: str, code: int) -> None:
