@@ -17,7 +17,7 @@ from lakehouse.fingerprint import code_fingerprint
 from lakehouse.import_report import ImportReport
 from lakehouse.lock import writer_lock
 from lakehouse.ops import QUALITY_RESULTS, TABLE_BUILDS
-from lakehouse.registry import importers, pipeline_tables, with_ancestors
+from lakehouse.registry import all_tables, importers, pipeline_tables, with_ancestors
 from lakehouse.run_log import RunLog, append_finished_runs, close_killed_runs, drop_uncommitted, holds_unrecorded
 from lakehouse.settings import Settings
 from lakehouse.spark import build_session
@@ -177,6 +177,7 @@ def _recorded(settings: Settings, trigger: str, work: Callable[[Lake, RunLog, Ru
     log = _new_log(settings, trigger)
     summary = RunSummary(log.run_id, killed_runs=killed, started_spark=True)
     try:
+        _create_missing(lake)
         work(lake, log, summary)
     except BaseException as error:
         drop_uncommitted(lake, spool / log.run_id, **bronze)
@@ -186,6 +187,16 @@ def _recorded(settings: Settings, trigger: str, work: Callable[[Lake, RunLog, Ru
     log.finish("failed" if errors else "succeeded", datetime.now(UTC), error="; ".join(errors) or None)
     summary.unrecorded = append_finished_runs(lake, spool)
     return summary
+
+
+def _create_missing(lake: Lake) -> None:
+    """The tables that imports and runs fill exist from the first run on, so that SQL on them answers.
+
+    Their first commit belongs to no run: an import is known to be committed by its run's id.
+    """
+    missing = [table for table in all_tables().values() if table.transform is None and lake.state(table) is None]
+    with ThreadPoolExecutor(PARALLEL_TABLES) as pool:
+        list(pool.map(lambda table: lake.overwrite(table, lake.read(table), Provenance(run_id="")), missing))
 
 
 def _new_log(settings: Settings, trigger: str) -> RunLog:
