@@ -22,14 +22,29 @@ from lakehouse.errors import LakehouseError
 
 # Types in our artifacts that skops does not know by itself; both hold arrays, neither runs anything when rebuilt.
 TRUSTED_TYPES = frozenset({"sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor", "numpy.dtype"})
-# A fitted estimator is only promised to work with the library that fitted it.
-PINNED_LIBRARIES = ("scikit-learn", "skops")
+# A fitted estimator is only promised to work with the library that fitted it, hashes with the one that made them.
+PINNED_LIBRARIES = ("scikit-learn", "skops", "pandas")
 CARD_JSON, CARD_TEXT, PART_SUFFIX = "card.json", "card.md", ".skops"
 VERSION_DIGITS = 12
 
 
 class ArtifactRefusedError(LakehouseError):
     """An artifact that is missing, damaged, of another library version, or holds types that are not ours."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training gives: an artifact without a name.
+
+    Attributes:
+        parts: See `Artifact`.
+        card: See `Artifact`.
+        rows: Rows that it was trained on.
+    """
+
+    parts: Mapping[str, Any]
+    card: Mapping[str, Any]
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -159,6 +174,15 @@ class ArtifactStore:
             raise ArtifactRefusedError(f"{where}: the card names no files")
         return card
 
+    def verify(self, card: Mapping[str, Any]) -> None:
+        """Compare the parts of an artifact with the checksums in its card, without rebuilding them.
+
+        Raises:
+            ArtifactRefusedError: a part is missing or damaged.
+        """
+        for file in card["sha256"]:
+            self._read_part(card, file)
+
     def load(self, name: str, version: str, parts: tuple[str, ...] | None = None) -> Artifact:
         """Read an artifact, or some of its parts.
 
@@ -167,19 +191,24 @@ class ArtifactStore:
         """
         card = self.card(name, version)
         wanted = card["sha256"] if parts is None else [f"{part}{PART_SUFFIX}" for part in parts]
-        loaded = {file.removesuffix(PART_SUFFIX): self._load_part(name, version, file, card) for file in wanted}
+        loaded = {file.removesuffix(PART_SUFFIX): self._load_part(card, file) for file in wanted}
         return Artifact(name, version, loaded, card)
 
-    def _load_part(self, name: str, version: str, file: str, card: Mapping[str, Any]) -> Any:
-        import skops.io
-
-        where = f"model {name} {version}, {file}"
+    def _read_part(self, card: Mapping[str, Any], file: str) -> bytes:
+        where = f"model {card['name']} {card['version']}, {file}"
         try:
-            data = self.files.read(f"{name}/{version}", file)
+            data = self.files.read(f"{card['name']}/{card['version']}", file)
         except OSError as error:
             raise ArtifactRefusedError(f"{where}: cannot be read ({error})") from error
         if sha256(data).hexdigest() != card["sha256"].get(file):
             raise ArtifactRefusedError(f"{where}: damaged, its checksum is not the card's")
+        return data
+
+    def _load_part(self, card: Mapping[str, Any], file: str) -> Any:
+        import skops.io
+
+        where = f"model {card['name']} {card['version']}, {file}"
+        data = self._read_part(card, file)
         try:
             foreign = set(skops.io.get_untrusted_types(data=data)) - TRUSTED_TYPES
             if foreign:

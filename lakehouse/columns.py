@@ -59,6 +59,7 @@ energy_lower_90         double  0..1     Lower end of the 90 % interval of an im
 energy_upper_90         double  0..1     Upper end of the 90 % interval of an imputed or expected energy, else null
 danceability_lower_90   double  0..1     Lower end of the 90 % interval of an imputed danceability, else null
 danceability_upper_90   double  0..1     Upper end of the 90 % interval of an imputed danceability, else null
+artist_tracks           double  tracks   Catalogue recordings that an estimate rests on; as a guest, one counts half
 # Plays and time: "local" is the listener's time zone
 play_id                 string  -        SHA-256 of source, played_at, track_id (or artist and title) and ms_played
 played_at               timestamp UTC    When playing stopped, as Spotify reports it
@@ -193,9 +194,21 @@ horizon_days            int     days     Days ahead, 1 to 7
 expected_valence        double  0..1     Valence expected for that date from the recent past
 expected_energy         double  0..1     Energy expected for that date from the recent past
 expected_plays          double  plays    Counted plays expected for that date from the recent past
-method                  string  -        How the expectation was made
+plays_lower_90          double  plays    Lower end of the 90 % interval of the expected plays
+plays_upper_90          double  plays    Upper end of the 90 % interval of the expected plays
+method                  string  -        How the expectation or the judged list was made
 skill_vs_seasonal_naive double  -        Backtest: share of the error of 'as 7 days before' removed, below 0 is worse
 skill_vs_mean           double  -        Backtest: share of the error of 'the mean so far' removed, below 0 is worse
+energy_skill_vs_seasonal_naive double - Backtest of the expected energy: the same against 'as 7 days before'
+energy_skill_vs_mean double - Backtest of the expected energy: the same against 'the mean so far'
+plays_skill_vs_seasonal_naive double - Backtest of the expected plays: the same against 'as 7 days before'
+plays_skill_vs_mean double - Backtest of the expected plays: the same against 'the mean so far'
+hidden_from_date        date    -        First local date that the backtest hides; all later ones are hidden too
+list_size               bigint  tracks   Recordings in the list that is judged, at most 25
+hit_count               bigint  tracks   How many of them were played on the hidden dates
+hit_rate                double  0..1     Share of them that was played on the hidden dates
+random_hit_rate         double  0..1     The same share expected of recordings drawn at random
+most_played_hit_rate    double  0..1     The same share of the 25 recordings played most before
 # Advice and patterns: about the music, no diagnosis
 score                   double  -        How well the recording fits the recommendation, higher is better
 is_new_to_you           boolean -        Whether the history holds no counted play of the recording
@@ -224,7 +237,7 @@ example_track           string  -        One of the unusual plays: artist and ti
 pattern_type            string  -        Kind of transition between the two moods
 occurrence_count        bigint  pairs    How often this pair of moods followed one another
 transition_probability  double  0..1     Share of the plays in the first mood that this mood followed
-lift                    double  ratio    Share over the one expected if independent; above 1 more often
+lift                    double  ratio    Share over the one expected if independent or random; above 1 more often
 behavioral_insight      string  -        What the transition says about the listening, in words
 listening_archetype     string  -        Name of the way of listening in this segment
 archetype_description   string  -        That way of listening, in words

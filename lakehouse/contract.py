@@ -1,6 +1,7 @@
 """What a table promises: purpose, grain, key, columns, checks and caveats, declared above its transform.
 
-A contract is data until the writer enforces it (`lakehouse.storage`), so importing a table starts no Spark.
+A contract is data until the writer enforces it (`lakehouse.storage`), so importing a table starts no Spark. Models are
+nodes of the same graph.
 """
 
 import inspect
@@ -118,10 +119,78 @@ class Table:
         return "ops" if self.layer == "ops" else "default"
 
     @property
+    def promise(self) -> tuple[Any, ...]:
+        """What is declared beside the code; a change of it makes the table anew."""
+        return self.grain, self.key, self.columns, self.checks, self.caveats, self.min_rows
+
+    @property
     def all_checks(self) -> tuple[Check, ...]:
         """The row checks, with the not-null ones that the key implies."""
         implied = tuple(not_null(column) for column in self.key)
         return implied + tuple(check for check in self.checks if check not in implied)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model: a node of the graph, kept as an artifact instead of a table. Calling it trains.
+
+    Attributes:
+        name: module, function, parameter of the transforms that use it, and folder below models/.
+        layer: of the module; models are read like tables of that layer.
+        module: dotted name of the module that declares it.
+        purpose: first line of the module's docstring.
+        inputs: names of the tables it is trained on, taken from its parameters.
+        max_rows: most rows of each input that it is trained on.
+        transform: trains: pandas frames in, `lakehouse.artifacts.Trained` out.
+        parameters: settings it takes; none, parameters of models are code.
+    """
+
+    name: str
+    layer: str
+    module: str
+    purpose: str
+    inputs: tuple[str, ...]
+    max_rows: int
+    transform: Callable[..., Any]
+    parameters: tuple[str, ...] = ()
+
+    def __call__(self, *args: Any) -> Any:
+        """Train."""
+        return self.transform(*args)
+
+    @property
+    def location(self) -> str:
+        """Folder below the lake's root; each version has one of its own below that."""
+        return f"models/{self.name}"
+
+    @property
+    def promise(self) -> tuple[Any, ...]:
+        """What is declared beside the code; a change of it trains anew."""
+        return (self.max_rows,)
+
+
+Node = Table | Model
+
+
+def model(*, max_rows: int) -> Callable[[Callable[..., Any]], Model]:
+    """Declare the model that the decorated function trains; its parameters name the tables it is trained on.
+
+    Args:
+        max_rows: most rows of each input; above that the function gets those with the smallest hash of their key.
+    """
+
+    def declare(train: Callable[..., Any]) -> Model:
+        return Model(
+            name=train.__name__,
+            layer=train.__module__.split(".")[0],
+            module=train.__module__,
+            purpose=_purpose(train.__module__),
+            inputs=tuple(inspect.signature(train).parameters),
+            max_rows=max_rows,
+            transform=train,
+        )
+
+    return declare
 
 
 def table(
@@ -204,7 +273,7 @@ def _declared(
         layer=layer,
         group=parts[1] if layer == "gold" else "",
         module=module,
-        purpose=(sys.modules[module].__doc__ or "").strip().split("\n", 1)[0],
+        purpose=_purpose(module),
         grain=grain,
         key=tuple(key.split()),
         columns=tuple(COLUMNS[column] for column in names),
@@ -215,6 +284,11 @@ def _declared(
         parameters=parameters,
         transform=transform,
     )
+
+
+def _purpose(module: str) -> str:
+    """First line of the module's docstring."""
+    return (sys.modules[module].__doc__ or "").strip().split("\n", 1)[0]
 
 
 def _repeated(names: list[str]) -> list[str]:

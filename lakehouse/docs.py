@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from lakehouse.contract import CAVEATS, Table
-from lakehouse.registry import all_tables
+from lakehouse.contract import CAVEATS, Model, Node, Table
+from lakehouse.registry import all_models, all_nodes, all_tables
 
 GRAPH_SNAPSHOT = Path("tests/graph_snapshot.txt")
 LAYER_INTROS = {
@@ -23,6 +23,11 @@ README_NOTE = (
     "Made from the contracts in this folder and `lakehouse/columns.py` by `make docs`: change those, not this file. "
     "Every key is checked to be unique and without nulls; further checks are listed. A table whose check fails is not "
     "written, its last good version stays."
+)
+
+MODELS_NOTE = (
+    "Trained when their inputs or their code changed, else kept; in `models/<name>/<version>` below the lake, each "
+    "with its card (`card.md`): what it was trained on, its figures and where it misleads."
 )
 
 
@@ -59,8 +64,8 @@ def layer_readmes() -> dict[Path, str]:
 
 
 def graph_snapshot() -> str:
-    """Every table with layer, inputs, settings, key and typed columns, as plain text that is easy to compare."""
-    return "\n".join(_snapshot_of(table) for table in sorted(all_tables().values(), key=lambda table: table.location))
+    """Every table and model with its inputs, tables with key and columns too, as text that is easy to compare."""
+    return "\n".join(_snapshot_of(node) for node in sorted(all_nodes().values(), key=lambda node: node.location))
 
 
 def _readme(layer: str) -> str:
@@ -73,6 +78,9 @@ def _readme(layer: str) -> str:
         for group, question in GROUP_QUESTIONS.items():
             blocks.append(f"## {group.capitalize()}: {question}")
             blocks += [_section(table, "###") for table in by_name if table.group == group]
+    models = [_model_section(node) for node in all_models().values() if node.layer == layer]
+    if models:
+        blocks += ["# Models", MODELS_NOTE, *sorted(models)]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -101,7 +109,15 @@ def _section(table: Table, heading: str) -> str:
     )
 
 
-def _snapshot_of(table: Table) -> str:
+def _model_section(model: Model) -> str:
+    return (
+        f"### {model.name}\n\n{model.purpose}\n\n- Trained on: {_listed(model.inputs)}, at most {model.max_rows:,} rows"
+    )
+
+
+def _snapshot_of(table: Node) -> str:
+    if isinstance(table, Model):
+        return f"{table.location}\n  inputs: {', '.join(table.inputs)}\n"
     lines = [
         table.location,
         f"  inputs: {', '.join(table.inputs) or '-'}",

@@ -1,22 +1,26 @@
-"""Has a table's code changed? A fingerprint of its transform with everything it calls in the layer packages."""
+"""Has the code of a table or model changed? A fingerprint of it with everything it calls in the layer packages."""
 
 import ast
 import hashlib
 import importlib.util
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
-from lakehouse.contract import Table
+from lakehouse.contract import Node
 from lakehouse.registry import LAYERS
 
+# Python 3.11 counts the depth of a syntax tree for all threads together, and fails when two parse at once.
+_ONE_PARSER = Lock()
 
-def code_fingerprint(table: Table) -> str:
-    """Sha256 of the table's module, the layer modules it imports, and its contract; comments do not count."""
+
+def code_fingerprint(node: Node) -> str:
+    """Sha256 of the node's module, the layer modules it imports, and its contract; comments do not count."""
     digest = hashlib.sha256()
-    for module in sorted(_closure(table.module)):
-        digest.update(f"{module}\n{_syntax(module)}\n".encode())
-    contract = (table.grain, table.key, table.columns, table.checks, table.caveats, table.min_rows)
-    digest.update(repr(contract).encode())
+    with _ONE_PARSER:
+        for module in sorted(_closure(node.module)):
+            digest.update(f"{module}\n{_syntax(module)}\n".encode())
+    digest.update(repr(node.promise).encode())
     return digest.hexdigest()
 
 

@@ -1,30 +1,50 @@
-"""Finds every table by walking the layer packages, and orders them by their inputs."""
+"""Finds every table and model by walking the layer packages, and orders them by their inputs."""
 
 import importlib
 import pkgutil
 import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
-from lakehouse.contract import Table
+from lakehouse.contract import Model, Node, Table
 
 LAYERS = ("bronze", "silver", "gold")
 RANKS = (*LAYERS, "ops")
-DECLARATION = re.compile(r"^(?:@table|\w+ = source_table)\(", re.MULTILINE)
+DECLARATION = re.compile(r"^(?:@table|@model|\w+ = source_table)\(", re.MULTILINE)
+
+
+AnyNode = TypeVar("AnyNode", bound=Node)
 
 
 class RegistryError(Exception):
-    """The declared tables do not form a graph; a mistake in the code, never in the data."""
+    """The declared tables and models do not form a graph; a mistake in the code, never in the data."""
 
 
 @cache
+def all_nodes() -> dict[str, Node]:
+    """Every table and model by name, inputs before what reads them, the ops tables last."""
+    modules = [name for layer in LAYERS for name in _modules(layer)] + ["lakehouse.ops"]
+    found = [node for name in modules for node in _declared_in(name)]
+    return ordered(found)
+
+
 def all_tables() -> dict[str, Table]:
     """Every table by name, inputs before the tables that read them, the ops tables last."""
-    modules = [name for layer in LAYERS for name in _modules(layer)] + ["lakehouse.ops"]
-    found = [table for name in modules for table in _declared_in(name)]
-    return ordered(found)
+    return {name: node for name, node in all_nodes().items() if isinstance(node, Table)}
+
+
+def all_models() -> dict[str, Model]:
+    """Every model by name."""
+    return {name: node for name, node in all_nodes().items() if isinstance(node, Model)}
+
+
+def pipeline_nodes() -> dict[str, Node]:
+    """The tables and models of the three layers, without the ops tables, inputs first."""
+    return {name: node for name, node in all_nodes().items() if node.layer != "ops"}
 
 
 def pipeline_tables() -> dict[str, Table]:
@@ -32,13 +52,13 @@ def pipeline_tables() -> dict[str, Table]:
     return {name: table for name, table in all_tables().items() if table.layer != "ops"}
 
 
-def ordered(tables: list[Table]) -> dict[str, Table]:
-    """Check that the tables form a graph and sort them, inputs first, else as given.
+def ordered(tables: Sequence[AnyNode]) -> dict[str, AnyNode]:
+    """Check that tables and models form a graph and sort them, inputs first, else as given.
 
     Raises:
         RegistryError: a name is used twice, an input is unknown or of a later layer, or there is a cycle.
     """
-    by_name: dict[str, Table] = {}
+    by_name: dict[str, AnyNode] = {}
     for table in tables:
         if table.name in by_name:
             raise RegistryError(f"two tables are named {table.name}: {by_name[table.name].module} and {table.module}")
@@ -56,7 +76,7 @@ def ordered(tables: list[Table]) -> dict[str, Table]:
     return {name: by_name[name] for name in order}
 
 
-def with_ancestors(names: set[str], tables: dict[str, Table]) -> set[str]:
+def with_ancestors(names: set[str], tables: Mapping[str, Node]) -> set[str]:
     """The named tables and everything they are made from."""
     wanted = set(names)
     for name in reversed(list(tables)):
@@ -66,7 +86,7 @@ def with_ancestors(names: set[str], tables: dict[str, Table]) -> set[str]:
 
 
 def _modules(package_name: str) -> list[str]:
-    """The package's modules that declare a table; helpers stay out, they may load large scientific libraries."""
+    """The package's modules that declare a table or model; helpers stay out, they may load large libraries."""
     package = importlib.import_module(package_name)
     return sorted(
         module.name
@@ -80,9 +100,9 @@ def _source(module: pkgutil.ModuleInfo) -> str:
     return Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
 
 
-def _declared_in(module_name: str) -> list[Table]:
+def _declared_in(module_name: str) -> list[Node]:
     module = importlib.import_module(module_name)
-    return [value for value in vars(module).values() if isinstance(value, Table) and value.module == module_name]
+    return [value for value in vars(module).values() if isinstance(value, Node) and value.module == module_name]
 
 
 def importers() -> ModuleType:

@@ -6,8 +6,10 @@ from deltalake import DeltaTable
 from rich.console import Console
 from rich.table import Table as Grid
 
+from lakehouse.contract import Model
 from lakehouse.import_report import ImportReport
-from lakehouse.registry import importers, pipeline_tables
+from lakehouse.models import models_of
+from lakehouse.registry import importers, pipeline_nodes, pipeline_tables
 from lakehouse.runner import RunSummary
 from lakehouse.settings import Settings
 from lakehouse.storage import Lake
@@ -23,7 +25,7 @@ def print_run(out: Console, summary: RunSummary, settings: Settings) -> None:
     if summary.imported:
         print_import(out, summary.imported)
     if not summary.started_spark:
-        out.print(f"no news: all {len(summary.builds)} tables are up to date")
+        out.print(f"no news: all {len(summary.builds)} tables and models are up to date")
         return
     grid = Grid(title="tables", title_justify="left")
     for name, justify in (("table", "left"), ("", "left"), ("rows", "right"), ("version", "right"), ("s", "right")):
@@ -67,19 +69,20 @@ def print_import(out: Console, imported: ImportReport) -> None:
 
 
 def print_status(out: Console, settings: Settings) -> None:
-    """Tables with rows, versions and freshness, feature coverage, and what is missing."""
-    lake = Lake(settings.lake_uri)
+    """Tables and models with rows, versions and freshness, feature coverage, and what is missing."""
+    lake, models = Lake(settings.lake_uri), models_of(settings)
     grid = Grid(title=f"lake {settings.lake_uri}", title_justify="left")
     for name, justify in (("layer", "left"), ("table", "left"), ("rows", "right"), ("version", "right")):
         grid.add_column(name, justify=justify)  # type: ignore[arg-type]
     grid.add_column("changed")
-    for table in pipeline_tables().values():
-        state = lake.state(table)
-        rows, version, changed = "-", "-", "[yellow]not built[/]" if table.transform else "empty"
+    for node in pipeline_nodes().values():
+        state = models.state(node) if isinstance(node, Model) else lake.state(node)
+        rows, version, changed = "-", "-", "[yellow]not built[/]" if node.transform else "empty"
         if state:
             rows, version = f"{state.provenance.rows:,}", str(state.version)
             changed = _ago(state.committed_at)
-        grid.add_row(" ".join(filter(None, (table.layer, table.group))), table.name, rows, version, changed)
+        kind = f"{node.layer} model" if isinstance(node, Model) else " ".join(filter(None, (node.layer, node.group)))
+        grid.add_row(kind, node.name, rows, version, changed)
     out.print(grid)
     _print_coverage(out, lake)
     for hint in _what_next(settings):

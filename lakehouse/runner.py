@@ -10,20 +10,26 @@ from pathlib import Path
 from typing import Literal
 
 from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
 
-from lakehouse.contract import Table
+from lakehouse.artifacts import Artifact, ArtifactRefusedError
+from lakehouse.bounded import sample
+from lakehouse.contract import Model, Node, Table
 from lakehouse.errors import LakehouseError
 from lakehouse.fingerprint import code_fingerprint
 from lakehouse.import_report import ImportReport
 from lakehouse.lock import writer_lock
+from lakehouse.models import ModelState, models_of
 from lakehouse.ops import QUALITY_RESULTS, TABLE_BUILDS
-from lakehouse.registry import all_tables, importers, pipeline_tables, with_ancestors
+from lakehouse.registry import all_tables, importers, pipeline_nodes, pipeline_tables, with_ancestors
 from lakehouse.run_log import RunLog, append_finished_runs, close_killed_runs, drop_uncommitted, holds_unrecorded
 from lakehouse.settings import Settings
 from lakehouse.spark import build_session
-from lakehouse.storage import ContractViolation, Lake, Provenance, TableState, Written, conform, enforce, new_run_id
+from lakehouse.storage import CheckResult, ContractViolation, Lake, Provenance, TableState, conform, enforce, new_run_id
 
 PARALLEL_TABLES = 4
+# Each holds the catalogue and its fits in the driver's memory, and keeps a core busy.
+PARALLEL_TRAININGS = 2
 SPOOL = "spool"
 
 BuildStatus = Literal["built", "skipped", "failed", "blocked"]
@@ -32,12 +38,12 @@ STOPPED = ("failed", "blocked")
 
 @dataclass(frozen=True)
 class Build:
-    """What a run did with one table."""
+    """What a run did with one table or model."""
 
-    table: Table
+    table: Node
     status: BuildStatus
     reason: str
-    state: TableState | None = None
+    state: TableState | ModelState | None = None
     seconds: float = 0.0
 
 
@@ -47,7 +53,7 @@ class RunSummary:
 
     Attributes:
         run_id: names the run in the ops tables.
-        builds: one per table, in the order of the registry.
+        builds: one per table and model, in the order of the registry.
         imported: the import's report, None where nothing was imported.
         killed_runs: earlier runs that were killed and are repaired by this one.
         unrecorded: one line per ops table that refused what the run recorded.
@@ -86,22 +92,22 @@ def run(
     trigger: str = "manual",
     progress: Progress | None = None,
 ) -> RunSummary:
-    """Take waiting files and bring every table up to date; without news nothing starts.
+    """Take waiting files and bring every table and model up to date; without news nothing starts.
 
     Args:
         settings: where and how.
-        select: build only these tables and what they are made from; () is all.
+        select: build only these tables and models and what they are made from; () is all.
         full: rebuild them even where nothing changed.
         trigger: recorded in `ops.pipeline_runs`.
         progress: told what happens.
     """
-    tables = pipeline_tables()
-    chosen = with_ancestors(_known(select, tables), tables) if select else set(tables)
+    nodes = pipeline_nodes()
+    chosen = with_ancestors(_known(select, nodes), nodes) if select else set(nodes)
     progress = progress or Progress()
     with writer_lock(settings.lake_path, purpose="run", wait_seconds=settings.lock_wait_seconds):
         waiting = [] if select else importers().waiting_files(settings)
         builder = _Builder(Lake(settings.lake_uri), settings, full)
-        has_work = waiting or any(builder.why_build(tables[name]) for name in chosen)
+        has_work = waiting or any(builder.why_build(nodes[name]) for name in chosen)
         if not has_work and not holds_unrecorded(settings.lake_path / SPOOL):
             return _nothing_to_do(builder, settings, chosen, trigger)
 
@@ -153,9 +159,9 @@ def check(settings: Settings, *, progress: Progress | None = None) -> list[tuple
     return failures
 
 
-def _known(select: Iterable[str], tables: dict[str, Table]) -> set[str]:
+def _known(select: Iterable[str], nodes: dict[str, Node]) -> set[str]:
     names = set(select)
-    if unknown := sorted(names - set(tables)):
+    if unknown := sorted(names - set(nodes)):
         raise LakehouseError(f"no table is named {', '.join(unknown)}: `lakehouse status` lists them all")
     return names
 
@@ -164,7 +170,7 @@ def _nothing_to_do(builder: "_Builder", settings: Settings, chosen: set[str], tr
     log = _new_log(settings, trigger)
     log.count(tables_skipped=len(chosen))
     log.finish("no_news", datetime.now(UTC))
-    skipped = [builder.skipped(table) for name, table in pipeline_tables().items() if name in chosen]
+    skipped = [builder.skipped(node) for name, node in pipeline_nodes().items() if name in chosen]
     return RunSummary(log.run_id, builds=skipped)
 
 
@@ -217,16 +223,17 @@ class _Builder:
         self._lake = lake
         self._settings = settings
         self._full = full
-        self._tables = pipeline_tables()
+        self._models = models_of(settings)
+        self._nodes = pipeline_nodes()
 
-    def why_build(self, table: Table) -> str:
-        """Why a table is out of date, or '' where it is not; tables without a transform never are."""
-        if table.transform is None:
+    def why_build(self, node: Node) -> str:
+        """Why a node is out of date, or '' where it is not; tables without a transform never are."""
+        if node.transform is None:
             return ""
         if self._full:
             return "full run"
         try:
-            state, wanted = self._lake.state(table), self._making_of(table)
+            state, wanted = self._state(node), self._making_of(node)
         except LakehouseError as damaged:
             return _one_line(damaged)
         if state is None:
@@ -239,71 +246,93 @@ class _Builder:
         changed = [name for name, number in (wanted.inputs or {}).items() if (stored.inputs or {}).get(name) != number]
         return f"new {', '.join(changed)}" if changed else ""
 
-    def skipped(self, table: Table) -> Build:
-        """A table that needs no work."""
-        return Build(table, "skipped", "up to date", self._lake.state(table))
+    def _state(self, node: Node) -> TableState | ModelState | None:
+        return self._models.state(node) if isinstance(node, Model) else self._lake.state(node)
+
+    def skipped(self, node: Node) -> Build:
+        """A table or model that needs no work."""
+        return Build(node, "skipped", "up to date", self._state(node))
 
     def build_all(self, chosen: set[str], log: RunLog, on_build: Callable[[Build], None]) -> list[Build]:
-        """Build the chosen tables, inputs first; a failed table stops only those that are made from it."""
-        waiting = [table for name, table in self._tables.items() if name in chosen]
+        """Build the chosen tables and models, inputs first; a failed one stops only those that are made from it."""
+        waiting = [node for name, node in self._nodes.items() if name in chosen]
         done: dict[str, Build] = {}
-        running: dict[Future[Build], Table] = {}
+        running: dict[Future[Build], Node] = {}
         with ThreadPoolExecutor(PARALLEL_TABLES) as pool:
             while waiting or running:
-                ready = [t for t in waiting if all(name in done or name not in chosen for name in t.inputs)]
-                for table in ready:
-                    waiting.remove(table)
-                    broken = [name for name in table.inputs if name in done and done[name].status in STOPPED]
-                    running[pool.submit(self._build, table, broken, log)] = table
+                ready = [n for n in waiting if all(name in done or name not in chosen for name in n.inputs)]
+                for node in ready:
+                    trainings = sum(isinstance(other, Model) for other in running.values())
+                    if isinstance(node, Model) and trainings >= PARALLEL_TRAININGS:
+                        continue
+                    waiting.remove(node)
+                    broken = [name for name in node.inputs if name in done and done[name].status in STOPPED]
+                    running[pool.submit(self._build, node, broken, log)] = node
                 finished, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
                     build = future.result()
                     done[running.pop(future).name] = build
                     self._record(build, log)
                     on_build(build)
-        return [done[name] for name in self._tables if name in done]
+        return [done[name] for name in self._nodes if name in done]
 
-    def _build(self, table: Table, broken: list[str], log: RunLog) -> Build:
+    def _build(self, node: Node, broken: list[str], log: RunLog) -> Build:
         if broken:
-            return Build(table, "blocked", f"{', '.join(broken)} failed", self._last_good(table))
-        reason = self.why_build(table)
+            return Build(node, "blocked", f"{', '.join(broken)} failed", self._last_good(node))
+        reason = self.why_build(node) or self._why_refused(node)
         if not reason:
-            return self.skipped(table)
+            return self.skipped(node)
         started = time.monotonic()
         try:
-            written = self._written(table, log)
-        except Exception as error:  # whatever goes wrong with one table, the others are built
+            state, checks = self._made(node, log)
+        except Exception as error:  # whatever goes wrong with one, the others are built
             message = _one_line(error)
-            reason = message if message.startswith(table.name) else f"{table.name}: {message}"
-            return Build(table, "failed", reason, self._last_good(table), time.monotonic() - started)
-        for result in written.checks:
+            reason = message if message.startswith(node.name) else f"{node.name}: {message}"
+            return Build(node, "failed", reason, self._last_good(node), time.monotonic() - started)
+        for result in checks:
             log.add(
-                QUALITY_RESULTS, table_name=table.name, check_name=result.check.name, severity=result.check.severity,
+                QUALITY_RESULTS, table_name=node.name, check_name=result.check.name, severity=result.check.severity,
                 passed=result.passed, failing_rows=result.failing_rows,
-                detail=f"{result.failing_rows} of {written.state.provenance.rows} rows",
-                checked_at=written.state.committed_at,
+                detail=f"{result.failing_rows} of {state.provenance.rows} rows", checked_at=state.committed_at,
             )  # fmt: skip
-        return Build(table, "built", reason, written.state, time.monotonic() - started)
+        return Build(node, "built", reason, state, time.monotonic() - started)
 
-    def _last_good(self, table: Table) -> TableState | None:
+    def _last_good(self, node: Node) -> TableState | ModelState | None:
         try:
-            return self._lake.state(table)
+            return self._state(node)
         except LakehouseError:
             return None
 
-    def _written(self, table: Table, log: RunLog) -> Written:
-        making = self._making_of(table, log.run_id)
-        inputs = [self._lake.read(self._tables[name]) for name in table.inputs]
-        values = {name: getattr(self._settings, name) for name in table.parameters}
-        self._lake.spark.sparkContext.setJobDescription(table.name)
-        return self._lake.overwrite(table, table(*inputs, **values), making)
+    def _why_refused(self, node: Node) -> str:
+        """Why an artifact cannot be used though its card is in order, or ''; it is trained again."""
+        try:
+            if isinstance(node, Model):
+                self._models.read(node, self._lake.spark)
+        except ArtifactRefusedError as refused:
+            return _one_line(refused)
+        return ""
 
-    def _making_of(self, table: Table, run_id: str = "") -> Provenance:
-        states = {name: self._lake.state(self._tables[name]) for name in table.inputs}
+    def _made(self, node: Node, log: RunLog) -> tuple[TableState | ModelState, tuple[CheckResult, ...]]:
+        making = self._making_of(node, log.run_id)
+        inputs = [self._nodes[name] for name in node.inputs]
+        self._lake.spark.sparkContext.setJobDescription(node.name)
+        if isinstance(node, Model):
+            tables = [table for table in inputs if isinstance(table, Table)]
+            frames = [sample(self._lake.read(table), table.key, node.max_rows) for table in tables]
+            return self._models.train(node, frames, making), ()
+        values = {name: getattr(self._settings, name) for name in node.parameters}
+        written = self._lake.overwrite(node, node(*map(self._read, inputs), **values), making)
+        return written.state, written.checks
+
+    def _read(self, node: Node) -> DataFrame | Artifact:
+        return self._models.read(node, self._lake.spark) if isinstance(node, Model) else self._lake.read(node)
+
+    def _making_of(self, node: Node, run_id: str = "") -> Provenance:
+        states = {name: self._state(self._nodes[name]) for name in node.inputs}
         return Provenance(
             run_id=run_id,
-            code=code_fingerprint(table),
-            parameters={name: str(getattr(self._settings, name)) for name in table.parameters},
+            code=code_fingerprint(node),
+            parameters={name: str(getattr(self._settings, name)) for name in node.parameters},
             inputs={name: state.version if state else -1 for name, state in states.items()},
         )
 
@@ -313,7 +342,7 @@ class _Builder:
         log.add(
             TABLE_BUILDS, table_name=build.table.name, status=build.status, reason=build.reason,
             row_count=build.state.provenance.rows if build.state else None,
-            delta_version=build.state.version if build.state else None,
+            delta_version=build.state.version if build.state and isinstance(build.table, Table) else None,
             input_versions=", ".join(f"{name}@{number}" for name, number in inputs.items()),
             duration_ms=round(build.seconds * 1000),
         )  # fmt: skip

@@ -50,14 +50,14 @@ class Provenance:
         run_id: the run that committed.
         code: fingerprint of the transform's code and contract, '' for imports.
         parameters: the settings the transform took.
-        inputs: data version of each input table.
+        inputs: data version of each input: a table's Delta version, a model's artifact version.
         rows: rows in the table after the commit.
     """
 
     run_id: str
     code: str = ""
     parameters: dict[str, str] | None = None
-    inputs: dict[str, int] | None = None
+    inputs: dict[str, int | str] | None = None
     rows: int = 0
 
     def same_making(self, other: "Provenance") -> bool:

@@ -8,6 +8,8 @@ ESTIMATED_SOURCE = "imputed_artist"
 SYNTHETIC_SOURCE = "synthetic"
 NO_SOURCE = "none"
 FEATURE_SOURCES = (*MEASURED_SOURCES, ESTIMATED_SOURCE, SYNTHETIC_SOURCE, NO_SOURCE)
+# What an artist's other tracks say something about; tempo is not among it.
+IMPUTED_FEATURES = ("valence", "energy", "danceability", "acousticness", "instrumentalness")
 
 HIGH = 0.6
 LOW = 0.4

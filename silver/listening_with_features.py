@@ -5,12 +5,20 @@ from pyspark.sql import functions as F
 
 from lakehouse.columns import AUDIO_FEATURES, UNIT_FEATURES
 from lakehouse.contract import accepted_values, in_range, table
+from silver.artist_estimates import BOUNDED_FEATURES
 from silver.counted_plays import counted_plays, distinct_plays
 from silver.feature_matches import track_key
-from silver.feature_source import FEATURE_SOURCES, MOODS, is_measured, mood_category
+from silver.feature_source import (
+    ESTIMATED_SOURCE,
+    FEATURE_SOURCES,
+    IMPUTED_FEATURES,
+    MOODS,
+    is_measured,
+    mood_category,
+)
 from silver.sessions import with_session_id
 
-BOUNDED_FEATURES = ("valence", "energy", "danceability")
+BOUNDS = tuple(f"{name}_{bound}_90" for name in BOUNDED_FEATURES for bound in ("lower", "upper"))
 # First local hour of each part of the day; before the first it is still night.
 PARTS_OF_DAY = ((6, "morning"), (12, "afternoon"), (18, "evening"), (23, "night"))
 
@@ -32,23 +40,22 @@ PARTS_OF_DAY = ((6, "morning"), (12, "afternoon"), (18, "evening"), (23, "night"
         accepted_values("mood_category", *MOODS),
         *(in_range(feature, 0, 1) for feature in UNIT_FEATURES),
     ],
-    caveats=["features_from_catalogue", "track_not_listener"],
+    caveats=["features_from_catalogue", "features_estimated", "track_not_listener"],
 )
 def listening_with_features(
-    listening_history_bronze: DataFrame, feature_matches: DataFrame, *, listener_time_zone: str
+    listening_history_bronze: DataFrame,
+    feature_matches: DataFrame,
+    artist_estimates: DataFrame,
+    *,
+    listener_time_zone: str,
 ) -> DataFrame:
     """Counted plays, reports of one play merged, joined with the one row of their track."""
     counted = counted_plays(listening_history_bronze).withColumn("track_key", track_key())
     # Names and genre come from the track, so that one track is spelled one way.
     reported = counted.select("play_id", "track_key", "played_at", "ms_played", "source")
-    plays = reported.join(feature_matches, on="track_key", how="inner")
+    plays = reported.join(_tracks(feature_matches, artist_estimates), on="track_key", how="inner")
     in_sessions = with_session_id(distinct_plays(plays))
     local = F.from_utc_timestamp("played_at", listener_time_zone).cast("timestamp_ntz")
-    no_bounds = [
-        F.lit(None).cast("double").alias(f"{name}_{bound}_90")
-        for name in BOUNDED_FEATURES
-        for bound in ("lower", "upper")
-    ]
     return (
         in_sessions.withColumn("played_at_local", local)
         .withColumn("hour_of_day", F.hour("played_at_local"))
@@ -58,10 +65,26 @@ def listening_with_features(
             "day_of_week", F.date_format("played_at_local", "EEEE").alias("day_name"),
             F.col("day_of_week").isin(0, 6).alias("is_weekend"), _part_of_day().alias("part_of_day"), "session_id",
             "track_id", "recording_key", "track_name", "artist_name", "album_name", "track_genre", "duration_ms",
-            "ms_played", "source", *AUDIO_FEATURES, "feature_source", *no_bounds,
+            "ms_played", "source", *AUDIO_FEATURES, "feature_source", *BOUNDS,
             F.when(is_measured(), mood_category(F.col("valence"), F.col("energy"))).alias("mood_category"),
         )
     )  # fmt: skip
+
+
+def _tracks(feature_matches: DataFrame, artist_estimates: DataFrame) -> DataFrame:
+    """The listened tracks; estimates take the place of unknown and synthetic features, all of them."""
+    estimate = F.struct(*artist_estimates.columns).alias("estimate")
+    tracks = feature_matches.join(artist_estimates.select("track_key", estimate), on="track_key", how="left")
+    is_estimated = ~is_measured() & F.col("estimate").isNotNull()
+    features = {
+        name: F.when(is_estimated, F.col(f"estimate.{name}") if name in IMPUTED_FEATURES else None).otherwise(
+            F.col(name)
+        )
+        for name in AUDIO_FEATURES
+    }
+    source = F.when(is_estimated, ESTIMATED_SOURCE).otherwise(F.col("feature_source"))
+    bounds = {name: F.when(is_estimated, F.col(f"estimate.{name}")) for name in BOUNDS}
+    return tracks.withColumns({**features, "feature_source": source, **bounds})
 
 
 def _part_of_day() -> Column:

@@ -5,7 +5,8 @@ album and compilation, and some copies even carry another title. A model that ha
 the answer for every other, so whatever is held out has to be held out by recording, not by id.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
@@ -115,42 +116,84 @@ def hash_folds(keys: "pd.Series[str]", n_folds: int, salt: str) -> IntArray:
     return stable_hashes(names, salt)[codes] % n_folds
 
 
-def linked_folds(tracks: pd.DataFrame, catalogue: pd.DataFrame, fold: IntArray, unlinked: IntArray) -> IntArray:
-    """Find the fold that holds a listened track's recording, in any release.
+@dataclass(frozen=True)
+class RecordingFolds:
+    """Which fold holds a recording, under every key that it is known by: track ids, names and sound.
 
-    A track is linked to catalogue recordings by track id, matched_track_id, name key and sound.
+    Saved with a model, so that a listened track finds the fold of the very recordings that the model was trained on.
 
-    Args:
-        tracks: One row per listened track: name_key, audio features, and as far as there are any track_id,
-            track_key, matched_track_id.
-        catalogue: track_id, artists, name_key and audio features of n tracks.
-        fold: (n,) fold of each catalogue track.
-        unlinked: Fold per listened track that has no link: nothing learnt has seen it, so any will do.
-
-    Returns:
-        The fold per listened track; CONFLICT where linked recordings lie in different folds.
+    Attributes:
+        features: the audio features that make a sound.
+        keys: (k,) sorted hashes of all ids, names and sounds of the catalogue.
+        low: (k,) smallest fold of the catalogue tracks with that key.
+        high: (k,) largest.
     """
-    if tracks.empty or catalogue.empty:
-        return unlinked
-    features = [name for name in signature_features(catalogue) if name in tracks]
-    ids = (np.arange(len(catalogue)), catalogue["track_id"].to_numpy(dtype=object))
-    rows = np.arange(len(tracks))
-    named = [(ids, (rows, tracks[name].to_numpy())) for name in _ID_COLUMNS if name in tracks]
-    named.append((name_links(catalogue), (rows, tracks["name_key"].to_numpy())))
-    named.append((sound_links(catalogue, features), sound_links(tracks, features)))
-    found = pd.concat([_linked_rows(known, wanted) for known, wanted in named])
-    by_track = pd.Series(fold[found["catalogue_row"]], dtype=float).groupby(found["track_row"].to_numpy())
-    low = by_track.min().reindex(rows).to_numpy()
-    high = by_track.max().reindex(rows).to_numpy()
-    result = np.where(np.isfinite(low), np.nan_to_num(low), unlinked).astype(np.int64)
-    result[np.isfinite(low) & (low != high)] = CONFLICT
-    return result
+
+    features: tuple[str, ...]
+    keys: IntArray
+    low: IntArray
+    high: IntArray
+
+    @classmethod
+    def of_catalogue(cls, catalogue: pd.DataFrame, fold: IntArray) -> "RecordingFolds":
+        """Index the catalogue.
+
+        Args:
+            catalogue: n tracks: track_id, artists, name_key and audio features as far as there are any.
+            fold: (n,) fold of each, the same for all tracks of a recording.
+        """
+        features = signature_features(catalogue)
+        ids = (np.arange(len(catalogue)), catalogue["track_id"].to_numpy(dtype=object))
+        rows, keys = _hashed([ids], name_links(catalogue), sound_links(catalogue, features))
+        by_key = pd.Series(fold[rows], dtype=np.int64).groupby(keys).agg(["min", "max"])
+        low, high = by_key["min"].to_numpy(), by_key["max"].to_numpy()
+        return cls(tuple(features), by_key.index.to_numpy(dtype=np.int64), low, high)
+
+    def find(self, tracks: pd.DataFrame, unlinked: IntArray) -> IntArray:
+        """Find the fold of each listened track's recording, whichever release it is.
+
+        Args:
+            tracks: n tracks: name_key, audio features, and as far as there are any track_id, track_key,
+                matched_track_id.
+            unlinked: (n,) fold of a track without a link: nothing learnt has seen it, so any will do.
+
+        Returns:
+            (n,) the fold; CONFLICT where a track's keys lead to different folds.
+        """
+        numbers = np.arange(len(tracks))
+        ids = [(numbers, tracks[name].to_numpy(dtype=object)) for name in _ID_COLUMNS if name in tracks]
+        names = (numbers, tracks["name_key"].to_numpy(dtype=object))
+        rows, keys = _hashed(ids, names, sound_links(tracks, list(self.features)))
+        place = np.searchsorted(self.keys, keys)
+        place[place == len(self.keys)] = 0
+        found = self.keys[place] == keys if len(self.keys) else np.zeros(len(keys), dtype=bool)
+        result, highest = unlinked.astype(np.int64), np.full(len(tracks), CONFLICT)
+        lowest = np.full(len(tracks), np.iinfo(np.int64).max)
+        np.minimum.at(lowest, rows[found], self.low[place[found]])
+        np.maximum.at(highest, rows[found], self.high[place[found]])
+        result[rows[found]] = lowest[rows[found]]
+        result[(lowest < highest) & (highest >= 0)] = CONFLICT
+        return result
+
+    def state(self) -> dict[str, Any]:
+        """Plain lists and arrays, for an artifact."""
+        return {**vars(self), "features": list(self.features)}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "RecordingFolds":
+        """Undo `state`."""
+        return cls(**{**state, "features": tuple(state["features"])})
 
 
 _ID_COLUMNS = ("track_id", "track_key", "matched_track_id")
 
 
-def _linked_rows(known: Link, wanted: Link) -> pd.DataFrame:
-    left = pd.DataFrame({"catalogue_row": known[0], "key": known[1]}).dropna()
-    right = pd.DataFrame({"track_row": wanted[0], "key": wanted[1]}).dropna()
-    return left.merge(right, on="key", how="inner")[["catalogue_row", "track_row"]]
+def _hashed(ids: list[Link], names: Link, sounds: Link) -> tuple[IntArray, IntArray]:
+    """Row numbers and hashed keys of all kinds; one kind's keys never equal another's. Nulls are left out."""
+    rows, keys = [sounds[0]], [(sounds[1].astype(np.uint64) >> np.uint64(1)).astype(np.int64)]
+    for kind, (numbers, values) in [*(("id", link) for link in ids), ("name", names)]:
+        known = np.flatnonzero(pd.notna(values))
+        codes, uniques = pd.factorize(values[known])
+        rows.append(numbers[known])
+        keys.append(stable_hashes(uniques, kind)[codes])
+    return np.concatenate(rows), np.concatenate(keys)

@@ -8,8 +8,8 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.bounded import in_pandas
 from gold.wording import compared, number, percent, sentence, steady
+from lakehouse.bounded import in_pandas
 from lakehouse.contract import expression, in_range, table
 from silver.feature_source import is_measured
 

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from gold import cluster_robust
-from gold.bounded import in_pandas
+from lakehouse.bounded import in_pandas
 from lakehouse.contract import expression, in_range, table
 from silver.feature_source import is_featured, is_measured
 

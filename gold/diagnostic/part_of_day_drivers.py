@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from gold import cluster_robust
-from gold.bounded import in_pandas
+from lakehouse.bounded import in_pandas
 from lakehouse.columns import AUDIO_FEATURES, COLUMNS
 from lakehouse.contract import accepted_values, expression, in_range, table
 from silver.feature_source import is_featured, is_measured

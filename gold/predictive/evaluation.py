@@ -195,8 +195,3 @@ def _interval(samples: FloatArray) -> tuple[float, float]:
 def _nothing(names: tuple[str, ...]) -> Evaluated:
     metrics = dict.fromkeys(names, float("nan"))
     return Evaluated(metrics, float("nan"), float("nan"), 0, 0, "no row has both a truth and a prediction")
-
-
-def skill_against(mae: float, baseline_mae: float) -> float:
-    """Share of the baseline's mean absolute error that the estimate removes."""
-    return 1.0 - mae / baseline_mae if baseline_mae > 0 else float("nan")

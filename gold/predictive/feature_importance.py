@@ -28,7 +28,7 @@ def importance_rows(
     Args:
         model: The variant to examine.
         spec: Its spec.
-        measured: Result of `listened_tracks.measured_tracks`.
+        measured: Result of `folds.with_folds`.
         parameters: Repeats and seed.
 
     Returns:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from gold.predictive.encodings import encode, fit_encodings
 from gold.predictive.model_parameters import N_MOODS, HoldoutBy, ModelParameters, ModelSpec

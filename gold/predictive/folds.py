@@ -12,7 +12,8 @@ import pandas as pd
 
 from gold.predictive.model_parameters import HoldoutBy, ModelParameters
 from silver.artist_names import artist_key, credited_artists
-from silver.recording_groups import BoolArray, IntArray, hash_folds, linked_folds, recording_groups
+from silver.listener_calibration import listener_artist_folds
+from silver.recording_groups import BoolArray, IntArray, RecordingFolds, hash_folds, recording_groups
 
 
 @dataclass(frozen=True)
@@ -81,16 +82,22 @@ def artist_folds(artist_names: "pd.Series[str]", parameters: ModelParameters) ->
     return hash_folds(keys, parameters.n_folds, f"artist {parameters.seed}")
 
 
-def listener_folds(
-    tracks: pd.DataFrame, catalogue: pd.DataFrame, folds: CatalogueFolds, parameters: ModelParameters
-) -> IntArray:
-    """Find the fold whose model never saw a listened track's recording; see `linked_folds`.
+def with_folds(tracks: pd.DataFrame, recordings: RecordingFolds, parameters: ModelParameters) -> pd.DataFrame:
+    """Add to the listener's tracks the folds that they are scored and calibrated in.
 
     Args:
-        tracks: One row per listened track: track_key, name_key, matched_track_id, audio features.
-        catalogue: The frame `folds` was made from.
-        folds: Result of `catalogue_folds`.
+        tracks: One row per track, see `listened_tracks.measured_tracks`.
+        recordings: Folds of the recordings that the model was trained on.
         parameters: The same parameters.
+
+    Returns:
+        The rows with fold (its model never saw the recording; CONFLICT where each may have), artist_fold (its model
+        of the variant by artist never saw the main artist) and listener_fold (of the recalibration).
     """
-    unlinked = recording_folds(tracks["track_key"], parameters)
-    return linked_folds(tracks, catalogue, folds.recording_fold, unlinked)
+    listed = tracks["artists"].map(lambda value: next(iter(credited_artists(value)), None))
+    main_artist = listed.where(listed.notna(), tracks["artist_name"])
+    return tracks.assign(
+        fold=recordings.find(tracks, unlinked=recording_folds(tracks["track_key"], parameters)),
+        artist_fold=artist_folds(main_artist, parameters),
+        listener_fold=listener_artist_folds(tracks["artist_name"], parameters.n_listener_folds, parameters.seed),
+    )

@@ -14,6 +14,7 @@ from gold.predictive.feature_models import (
     score_catalogue,
     train,
 )
+from gold.predictive.folds import with_folds
 from gold.predictive.model_parameters import N_MOODS, ModelParameters, ModelSpec
 from gold.predictive.training_set import TrainingSet, mood_labels
 from silver.listener_calibration import (
@@ -22,7 +23,7 @@ from silver.listener_calibration import (
     fit_calibration,
     mean_of_other_artists,
 )
-from silver.recording_groups import FloatArray
+from silver.recording_groups import FloatArray, RecordingFolds
 
 PROBABILITIES = [f"probability_{label}" for label in range(N_MOODS)]
 
@@ -35,12 +36,14 @@ class TrainedModel:
         by_recording: The model: each fold's recordings were held out.
         by_artist: The same with each fold's artists held out, to show what unknown artists get.
         linear: Ridge or logistic regression on the same numeric inputs, a baseline.
+        recordings: Folds of the catalogue's recordings, to find a listened track's.
         catalogue_half_width: Half-width of the 90 % bounds over the catalogue; NaN for a classification.
     """
 
     by_recording: CrossFittedModel
     by_artist: CrossFittedModel
     linear: CrossFittedModel
+    recordings: RecordingFolds
     catalogue_half_width: float
 
     def parts(self) -> dict[str, Any]:
@@ -49,19 +52,47 @@ class TrainedModel:
             "by_recording": {**self.by_recording.state(), "catalogue_half_width": self.catalogue_half_width},
             "by_artist": self.by_artist.state(),
             "linear": self.linear.state(),
+            "recordings": self.recordings.state(),
         }
 
     @classmethod
     def from_parts(cls, parts: Mapping[str, Any]) -> "TrainedModel":
         """Undo `parts`."""
-        main = dict(parts["by_recording"])
-        half_width = float(main.pop("catalogue_half_width"))
         return cls(
-            by_recording=CrossFittedModel.from_state(main),
+            by_recording=main_model(parts),
             by_artist=CrossFittedModel.from_state(parts["by_artist"]),
             linear=CrossFittedModel.from_state(parts["linear"]),
-            catalogue_half_width=half_width,
+            recordings=RecordingFolds.from_state(parts["recordings"]),
+            catalogue_half_width=catalogue_half_width(parts),
         )
+
+
+def main_model(parts: Mapping[str, Any]) -> CrossFittedModel:
+    """The model itself out of saved parts; the others are not touched."""
+    state = dict(parts["by_recording"])
+    state.pop("catalogue_half_width")
+    return CrossFittedModel.from_state(state)
+
+
+def catalogue_half_width(parts: Mapping[str, Any]) -> float:
+    """See `TrainedModel`."""
+    return float(parts["by_recording"]["catalogue_half_width"])
+
+
+def score_listened(parts: Mapping[str, Any], tracks: pd.DataFrame, parameters: ModelParameters) -> pd.DataFrame:
+    """Score listened tracks by the model, each by the fold that never saw its recording.
+
+    Args:
+        parts: Saved parts; by_recording and recordings are used.
+        tracks: One row per track, see `listened_tracks.measured_tracks`; any index.
+        parameters: The same parameters.
+
+    Returns:
+        The rows on a range index with the folds of `folds.with_folds` and the columns of `feature_models.score`.
+    """
+    recordings = RecordingFolds.from_state(parts["recordings"])
+    folded = with_folds(tracks.reset_index(drop=True), recordings, parameters)
+    return folded.join(score(main_model(parts), folded, folded["fold"].to_numpy()), how="left")
 
 
 def build(training: TrainingSet, spec: ModelSpec, parameters: ModelParameters) -> TrainedModel:
@@ -75,23 +106,24 @@ def build(training: TrainingSet, spec: ModelSpec, parameters: ModelParameters) -
         by_recording=by_recording,
         by_artist=train(training, spec, parameters, by="artist"),
         linear=train(training, spec, parameters, algorithm="linear"),
+        recordings=training.recordings,
         catalogue_half_width=half_width,
     )
 
 
 def fit_listener(
-    trained: TrainedModel,
     measured: pd.DataFrame,
     raw: "pd.Series[float]",
+    half_width: float,
     spec: ModelSpec,
     parameters: ModelParameters,
 ) -> ListenerCalibration:
     """Fit line and bounds of a regression to the listener's measured tracks of other artists.
 
     Args:
-        trained: Gives the catalogue's half-width, for a listener with too few tracks.
         measured: One row per measured track: the target and listener_fold.
         raw: Their scores by a variant of the model, on the same index.
+        half_width: Of the bounds over the catalogue, for a listener with too few tracks.
         spec: The model's spec.
         parameters: Folds, coverage, least number of tracks.
     """
@@ -102,7 +134,7 @@ def fit_listener(
         n_folds=parameters.n_listener_folds,
         coverage=parameters.coverage,
         min_tracks=parameters.min_calibration_tracks,
-        catalogue_half_width=trained.catalogue_half_width,
+        catalogue_half_width=half_width,
     )
 
 
@@ -114,7 +146,7 @@ def predict_feature(
     Args:
         trained: Result of `build`.
         spec: A regression.
-        measured: Result of `listened_tracks.measured_tracks`.
+        measured: Result of `folds.with_folds`.
         parameters: The same parameters.
 
     Returns:
@@ -125,7 +157,7 @@ def predict_feature(
     variants = (("", trained.by_recording, "fold"), ("artist_unseen_", trained.by_artist, "artist_fold"))
     for prefix, model, fold in variants:
         raw = score(model, measured, measured[fold].to_numpy())["predicted"]
-        calibration = fit_listener(trained, measured, raw, spec, parameters)
+        calibration = fit_listener(measured, raw, trained.catalogue_half_width, spec, parameters)
         fitted = calibration.apply(raw.to_numpy(dtype=float), measured["listener_fold"].to_numpy())
         for name in ("predicted", "lower_90", "upper_90"):
             result[prefix + name] = fitted[name].to_numpy()

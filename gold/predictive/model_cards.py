@@ -28,9 +28,7 @@ def model_card(
     spec: ModelSpec,
     trained: TrainedModel,
     parameters: ModelParameters,
-    catalogue_version: str,
     figures: list[dict[str, Any]],
-    trained_at: str,
 ) -> dict[str, Any]:
     """The card of a model, to be saved with it.
 
@@ -38,18 +36,14 @@ def model_card(
         spec: What it predicts.
         trained: Result of `model_building.build`.
         parameters: What it was trained with.
-        catalogue_version: Version of the catalogue table it was trained on.
         figures: Result of `model_metrics.cross_validation_rows`; read back instead of computing them again.
-        trained_at: UTC instant, ISO 8601.
     """
     model = trained.by_recording
     return {
         "purpose": PURPOSE[spec.name],
         "target": spec.target,
-        "trained_at": trained_at,
         "data": DATA,
         "licence": LICENCE,
-        "catalogue_version": catalogue_version,
         "training_recordings_per_fold": {str(fold): saved.train_size for fold, saved in model.folds.items()},
         "features": list(model.features),
         "features_left_out": model.unused,

@@ -8,10 +8,15 @@ import pandas as pd
 
 from gold.predictive.evaluation import Evaluated, evaluate_classes, evaluate_regression
 from gold.predictive.feature_models import decide, score_catalogue
+from gold.predictive.folds import with_folds
 from gold.predictive.model_building import PROBABILITIES, TrainedModel, predict_feature, predict_moods
 from gold.predictive.model_parameters import N_MOODS, HoldoutBy, ModelParameters, ModelSpec
 from gold.predictive.training_set import TrainingSet
-from silver.artist_estimate_model import IMPUTED_FEATURES
+from lakehouse.artifacts import Artifact
+from silver.artist_estimate_model import evaluate
+from silver.artist_means import PARAMETERS as ARTIST_PARAMETERS
+from silver.artist_means import ArtistModel
+from silver.feature_source import IMPUTED_FEATURES
 from silver.recording_groups import FloatArray, IntArray
 
 METRICS = ("r2", "rmse", "mae", "accuracy", "f1", "log_loss", "ece", "coverage_90", "skill")
@@ -196,12 +201,45 @@ def _class_segments(
             yield (variant, weighting), evaluate_classes(truth, values, chosen, weight, artist, shares, parameters)
 
 
+def model_rows(
+    model: Artifact, spec: ModelSpec, measured: pd.DataFrame, parameters: ModelParameters
+) -> list[dict[str, Any]]:
+    """All rows of a saved model: on the catalogue as measured when it was trained, and on the listener now.
+
+    Args:
+        model: The saved model.
+        spec: What it predicts.
+        measured: One row per measured track, see `listened_tracks.measured_tracks`, and plays; there may be none.
+        parameters: The same parameters.
+    """
+    trained = TrainedModel.from_parts(model.parts)
+    folded = with_folds(measured, trained.recordings, parameters)
+    rows = [*model.card["figures"], *listener_rows(trained, spec, folded, parameters)]
+    return [_of_artifact(row, model) for row in rows]
+
+
+def artist_rows(model: Artifact, measured: pd.DataFrame, parameters: ModelParameters) -> list[dict[str, Any]]:
+    """Rows of the saved artist estimate; see `model_rows`."""
+    artists = ArtistModel.from_state(model.parts["artists"])
+    means = dict(zip(artists.features, artists.catalogue_mean, strict=True))
+    judged = evaluate(artists, measured, ARTIST_PARAMETERS)
+    rows = artist_estimate_rows(judged, measured, means, artists.train_size, parameters, artists.reason)
+    return [_of_artifact(row, model) for row in rows]
+
+
+def _of_artifact(row: dict[str, Any], model: Artifact) -> dict[str, Any]:
+    """A row with the artifact's version and time of training; in UTC without a zone, as Spark takes it."""
+    trained_at = pd.Timestamp(model.card["trained_at"]).tz_convert("UTC").tz_localize(None)
+    return {**row, "note": row["note"] or None, "model_version": model.version, "trained_at": trained_at}
+
+
 def artist_estimate_rows(
     judged: pd.DataFrame,
     measured: pd.DataFrame,
     catalogue_means: dict[str, float],
     train_size: int,
     parameters: ModelParameters,
+    reason: str = "",
 ) -> list[dict[str, Any]]:
     """The artist estimate and its baselines per feature, on the measured tracks whose artist is known.
 
@@ -211,6 +249,7 @@ def artist_estimate_rows(
         catalogue_means: Mean of each feature over the catalogue.
         train_size: Recordings the estimate rests on.
         parameters: Bootstrap.
+        reason: Why nothing can be estimated; '' if something can.
     """
     rows = []
     for feature in IMPUTED_FEATURES:
@@ -229,7 +268,7 @@ def artist_estimate_rows(
                     to_beat = result.metrics["mae"]
                 size = train_size if variant == "predicted" else 0
                 row = metric_row(
-                    f"artist_estimate_{feature}", variant, "listener", segment, size, "mae", result, to_beat
+                    f"artist_estimate_{feature}", variant, "listener", segment, size, "mae", result, to_beat, reason
                 )
                 rows.append(row if variant != "predicted" else {**row, "model_type": SHRUNKEN})
     return rows

@@ -17,7 +17,7 @@ class ModelSpec:
     """What one model predicts, and from what.
 
     Attributes:
-        name: model_name in the tables and folder of the artifact.
+        name: model_name in the tables.
         target: column predicted.
         kind: regression of a 0..1 feature or classification into mood labels 0..4.
         hidden: audio features that must not be inputs (the target; for moods what defines them).
@@ -101,3 +101,9 @@ class ModelParameters:
         plain["regression"] = dict(self.regression)
         plain["classification"] = dict(self.classification)
         return plain
+
+
+# Rows of the catalogue that are read for training: the Kaggle catalogue has 90,000, of a larger one a sample is taken.
+MAX_CATALOGUE_ROWS = 200_000
+# What the lake's models are trained and judged with.
+PARAMETERS = ModelParameters()

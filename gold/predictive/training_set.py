@@ -9,7 +9,7 @@ import pandas as pd
 from gold.predictive.folds import CatalogueFolds
 from gold.predictive.model_parameters import ModelParameters
 from silver.feature_source import HIGH, LOW
-from silver.recording_groups import IntArray, hash_folds
+from silver.recording_groups import IntArray, RecordingFolds, hash_folds
 from silver.shrunken_means import Links, link_tracks
 
 
@@ -29,12 +29,14 @@ class TrainingSet:
         folds: Folds of these rows, and the rows each fold's model must not see.
         inner_fold: Fold of each row for out-of-fold encodings.
         links: Artists and genres of each row.
+        recordings: Folds of all catalogue tracks, to find a listened track's.
     """
 
     rows: pd.DataFrame
     folds: CatalogueFolds
     inner_fold: IntArray
     links: Links
+    recordings: RecordingFolds
 
 
 def split(catalogue: pd.DataFrame, folds: CatalogueFolds, parameters: ModelParameters) -> TrainingSet:
@@ -56,6 +58,7 @@ def split(catalogue: pd.DataFrame, folds: CatalogueFolds, parameters: ModelParam
         folds=folds.take(kept),
         inner_fold=hash_folds(rows["recording_group"], parameters.n_inner_folds, f"inner {parameters.seed}"),
         links=link_tracks(rows["artists"], genres_of(rows)),
+        recordings=RecordingFolds.of_catalogue(catalogue, folds.recording_fold),
     )
 
 

@@ -16,7 +16,7 @@ def test_snapshot_shows_inputs_settings_key_and_typed_columns() -> None:
     blocks = {block.split("\n", 1)[0]: block.splitlines()[1:] for block in graph_snapshot().split("\n\n")}
     lines = blocks["silver/listening_with_features"]
     assert lines[:4] == [
-        "  inputs: listening_history_bronze, feature_matches",
+        "  inputs: listening_history_bronze, feature_matches, artist_estimates",
         "  settings: listener_time_zone",
         "  key: play_id",
         "  play_id string",

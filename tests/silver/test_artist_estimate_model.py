@@ -4,26 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from silver.artist_estimate_model import (
-    IMPUTED_FEATURES,
-    ArtistEstimateParameters,
-    ArtistModel,
-    estimate_tracks,
-    evaluate,
-    fit_listener,
-    hidden_folds_of,
-    score,
-    split,
-    train,
-)
-from silver.recording_groups import recording_groups
+from silver.artist_estimate_model import estimate_measured, estimate_tracks, evaluate, fit_listener
+from silver.artist_means import ArtistEstimateParameters, ArtistModel, split, train
+from silver.feature_source import IMPUTED_FEATURES
 from tests.gold.predictive.small_catalogue import listened, small_catalogue
 
 PARAMETERS = ArtistEstimateParameters(min_calibration_tracks=20)
 
 
 def trained(catalogue: pd.DataFrame) -> ArtistModel:
-    return train(split(catalogue, recording_groups(catalogue), PARAMETERS), PARAMETERS)
+    return train(split(catalogue, PARAMETERS), PARAMETERS)
 
 
 def test_estimate_is_the_shrunken_mean_of_the_artists_tracks() -> None:
@@ -51,8 +41,7 @@ def test_a_track_is_judged_without_its_recording() -> None:
     changed = catalogue.assign(valence=catalogue["valence"].where(catalogue["name_key"] != tracks["name_key"][0], 0.99))
     judged = []
     for frame in (catalogue, changed):
-        fold = hidden_folds_of(tracks, frame, recording_groups(frame), PARAMETERS)
-        judged.append(estimate_tracks(trained(frame), tracks["artist_name"], fold)["valence"][0])
+        judged.append(estimate_measured(trained(frame), tracks)["valence"][0])
     # The fold is named after the recording, so it is the same in both; only the visible rows count.
     assert judged[0] == judged[1]
 
@@ -69,8 +58,7 @@ def test_a_leaky_judgement_would_be_seen() -> None:
 def test_an_artist_known_by_the_hidden_track_alone_has_no_estimate() -> None:
     catalogue = small_catalogue(recordings=40, artists=40)
     tracks = listened(catalogue, slice(1, 5))
-    fold = hidden_folds_of(tracks, catalogue, recording_groups(catalogue), PARAMETERS)
-    assert estimate_tracks(trained(catalogue), tracks["artist_name"], fold).isna().all(axis=None)
+    assert estimate_measured(trained(catalogue), tracks)[list(IMPUTED_FEATURES)].isna().all(axis=None)
     assert estimate_tracks(trained(catalogue), tracks["artist_name"]).notna().all(axis=None)
 
 
@@ -78,32 +66,26 @@ def test_estimates_beat_the_listeners_mean_where_artists_differ() -> None:
     catalogue = small_catalogue().assign(valence=lambda rows: 0.1 + 0.02 * rows.index.to_numpy() % 40 / 2)
     catalogue["valence"] = catalogue["first_artist"].str[7:].astype(int) / 45 + 0.05
     tracks = listened(catalogue, slice(0, 200))
-    fold = hidden_folds_of(tracks, catalogue, recording_groups(catalogue), PARAMETERS)
-    judged = evaluate(trained(catalogue), tracks, fold, PARAMETERS).query("feature_name == 'valence'")
+    judged = evaluate(trained(catalogue), tracks, PARAMETERS).query("feature_name == 'valence'")
     error = (judged["predicted"] - judged["truth"]).abs().mean()
     assert error < 0.5 * (judged["listener_mean"] - judged["truth"]).abs().mean()
 
 
 def test_bounds_lie_around_the_estimate_within_0_and_1() -> None:
     catalogue = small_catalogue()
-    tracks = listened(catalogue, slice(0, 200))
-    model = trained(catalogue)
-    fold = hidden_folds_of(tracks, catalogue, recording_groups(catalogue), PARAMETERS)
-    calibrations = fit_listener(model, tracks, fold, PARAMETERS)
-    scored = score(model, calibrations, pd.Series(["Artist 3", "Nobody"]), PARAMETERS)
-    for name in IMPUTED_FEATURES:
-        assert 0 <= scored[f"{name}_lower_90"][0] <= scored[name][0] <= scored[f"{name}_upper_90"][0] <= 1
-    assert scored.loc[1].isna().all()
+    judged = evaluate(trained(catalogue), listened(catalogue, slice(0, 200)), PARAMETERS)
+    assert len(judged) == 200 * len(IMPUTED_FEATURES)
+    assert (judged["lower_90"] <= judged["predicted"]).all() and (judged["predicted"] <= judged["upper_90"]).all()
+    assert judged["lower_90"].ge(0).all() and judged["upper_90"].le(1).all()
 
 
 def test_a_listener_without_measured_tracks_gets_the_catalogues_bounds() -> None:
     catalogue = small_catalogue()
     model, nobody = trained(catalogue), listened(catalogue, slice(0, 0))
-    calibrations = fit_listener(model, nobody, np.empty(0, dtype=np.int64), PARAMETERS)
-    scored = score(model, calibrations, pd.Series(["Artist 3"]), PARAMETERS)
-    assert calibrations["valence"].basis == "catalogue"
-    assert scored.notna().all(axis=None)
-    assert evaluate(model, nobody, np.empty(0, dtype=np.int64), PARAMETERS).empty
+    calibrations = fit_listener(model, nobody, PARAMETERS)
+    assert {calibration.basis for calibration in calibrations.values()} == {"catalogue"}
+    assert all(np.isfinite(calibration.half_width).all() for calibration in calibrations.values())
+    assert evaluate(model, nobody, PARAMETERS).empty
 
 
 @pytest.mark.parametrize("missing", [["valence"], list(IMPUTED_FEATURES)])
@@ -119,7 +101,7 @@ def test_an_empty_catalogue_estimates_nothing() -> None:
     catalogue = small_catalogue().iloc[:0]
     model = trained(catalogue)
     assert model.reason
-    assert estimate_tracks(model, pd.Series(["Artist 1"])).isna().all(axis=None)
+    assert estimate_tracks(model, pd.Series(["Artist 1"]))[list(IMPUTED_FEATURES)].isna().all(axis=None)
 
 
 def test_order_of_the_catalogue_does_not_matter() -> None:

@@ -16,7 +16,7 @@ from lakehouse.columns import AUDIO_FEATURES
 from lakehouse.storage import conform, enforce
 from silver.catalogue_tracks import catalogue_tracks
 from silver.feature_matches import feature_matches
-from tests.frames import frame_of, only, rows
+from tests.frames import frame_of, rows
 
 WHOLE_NUMBERS = ("key", "mode", "time_signature")
 
@@ -220,10 +220,6 @@ def test_track_with_and_without_id_are_one_recording(matched: dict[str, Row]) ->
 
 def test_no_history_gives_no_rows_of_the_right_schema(spark: SparkSession) -> None:
     assert enforce(feature_matches, conform(feature_matches, matches(spark, [], CATALOGUE)))[0] == 0
-
-
-def test_a_track_without_any_source_stands_alone(spark: SparkSession) -> None:
-    assert only(matches(spark, [listened("id", "Title")]))["feature_source"] == "none"
 
 
 def test_order_and_partitions_of_the_rows_do_not_matter(spark: SparkSession, matched: dict[str, Row]) -> None:

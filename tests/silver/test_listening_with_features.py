@@ -12,9 +12,10 @@ from pyspark.sql import DataFrame, Row, SparkSession
 
 from bronze.listening_history import listening_history_bronze
 from lakehouse.storage import conform, enforce
+from silver.artist_estimates import artist_estimates
 from silver.feature_matches import feature_matches
 from silver.listening_with_features import listening_with_features
-from tests.frames import WEEKDAYS, frame_of, mood, only, part_of_day, rows
+from tests.frames import WEEKDAYS, frame_of, mood, part_of_day, rows
 
 TRACK = {"track_id": "track", "track_name": "Old Title", "artist_name": "Artist"}
 MATCH = {
@@ -36,6 +37,7 @@ def silver(
     spark: SparkSession,
     plays: Sequence[dict[str, Any]],
     matches: Sequence[dict[str, Any]] = (MATCH,),
+    estimates: Sequence[dict[str, Any]] = (),
     *,
     zone: str = "UTC",
     partitions: int = 1,
@@ -43,6 +45,7 @@ def silver(
     found: DataFrame = listening_with_features(
         frame_of(spark, listening_history_bronze, list(plays)).repartition(partitions),
         frame_of(spark, feature_matches, list(matches)).repartition(partitions),
+        frame_of(spark, artist_estimates, list(estimates)).repartition(partitions),
         listener_time_zone=zone,
     )
     return found
@@ -70,7 +73,6 @@ ZONES = {
         "2020-02-28 23:00:00": "2020-02-29 00:00:00",
     },
     "Asia/Kolkata": {"2022-01-01 18:29:59": "2022-01-01 23:59:59", "2022-01-01 18:30:00": "2022-01-02 00:00:00"},
-    "UTC": {"2022-01-01 00:00:00": "2022-01-01 00:00:00"},
 }
 
 
@@ -81,7 +83,7 @@ def test_local_time(spark: SparkSession, zone: str) -> None:
     assert local == {at: datetime.fromisoformat(wall) for at, wall in ZONES[zone].items()}
 
 
-@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"])
+@pytest.mark.parametrize("zone", ["America/New_York", "Australia/Lord_Howe"])
 def test_every_hour_of_a_year_agrees_with_zoneinfo(spark: SparkSession, zone: str) -> None:
     instants = [datetime(2021, 1, 1, tzinfo=UTC) + timedelta(minutes=30 * n) for n in range(0, 365 * 48, 7)]
     plays = [listened(f"{at:%Y-%m-%d %H:%M:%S}") for at in instants]
@@ -127,53 +129,69 @@ def test_sessions_are_of_time_not_of_wall_clock(spark: SparkSession) -> None:
 
 # ---- plays
 
-
-def test_only_counted_plays(spark: SparkSession) -> None:
-    plays = [
-        listened("2022-01-01 10:00:00", ms_played=29_999),
-        listened("2022-01-01 11:00:00", ms_played=30_000),
-        listened("2022-01-01 12:00:00", ms_played=None, source="spotify_api"),
-    ]
-    assert [row[0].hour for row in rows(silver(spark, plays), "played_at")] == [11, 12]
-
-
-def test_sessions_are_of_counted_plays(spark: SparkSession) -> None:
-    plays = [listened(f"2022-01-01 {at}") for at in ("10:00:00", "10:20:00", "10:40:00")]
-    plays[1]["ms_played"] = 1_000
-    assert len({row["session_id"] for row in silver(spark, plays).collect()}) == 2
-
-
-def test_reports_of_one_play_appear_once_though_their_track_ids_differ(spark: SparkSession) -> None:
-    plays = [
-        listened("2022-01-01 10:00:00"),
-        listened("2022-01-01 10:00:30", source="spotify_api", track_id="relinked", ms_played=None),
-        listened("2022-01-01 10:00:00", source="account_history", track_id=None),
-    ]
-    matches = [MATCH, {**MATCH, "track_key": "relinked"}, {**MATCH, "track_key": "artist | old title"}]
-    assert only(silver(spark, plays, matches))["source"] == "extended_history"
-
-
-def test_reports_of_different_recordings_both_count(spark: SparkSession) -> None:
-    plays = [listened("2022-01-01 10:00:00"), listened("2022-01-01 10:00:30", source="spotify_api", track_id="other")]
-    matches = [MATCH, {**MATCH, "track_key": "other", "recording_key": "artist | other"}]
-    assert len(silver(spark, plays, matches).collect()) == 2
+# Cases by day; tracks that share the prefix of `recording_key` are one recording.
+PLAYS = [
+    listened("2022-01-01 10:00:00", ms_played=29_999),
+    listened("2022-01-01 11:00:00", ms_played=30_000),
+    listened("2022-01-01 12:00:00", ms_played=None, source="spotify_api"),
+    # The one in the middle is too short, so half an hour is without counted plays.
+    listened("2022-01-02 10:00:00"),
+    listened("2022-01-02 10:20:00", ms_played=1_000),
+    listened("2022-01-02 10:40:00"),
+    listened("2022-01-03 10:00:00"),
+    listened("2022-01-03 10:00:30", source="spotify_api", track_id="relinked", ms_played=None),
+    listened("2022-01-03 10:00:00", source="account_history", track_id=None),
+    listened("2022-01-04 10:00:00"),
+    listened("2022-01-04 10:00:30", source="spotify_api", track_id="other"),
+    listened("2022-01-05 10:00:00"),
+    listened("2022-01-06 10:00:00", track_id=None),
+    listened("2022-01-07 10:00:00", track_id=None, track_name="\u200b", artist_name="\u200b"),
+]
+MATCHES = [
+    MATCH,
+    {**MATCH, "track_key": "relinked", "track_id": "relinked"},
+    {**MATCH, "track_key": "other", "track_id": "other", "recording_key": "artist | other"},
+    {**MATCH, "track_key": "artist | old title", "track_id": None},
+    {**MATCH, "track_key": "\u200b | \u200b", "track_id": None, "recording_key": "\u200b | \u200b"},
+]
 
 
-def test_names_genre_and_length_are_the_tracks(spark: SparkSession) -> None:
-    row = only(silver(spark, [listened("2022-01-01 10:00:00")]))
+@pytest.fixture(scope="module")
+def on_day(spark: SparkSession) -> dict[int, list[Row]]:
+    """Silver of `PLAYS`, by day of the month and time."""
+    found = silver(spark, PLAYS, MATCHES).orderBy("played_at").collect()
+    return {day: [row for row in found if row["date"].day == day] for day in range(1, 8)}
+
+
+def test_only_counted_plays(on_day: dict[int, list[Row]]) -> None:
+    assert [row["hour_of_day"] for row in on_day[1]] == [11, 12]
+
+
+def test_sessions_are_of_counted_plays(on_day: dict[int, list[Row]]) -> None:
+    assert len({row["session_id"] for row in on_day[2]}) == len(on_day[2]) == 2
+
+
+def test_reports_of_one_play_appear_once_though_their_track_ids_differ(on_day: dict[int, list[Row]]) -> None:
+    assert [row["source"] for row in on_day[3]] == ["extended_history"]
+
+
+def test_reports_of_different_recordings_both_count(on_day: dict[int, list[Row]]) -> None:
+    assert [row["track_id"] for row in on_day[4]] == ["track", "other"]
+
+
+def test_names_genre_and_length_are_the_tracks(on_day: dict[int, list[Row]]) -> None:
+    (row,) = on_day[5]
     assert (row["track_name"], row["track_genre"], row["duration_ms"]) == ("Title", "pop", 200_000)
     assert (row["recording_key"], row["ms_played"]) == ("artist | title", 180_000)
 
 
-def test_play_without_track_id(spark: SparkSession) -> None:
-    match = {**MATCH, "track_key": "artist | old title", "track_id": None}
-    row = only(silver(spark, [listened("2022-01-01 10:00:00", track_id=None)], [match]))
+def test_play_without_track_id(on_day: dict[int, list[Row]]) -> None:
+    (row,) = on_day[6]
     assert (row["track_id"], row["track_name"], row["feature_source"]) == (None, "Title", "kaggle")
 
 
-def test_play_without_any_letter_in_its_names_is_not_lost(spark: SparkSession) -> None:
-    play = listened("2022-01-01 10:00:00", track_id=None, track_name="\u200b", artist_name="\u200b")
-    assert len(silver(spark, [play], [{**MATCH, "track_key": "\u200b | \u200b"}]).collect()) == 1
+def test_play_without_any_letter_in_its_names_is_not_lost(on_day: dict[int, list[Row]]) -> None:
+    assert len(on_day[7]) == 1
 
 
 # ---- mood
@@ -224,6 +242,50 @@ def test_mood_of_measured_plays_only(
 
 def test_play_without_features_has_no_mood(moods: dict[Any, Row]) -> None:
     assert moods[None, None, "none"]["mood_category"] is None
+
+
+# ---- estimates
+
+ESTIMATE = {
+    "valence": 0.7, "energy": 0.6, "danceability": 0.5, "acousticness": 0.4, "instrumentalness": 0.3,
+    "valence_lower_90": 0.4, "valence_upper_90": 1.0, "energy_lower_90": 0.3, "energy_upper_90": 0.9,
+    "danceability_lower_90": 0.2, "danceability_upper_90": 0.8,
+}  # fmt: skip
+SOURCES = ("spotify", "reccobeats", "kaggle", "kaggle_recording", "synthetic", "none")
+
+
+@pytest.fixture(scope="module")
+def estimated(spark: SparkSession) -> dict[str, Row]:
+    """One play per source of its track, all with an estimate; 'unknown' has neither source nor estimate."""
+    plays, matches = [], []
+    for hour, name in enumerate((*SOURCES, "unknown")):
+        source = "none" if name == "unknown" else name
+        features = {} if source == "none" else {"tempo": 99.0, "loudness": -9.0}
+        plays.append(listened(f"2022-01-01 {hour:02}:00:00", track_id=name))
+        key = {"track_key": name, "track_id": name, "recording_key": name, "feature_source": source}
+        values = {"valence": 0.1, "energy": 0.1} if features else {"valence": None, "energy": None}
+        matches.append({**MATCH, **values, **features, **key})
+    estimates = [{"track_key": name, **ESTIMATE} for name in SOURCES]
+    return {row["track_id"]: row for row in silver(spark, plays, matches, estimates).collect()}
+
+
+@pytest.mark.parametrize("source", ["none", "synthetic"])
+def test_estimates_take_the_place_of_unknown_and_synthetic_features(estimated: dict[str, Row], source: str) -> None:
+    row = estimated[source].asDict()
+    assert row["feature_source"] == "imputed_artist"
+    assert {name: row[name] for name in ESTIMATE} == ESTIMATE
+    assert (row["tempo"], row["loudness"], row["mood_category"]) == (None, None, None)
+
+
+@pytest.mark.parametrize("source", SOURCES[:4])
+def test_measured_features_stay_as_they_are(estimated: dict[str, Row], source: str) -> None:
+    row = estimated[source]
+    assert (row["feature_source"], row["valence"], row["tempo"]) == (source, 0.1, 99.0)
+    assert (row["valence_lower_90"], row["danceability_upper_90"], row["danceability"]) == (None, None, None)
+
+
+def test_without_an_estimate_features_stay_unknown(estimated: dict[str, Row]) -> None:
+    assert (estimated["unknown"]["feature_source"], estimated["unknown"]["valence"]) == ("none", None)
 
 
 # ---- the whole frame

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lakehouse.columns import AUDIO_FEATURES
-from silver.recording_groups import CONFLICT, hash_folds, linked_folds, recording_groups, stable_hashes
+from silver.recording_groups import CONFLICT, RecordingFolds, hash_folds, recording_groups, stable_hashes
 
 Sound = Mapping[str, float | None]
 
@@ -90,5 +90,14 @@ def test_a_listened_track_finds_its_fold_by_id_name_or_sound() -> None:
             {"track_key": "a", "matched_track_id": None, "name_key": "ann | y", **nowhere},
         ]
     )
-    found = linked_folds(tracks, catalogue, np.array([3, 4]), unlinked=np.full(6, 2))
-    assert found.tolist() == [3, 4, 4, 4, 2, CONFLICT]
+    index = RecordingFolds.of_catalogue(catalogue, np.array([3, 4]))
+    for folds in (index, RecordingFolds.from_state(index.state())):
+        assert folds.find(tracks, unlinked=np.full(6, 2)).tolist() == [3, 4, 4, 4, 2, CONFLICT]
+
+
+def test_nothing_is_found_in_an_empty_catalogue() -> None:
+    tracks = pd.DataFrame([{"track_key": "a", "name_key": None, **SOUND}])
+    catalogue = pd.DataFrame([track("a", "ann | x", SOUND)]).iloc[:0]
+    folds = RecordingFolds.of_catalogue(catalogue, np.empty(0, dtype=np.int64))
+    assert folds.find(tracks, unlinked=np.array([1])).tolist() == [1]
+    assert folds.find(tracks.iloc[:0], unlinked=np.empty(0, dtype=np.int64)).tolist() == []

@@ -6,14 +6,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 HEADING_OR_SQL = re.compile(r"^#+ ([^\n]+)$|^```sql\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# Written for the contract's tables, which come with the models; a test fails when one of these exists.
-PLANNED_TABLES = frozenset(
-    (
-        "mood_predictions", "energy_forecasts", "mood_classifications", "model_performance_metrics", "mood_outlook",
-        "model_feature_importance", "mood_improvement_recommendations", "optimal_listening_times",
-        "personalized_playlist_suggestions", "mood_intervention_triggers",
-    )
-)  # fmt: skip
 DOCUMENTS = ("SUPERSET_QUERIES.md", "TRINO_SUPERSET_SETUP.md")
 
 
@@ -30,9 +22,8 @@ class SqlBlock:
 
 
 def sql_blocks() -> list[SqlBlock]:
-    """Every SQL block of the documents on tables that exist, in order."""
-    blocks = [block for name in DOCUMENTS for block in _blocks_in(name)]
-    return [block for block in blocks if PLANNED_TABLES.isdisjoint(re.findall(r"\w+", block.sql))]
+    """Every SQL block of the documents, in order."""
+    return [block for name in DOCUMENTS for block in _blocks_in(name)]
 
 
 def _blocks_in(name: str) -> list[SqlBlock]:

@@ -9,7 +9,7 @@ from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 
 from lakehouse.registry import all_tables
-from tests.stack.documents import PLANNED_TABLES, ROOT, SqlBlock, sql_blocks
+from tests.stack.documents import ROOT, SqlBlock, sql_blocks
 
 DASHBOARDS = ("Daily Overview", "Mood Analysis", "Recommendations", "Deep Insights", "Model Performance")
 # Those of "<table>$history" that the documents use.
@@ -34,10 +34,6 @@ def test_tables_and_columns_are_in_the_contracts(block: SqlBlock) -> None:
     unknown = [t.sql() for t in statement.find_all(exp.Table) if t.db and t.name not in known.get(t.db, {})]
     assert not unknown
     qualify(statement, dialect="trino", schema={"delta": known})  # raises for a column that no table has
-
-
-def test_planned_tables_are_planned_still() -> None:
-    assert PLANNED_TABLES.isdisjoint(all_tables())
 
 
 def test_every_table_of_gold_has_a_query() -> None:

@@ -42,7 +42,7 @@ def small_catalogue(recordings: int = 400, artists: int = 40, seed: int = 7) -> 
 
 
 def listened(catalogue: pd.DataFrame, rows: slice, plays: int = 2) -> pd.DataFrame:
-    """The catalogue's rows as a listener's tracks, matched by id."""
+    """The catalogue's rows as a listener's tracks, matched by id, with what the catalogue says about them."""
     tracks = catalogue.iloc[rows].reset_index(drop=True)
     return tracks.assign(
         track_key=tracks["track_id"],
@@ -51,4 +51,4 @@ def listened(catalogue: pd.DataFrame, rows: slice, plays: int = 2) -> pd.DataFra
         artist_name=tracks["first_artist"],
         feature_source="kaggle",
         plays=plays,
-    ).drop(columns=["artists", "first_artist", "explicit", "track_genres", "popularity"])
+    ).drop(columns=["first_artist", "popularity"])

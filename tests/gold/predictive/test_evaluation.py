@@ -9,7 +9,6 @@ from gold.predictive.evaluation import (
     calibration_error,
     evaluate_classes,
     evaluate_regression,
-    skill_against,
 )
 from gold.predictive.model_parameters import ModelParameters
 
@@ -115,8 +114,3 @@ def test_calibration_error_is_the_gap_between_confidence_and_hits() -> None:
 
 def test_no_labels_are_null_with_the_reason() -> None:
     assert classes(truth=np.full(4, np.nan)).note
-
-
-def test_share_of_the_error_removed() -> None:
-    assert skill_against(0.15, 0.20) == pytest.approx(0.25)
-    assert np.isnan(skill_against(0.1, 0.0))

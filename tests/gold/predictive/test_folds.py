@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from gold.predictive.folds import catalogue_folds, listener_folds
+from gold.predictive.folds import catalogue_folds, with_folds
 from gold.predictive.model_parameters import ModelParameters
 from gold.predictive.training_set import split
 from lakehouse.columns import AUDIO_FEATURES
+from silver.recording_groups import RecordingFolds
 from tests.gold.predictive.small_catalogue import listened, small_catalogue
 
 PARAMETERS = ModelParameters()
@@ -77,7 +78,8 @@ def test_listened_tracks_are_scored_by_a_model_without_their_recording() -> None
     tracks = listened(catalogue, slice(0, 60))
     # The listener has another release, which the catalogue does not know by id.
     tracks = tracks.assign(track_key="elsewhere", matched_track_id=None)
-    fold = listener_folds(tracks, catalogue, folds, PARAMETERS)
+    recordings = RecordingFolds.of_catalogue(catalogue, folds.recording_fold)
+    fold = with_folds(tracks.assign(artists=None), recordings, PARAMETERS)["fold"]
     assert fold.tolist() == folds.recording_fold[:60].tolist()
 
 
@@ -101,4 +103,5 @@ def test_an_empty_catalogue_has_no_folds() -> None:
     folds = catalogue_folds(catalogue, PARAMETERS)
     tracks = listened(small_catalogue(), slice(0, 3))
     assert len(folds.recording_fold) == 0
-    assert set(listener_folds(tracks, catalogue, folds, PARAMETERS)) <= set(range(5))
+    recordings = RecordingFolds.of_catalogue(catalogue, folds.recording_fold)
+    assert set(with_folds(tracks.assign(artists=None), recordings, PARAMETERS)["fold"]) <= set(range(5))

@@ -8,15 +8,16 @@ import pandas as pd
 import pytest
 
 from gold.predictive.feature_importance import importance_rows
-from gold.predictive.folds import catalogue_folds
-from gold.predictive.listened_tracks import measured_tracks
+from gold.predictive.folds import catalogue_folds, with_folds
 from gold.predictive.model_building import TrainedModel, build, predict_feature, predict_moods
 from gold.predictive.model_cards import model_card
 from gold.predictive.model_metrics import METRICS, artist_estimate_rows, cross_validation_rows, listener_rows
 from gold.predictive.model_parameters import MODEL_SPECS, MOOD, MOOD_CLASS, ModelParameters, ModelSpec
 from gold.predictive.training_set import TrainingSet, split
 from lakehouse.artifacts import Artifact, ArtifactStore, ModelFiles
-from silver import artist_estimate_model
+from silver import artist_means
+from silver.artist_estimate_model import evaluate
+from silver.artist_means import ArtistEstimateParameters
 from tests.gold.predictive.small_catalogue import listened, small_catalogue
 
 SMALL_TREES = (("max_iter", 20), ("min_samples_leaf", 5))
@@ -26,8 +27,8 @@ PARAMETERS = ModelParameters(
 
 
 def prepared(catalogue: pd.DataFrame, tracks: pd.DataFrame) -> tuple[TrainingSet, pd.DataFrame]:
-    folds = catalogue_folds(catalogue, PARAMETERS)
-    return split(catalogue, folds, PARAMETERS), measured_tracks(tracks, catalogue, folds, PARAMETERS)
+    training = split(catalogue, catalogue_folds(catalogue, PARAMETERS), PARAMETERS)
+    return training, with_folds(tracks, training.recordings, PARAMETERS)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,7 @@ def test_reloaded_parts_predict_the_same(mood: TrainedModel, world: tuple[Traini
 
 def test_the_card_survives_saving(mood: TrainedModel, world: tuple[TrainingSet, pd.DataFrame], tmp_path: Path) -> None:
     figures = cross_validation_rows(mood, world[0], MOOD, PARAMETERS)
-    card = model_card(MOOD, mood, PARAMETERS, "catalogue_tracks@3", figures, "2026-01-01T00:00:00Z")
+    card = model_card(MOOD, mood, PARAMETERS, figures)
     store = ArtifactStore(ModelFiles(tmp_path))
     store.save(Artifact("mood", "v1", mood.parts(), card))
     saved = store.load("mood", "v1")
@@ -105,24 +106,6 @@ def test_importance_finds_the_inputs_that_matter(mood: TrainedModel, world: tupl
     importance = {row["feature_name"]: row["importance"] for row in rows}
     assert sorted(importance, key=lambda name: -importance[name])[:2] == ["danceability", "artists"]
     assert abs(importance["liveness"]) < 0.02
-
-
-def test_only_measured_tracks_are_truth() -> None:
-    catalogue = small_catalogue()
-    tracks = listened(catalogue, slice(0, 3)).assign(feature_source=["kaggle", "imputed_artist", "synthetic"])
-    _, measured = prepared(catalogue, tracks)
-    assert measured["track_key"].tolist() == tracks["track_key"].tolist()[:1]
-
-
-def test_catalogue_facts_come_by_match_id_or_name() -> None:
-    catalogue = small_catalogue().assign(track_genres=lambda rows: rows["track_id"])
-    tracks = listened(catalogue, slice(1, 4)).assign(feature_source="spotify")
-    tracks.loc[1:, "matched_track_id"] = None
-    tracks.loc[2, "track_id"] = "unknown"
-    tracks.loc[len(tracks)] = {**tracks.loc[2].to_dict(), "name_key": "nobody | nothing"}
-    _, measured = prepared(catalogue, tracks)
-    assert measured["track_genres"].tolist()[:3] == ["t00001", "t00002", "t00003"]
-    assert measured["track_genres"].isna().tolist() == [False, False, False, True]
 
 
 @pytest.mark.parametrize("spec", MODEL_SPECS)
@@ -160,12 +143,10 @@ def test_one_class_absent_from_the_listener_is_noted() -> None:
 
 def test_artist_estimate_has_rows_per_feature_on_known_artists() -> None:
     catalogue = small_catalogue()
-    folds = catalogue_folds(catalogue, PARAMETERS)
-    measured = measured_tracks(listened(catalogue, slice(0, 150)), catalogue, folds, PARAMETERS)
-    own = artist_estimate_model.ArtistEstimateParameters(min_calibration_tracks=20)
-    model = artist_estimate_model.train(artist_estimate_model.split(catalogue, folds.group, own), own)
-    hidden = artist_estimate_model.hidden_folds_of(measured, catalogue, folds.group, own)
-    judged = artist_estimate_model.evaluate(model, measured, hidden, own)
+    measured = listened(catalogue, slice(0, 150))
+    own = ArtistEstimateParameters(min_calibration_tracks=20)
+    model = artist_means.train(artist_means.split(catalogue, own), own)
+    judged = evaluate(model, measured, own)
     means = dict(zip(model.features, model.catalogue_mean, strict=True))
     rows = pd.DataFrame(artist_estimate_rows(judged, measured, means, model.train_size, PARAMETERS))
     assert len(rows) == 5 * 2 * 3

@@ -1,0 +1,43 @@
+"""How energetic does each measured play sound, by a model that never heard its recording?
+
+No forecast of the future (for that see mood_outlook): energy is known for these plays, the prediction shows how much
+of it lies in the other features.
+"""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from gold.predictive.feature_scores import predicted_features
+from gold.predictive.listened_tracks import measured_plays, measured_tracks
+from gold.predictive.model_parameters import ENERGY
+from lakehouse.artifacts import Artifact
+from lakehouse.contract import expression, in_range, table
+
+
+@table(
+    grain="One row per measured play; it is scored by the model trained without the recording's fold.",
+    key="play_id",
+    columns=(
+        "play_id played_at date hour_of_day day_of_week energy predicted_energy lower_90 upper_90 tempo danceability "
+        "feature_source fold model_version"
+    ),
+    checks=[
+        in_range("predicted_energy", 0, 1),
+        expression("bounds hold the prediction", "predicted_energy BETWEEN lower_90 AND upper_90"),
+    ],
+    caveats=["trained_on_catalogue", "measured_only", "track_not_listener", "single_listener"],
+)
+def energy_forecasts(
+    listening_with_features: DataFrame, feature_matches: DataFrame, catalogue_tracks: DataFrame, energy_model: Artifact
+) -> DataFrame:
+    """Fitted to the listener's tracks of other artists; the bounds hold 90 % of their measured energies.
+
+    Null where no model was trained, or where a track's links lead to recordings of several folds.
+    """
+    scores = predicted_features(measured_tracks(feature_matches, catalogue_tracks), energy_model, ENERGY)
+    plays = measured_plays(listening_with_features).join(scores, on="track_key", how="left")
+    return plays.select(
+        "play_id", "played_at", "date", "hour_of_day", "day_of_week", "energy",
+        F.col("predicted").alias("predicted_energy"), "lower_90", "upper_90", "tempo", "danceability",
+        "feature_source", "fold", F.lit(energy_model.version).alias("model_version"),
+    )  # fmt: skip

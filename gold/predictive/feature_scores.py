@@ -1,0 +1,93 @@
+"""Scores of the listener's measured tracks, made in Spark by the models that never saw their recordings.
+
+Tracks are scored, not plays: a play's features are its track's. Spark ships the model to each worker once.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from gold.predictive.model_parameters import PARAMETERS, ModelSpec
+from lakehouse.artifacts import Artifact
+from lakehouse.bounded import in_pandas
+from silver.listener_lines import fitted, lines_of, lines_schema
+
+# More of them say no more about a line and a quantile.
+MAX_CALIBRATION_TRACKS = 20_000
+
+
+def predicted_features(tracks: DataFrame, model: Artifact, spec: ModelSpec) -> DataFrame:
+    """Estimates of one feature, fitted to the listener.
+
+    Args:
+        tracks: what `listened_tracks.measured_tracks` gives.
+        model: the saved model.
+        spec: what it predicts: a regression.
+
+    Returns:
+        Per track track_key, predicted, lower_90, upper_90, fold; null where no model may or can score it. Line and
+        bounds come from the listener's tracks of other artists, see `silver.listener_calibration`.
+    """
+    raw = f"raw_{spec.target}"
+
+    def scores_of(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for batch in batches:
+            yield _scored(batch, model).rename(columns={"predicted": raw})[["track_key", "fold", "listener_fold", raw]]
+
+    def lines(measured: pd.DataFrame) -> pd.DataFrame:
+        from gold.predictive.model_building import catalogue_half_width, fit_listener
+
+        scored = _scored(measured, model)
+        half_width = catalogue_half_width(model.parts)
+        return lines_of({spec.target: fit_listener(scored, scored["predicted"], half_width, spec, PARAMETERS)})
+
+    scores = tracks.mapInPandas(scores_of, f"track_key string, fold int, listener_fold int, {raw} double")
+    fit = in_pandas(tracks, lines, lines_schema([spec.target]), key="track_key", max_rows=MAX_CALIBRATION_TRACKS)
+    predicted, lower, upper = fitted(spec.target)
+    return scores.join(F.broadcast(fit), on="listener_fold", how="left").select(
+        "track_key", predicted.alias("predicted"), lower.alias("lower_90"), upper.alias("upper_90"), "fold"
+    )
+
+
+def predicted_moods(tracks: DataFrame, model: Artifact) -> DataFrame:
+    """Moods by the model that knows neither valence nor energy.
+
+    Args:
+        tracks: what `listened_tracks.measured_tracks` gives.
+        model: the saved model.
+
+    Returns:
+        Per track track_key, predicted_mood_label (see `feature_models.decide`), confidence (its probability), fold;
+        null where no model may or can score it.
+    """
+
+    def moods_of(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        from gold.predictive.feature_models import decide
+        from gold.predictive.model_building import PROBABILITIES, main_model
+
+        shares = main_model(model.parts).target_mean
+        for batch in batches:
+            scored = _scored(batch, model)
+            probabilities = scored[PROBABILITIES].to_numpy()
+            label = decide(probabilities, shares, PARAMETERS.prior_alpha)
+            scored["confidence"] = probabilities[np.arange(len(label)), label]
+            scored["predicted_mood_label"] = _null_below_0(label)
+            yield scored[["track_key", "predicted_mood_label", "confidence", "fold"]]
+
+    return tracks.mapInPandas(moods_of, "track_key string, predicted_mood_label int, confidence double, fold int")
+
+
+def _scored(tracks: pd.DataFrame, model: Artifact) -> pd.DataFrame:
+    """The tracks with their folds and scores; fold null where the track's links lead to several."""
+    # scikit-learn takes seconds to load, which only the workers that score should pay.
+    from gold.predictive.model_building import score_listened
+
+    scored = score_listened(model.parts, tracks, PARAMETERS)
+    return scored.assign(fold=_null_below_0(scored["fold"].to_numpy()))
+
+
+def _null_below_0(numbers: np.ndarray) -> "pd.Series[int]":
+    return pd.Series(numbers, dtype="Int32").where(numbers >= 0)

@@ -1,0 +1,15 @@
+"""How well is a track's mood known without its valence and energy?"""
+
+import pandas as pd
+
+from gold.predictive.model_parameters import MAX_CATALOGUE_ROWS, MOOD_CLASS
+from lakehouse.artifacts import Trained
+from lakehouse.contract import model
+
+
+@model(max_rows=MAX_CATALOGUE_ROWS)
+def mood_class_model(catalogue_tracks: pd.DataFrame) -> Trained:
+    """See `model_training.trained_on`."""
+    from gold.predictive.model_training import trained_on  # loads scikit-learn, which only training should
+
+    return trained_on(catalogue_tracks, MOOD_CLASS)

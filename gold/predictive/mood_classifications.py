@@ -1,0 +1,58 @@
+"""Which mood has each measured play, by a model that knows neither its valence nor its energy?
+
+The mood is known for these plays: the prediction fills no gap, it shows how much of it lies in the other features.
+"""
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from gold.predictive.feature_scores import predicted_moods
+from gold.predictive.listened_tracks import measured_plays, measured_tracks
+from lakehouse.artifacts import Artifact
+from lakehouse.contract import accepted_values, in_range, table
+from silver.feature_source import MOODS
+
+
+@table(
+    grain="One row per measured play; it is scored by the model trained without the recording's fold.",
+    key="play_id",
+    columns=(
+        "play_id played_at date hour_of_day day_of_week mood_label predicted_mood_label predicted_mood confidence "
+        "feature_source fold model_version"
+    ),
+    checks=[
+        in_range("mood_label", 0, len(MOODS) - 1),
+        in_range("predicted_mood_label", 0, len(MOODS) - 1),
+        accepted_values("predicted_mood", *MOODS),
+        in_range("confidence", 0, 1),
+    ],
+    caveats=["trained_on_catalogue", "measured_only", "track_not_listener", "single_listener"],
+)
+def mood_classifications(
+    listening_with_features: DataFrame,
+    feature_matches: DataFrame,
+    catalogue_tracks: DataFrame,
+    mood_class_model: Artifact,
+) -> DataFrame:
+    """Rare moods are favoured a little, else they would never be named; the confidence is the plain probability.
+
+    Null where no model was trained, or where a track's links lead to recordings of several folds; mood_label is null
+    where valence or energy is.
+    """
+    scores = predicted_moods(measured_tracks(feature_matches, catalogue_tracks), mood_class_model)
+    plays = measured_plays(listening_with_features).join(scores, on="track_key", how="left")
+    return plays.select(
+        "play_id", "played_at", "date", "hour_of_day", "day_of_week", _label().alias("mood_label"),
+        "predicted_mood_label", _name().alias("predicted_mood"), "confidence", "feature_source", "fold",
+        F.lit(mood_class_model.version).alias("model_version"),
+    )  # fmt: skip
+
+
+def _label() -> Column:
+    """Place of the play's mood in `MOODS`."""
+    place = F.array_position(F.lit(list(MOODS)), F.col("mood_category"))
+    return (place - 1).cast("int")
+
+
+def _name() -> Column:
+    return F.get(F.lit(list(MOODS)), F.col("predicted_mood_label"))

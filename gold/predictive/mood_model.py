@@ -1,0 +1,15 @@
+"""How much of a track's valence lies in its other audio features, its genre and its artist?"""
+
+import pandas as pd
+
+from gold.predictive.model_parameters import MAX_CATALOGUE_ROWS, MOOD
+from lakehouse.artifacts import Trained
+from lakehouse.contract import model
+
+
+@model(max_rows=MAX_CATALOGUE_ROWS)
+def mood_model(catalogue_tracks: pd.DataFrame) -> Trained:
+    """See `model_training.trained_on`."""
+    from gold.predictive.model_training import trained_on  # loads scikit-learn, which only training should
+
+    return trained_on(catalogue_tracks, MOOD)

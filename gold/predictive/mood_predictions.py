@@ -1,0 +1,42 @@
+"""How positive does each measured play sound, by a model that never heard its recording?
+
+Valence is known for these plays: the prediction fills no gap, it shows how much of it lies in the other features.
+"""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from gold.predictive.feature_scores import predicted_features
+from gold.predictive.listened_tracks import measured_plays, measured_tracks
+from gold.predictive.model_parameters import MOOD
+from lakehouse.artifacts import Artifact
+from lakehouse.contract import expression, in_range, table
+
+
+@table(
+    grain="One row per measured play; it is scored by the model trained without the recording's fold.",
+    key="play_id",
+    columns=(
+        "play_id played_at date hour_of_day day_of_week track_name artist_name valence predicted_valence lower_90 "
+        "upper_90 energy tempo feature_source fold model_version"
+    ),
+    checks=[
+        in_range("predicted_valence", 0, 1),
+        expression("bounds hold the prediction", "predicted_valence BETWEEN lower_90 AND upper_90"),
+    ],
+    caveats=["trained_on_catalogue", "measured_only", "track_not_listener", "single_listener"],
+)
+def mood_predictions(
+    listening_with_features: DataFrame, feature_matches: DataFrame, catalogue_tracks: DataFrame, mood_model: Artifact
+) -> DataFrame:
+    """Fitted to the listener's tracks of other artists; the bounds hold 90 % of their measured valences.
+
+    Null where no model was trained, or where a track's links lead to recordings of several folds.
+    """
+    scores = predicted_features(measured_tracks(feature_matches, catalogue_tracks), mood_model, MOOD)
+    plays = measured_plays(listening_with_features).join(scores, on="track_key", how="left")
+    return plays.select(
+        "play_id", "played_at", "date", "hour_of_day", "day_of_week", "track_name", "artist_name", "valence",
+        F.col("predicted").alias("predicted_valence"), "lower_90", "upper_90", "energy", "tempo", "feature_source",
+        "fold", F.lit(mood_model.version).alias("model_version"),
+    )  # fmt: skip

@@ -1,0 +1,86 @@
+"""How does the music of each local hour compare with the listener's usual, and how sure is that?"""
+
+import pandas as pd
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from gold import cluster_robust
+from gold.wording import number, sentence, steady
+from lakehouse.bounded import in_pandas
+from silver.feature_source import LOW, is_measured
+
+ENOUGH_PLAYS = 20
+ABOVE, BELOW, USUAL = "above", "below", "usual"
+
+
+def music_by_hour(plays: DataFrame) -> DataFrame:
+    """The measured music of each local hour with at least 20 measured plays.
+
+    An hour differs from the usual where the 95 % interval of its mean (`gold.cluster_robust.of_mean`: clustered by
+    recording and date) does not contain the mean of all measured plays; by chance alone that happens to one hour in 20.
+    Without an interval it does not.
+
+    Args:
+        plays: rows of `listening_with_features`.
+
+    Returns:
+        One row per hour: hour_of_day, total_plays (counted), sample_size (measured), low_mood_count, avg_valence and
+        avg_energy of featured plays, and for valence and energy the measured mean (`hour_valence`), that of all hours
+        (`usual_valence`), valence_ci_low, valence_ci_high and valence_is: 'above', 'below' or 'usual'.
+    """
+    measured = plays.where(is_measured())
+    by_hour = plays.groupBy("hour_of_day").agg(
+        F.count(F.lit(1)).alias("total_plays"),
+        F.count_if(is_measured()).alias("sample_size"),
+        F.count_if(is_measured() & (F.col("valence") < LOW)).alias("low_mood_count"),
+        *(F.avg(name).alias(f"avg_{name}") for name in ("valence", "energy")),
+        *(steady(F.avg(F.when(is_measured(), F.col(name)))).alias(f"hour_{name}") for name in ("valence", "energy")),
+    )
+    usual = measured.agg(*(steady(F.avg(name)).alias(f"usual_{name}") for name in ("valence", "energy")))
+    intervals = in_pandas(
+        measured.select("play_id", "hour_of_day", "recording_key", "date", "valence", "energy"),
+        _intervals,
+        "hour_of_day int, valence_ci_low double, valence_ci_high double, energy_ci_low double, energy_ci_high double",
+        key="play_id",
+        max_rows=cluster_robust.MAX_PLAYS,
+    )
+    return (
+        by_hour.where(F.col("sample_size") >= ENOUGH_PLAYS)
+        .join(intervals, on="hour_of_day", how="left")
+        .crossJoin(F.broadcast(usual))
+        .withColumns({f"{name}_is": _standing(name) for name in ("valence", "energy")})
+    )
+
+
+def numbers(name: str) -> Column:
+    """The hour's mean with its interval beside the usual: 'valence 0.62 (0.55 to 0.69; usual 0.65)'."""
+    low, high = number(F.col(f"{name}_ci_low")), number(F.col(f"{name}_ci_high"))
+    return sentence(f"{name} %s (%s to %s; usual %s)", number(_hour(name)), low, high, number(_usual(name)))
+
+
+def _standing(name: str) -> Column:
+    return (
+        F.when(steady(F.col(f"{name}_ci_low")) > _usual(name), ABOVE)
+        .when(steady(F.col(f"{name}_ci_high")) < _usual(name), BELOW)
+        .otherwise(USUAL)
+    )
+
+
+def _hour(name: str) -> Column:
+    return F.col(f"hour_{name}")
+
+
+def _usual(name: str) -> Column:
+    return F.col(f"usual_{name}")
+
+
+def _intervals(plays: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for hour, of_hour in plays.groupby("hour_of_day"):
+        if len(of_hour) < ENOUGH_PLAYS:
+            continue
+        found = [cluster_robust.of_mean(of_hour, name) for name in ("valence", "energy")]
+        rows.append((hour, *(bound for interval in found for bound in (interval.ci_low, interval.ci_high))))
+    columns = ["hour_of_day", "valence_ci_low", "valence_ci_high", "energy_ci_low", "energy_ci_high"]
+    intervals = pd.DataFrame(rows, columns=columns)
+    return intervals.assign(**intervals[columns[1:]].clip(0, 1))

@@ -1,0 +1,90 @@
+"""Which songs lift the mood of the music, among those the listener plays and those they do not play yet?"""
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import pandas as pd
+from pyspark.sql import DataFrame
+
+from gold.prescriptive.song_lists import RECOMMENDATIONS, listed, spotify_url
+from gold.prescriptive.songs import KEY, MAX_SONGS, candidates, songs_of
+from lakehouse.bounded import in_pandas
+from lakehouse.contract import expression, in_range, table
+from silver.feature_source import HIGH, LOW
+
+Song = Mapping[Hashable, Any]
+DANCEABLE = 0.7
+DANCE, LIVELY, CALM, EVERYDAY = "Dancing or exercise", "A burst of energy", "A calm lift", "An everyday lift"
+
+
+@table(
+    grain="One row per recommended recording, best first: up to 25 that the listener plays and 25 that they do not.",
+    key="track_name artist_name",
+    columns=(
+        "track_id track_name artist_name play_count avg_valence avg_energy avg_danceability is_new_to_you score "
+        "recommendation_reason target_scenario spotify_url"
+    ),
+    checks=[
+        *(in_range(name, 0, 1) for name in ("avg_valence", "avg_energy", "avg_danceability", "score")),
+        expression("new means never played", "is_new_to_you = (play_count = 0)"),
+    ],
+    caveats=["features_from_catalogue", "measured_only", "track_not_listener", "single_listener"],
+)
+def mood_improvement_recommendations(listening_with_features: DataFrame, catalogue_tracks: DataFrame) -> DataFrame:
+    """Recordings with a higher valence than the mean of the listener's measured plays.
+
+    The score is 0.5 x affinity (how much the listener plays the recording and its artist, or the artist and genre of a
+    new one) + 0.25 x nearness + 0.25 x the share of the way up to valence 1; see `song_lists.listed`, also for what is
+    near and why, and `songs.candidates`. No artist has more than two songs. None below 20 measured plays.
+    """
+    return in_pandas(
+        songs_of(listening_with_features, catalogue_tracks),
+        _recommendations,
+        "track_id string, track_name string, artist_name string, play_count bigint, avg_valence double, "
+        "avg_energy double, avg_danceability double, is_new_to_you boolean, score double, "
+        "recommendation_reason string, target_scenario string, spotify_url string",
+        key=KEY,
+        max_rows=MAX_SONGS,
+    )
+
+
+def _recommendations(songs: pd.DataFrame) -> pd.DataFrame:
+    chosen = listed(songs, candidates(songs), [RECOMMENDATIONS]).sort_values("choice")
+    of_song = chosen.to_dict("records")
+    same = ["track_id", "track_name", "artist_name", "play_count", "is_new_to_you", "score"]
+    return chosen[same].assign(
+        avg_valence=chosen["valence"],
+        avg_energy=chosen["energy"],
+        avg_danceability=chosen["danceability"],
+        recommendation_reason=pd.Series(map(_reason, of_song), index=chosen.index, dtype=object),
+        target_scenario=pd.Series(map(_scenario, of_song), index=chosen.index, dtype=object),
+        spotify_url=chosen["track_id"].map(spotify_url),
+    )
+
+
+def _reason(song: Song) -> str:
+    valence, usual = song["valence"], song["usual_valence"]
+    genre = f" in the genre {song['track_genre']}" if isinstance(song["track_genre"], str) else ""
+    return (
+        f"{_familiarity(song)}; valence {valence:.2f}, {valence - usual:.2f} above your usual {usual:.2f}; "
+        f"{song['distance']:.2f} standard deviations from the bright music you play{genre}."
+    )
+
+
+def _familiarity(song: Song) -> str:
+    by_artist = song["artist_play_count"]
+    if not song["is_new_to_you"]:
+        return f"You played it {_times(song['play_count'])}, {song['artist_name']} {_times(by_artist)} in all"
+    if by_artist:
+        return f"New to you, by {song['artist_name']}, whom you played {_times(by_artist)}"
+    return f"New to you, of a genre that makes up {100 * song['genre_share']:.1f} % of your listening"
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def _scenario(song: Song) -> str:
+    if song["energy"] >= HIGH:
+        return DANCE if song["danceability"] >= DANCEABLE else LIVELY
+    return CALM if song["energy"] < LOW else EVERYDAY

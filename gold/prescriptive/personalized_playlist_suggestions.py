@@ -1,0 +1,59 @@
+"""Which songs make a playlist for focus, energy, relaxation, a lift or discovery, and in which order?"""
+
+import pandas as pd
+from pyspark.sql import DataFrame
+
+from gold.prescriptive.song_lists import PLAYLISTS, listed, spotify_url
+from gold.prescriptive.songs import KEY, MAX_SONGS, candidates, songs_of
+from lakehouse.bounded import in_pandas
+from lakehouse.contract import accepted_values, expression, in_range, table
+
+MAX_LENGTH = 25
+
+
+@table(
+    grain="One row per playlist and position, up to 25 songs in the order of playing.",
+    key="playlist_name position",
+    columns=(
+        "playlist_name playlist_purpose position track_id track_name artist_name play_count is_new_to_you spotify_url"
+    ),
+    checks=[
+        accepted_values("playlist_name", *(playlist.name for playlist in PLAYLISTS)),
+        in_range("position", 1, MAX_LENGTH),
+        expression("new means never played", "is_new_to_you = (play_count = 0)"),
+    ],
+    caveats=["features_from_catalogue", "measured_only", "track_not_listener", "single_listener"],
+)
+def personalized_playlist_suggestions(listening_with_features: DataFrame, catalogue_tracks: DataFrame) -> DataFrame:
+    """What each playlist wants, how it ranks and orders is in `song_lists`; no song is in a playlist twice.
+
+    Up to 15 songs that the listener plays and 10 that they do not; Discovery has new ones only. A playlist for which
+    nothing fits has no rows, and there are none below 20 measured plays.
+    """
+    return in_pandas(
+        songs_of(listening_with_features, catalogue_tracks),
+        _playlists,
+        "playlist_name string, playlist_purpose string, position int, track_id string, track_name string, "
+        "artist_name string, play_count bigint, is_new_to_you boolean, spotify_url string",
+        key=KEY,
+        max_rows=MAX_SONGS,
+    )
+
+
+def _playlists(songs: pd.DataFrame) -> pd.DataFrame:
+    chosen = listed(songs, candidates(songs), PLAYLISTS)
+    purposes = {
+        playlist.name: f"{playlist.purpose}. {_numbers(chosen[chosen['list_name'] == playlist.name])}"
+        for playlist in PLAYLISTS
+    }
+    names = chosen["list_name"]
+    same = ["position", "track_id", "track_name", "artist_name", "play_count", "is_new_to_you"]
+    return chosen[same].assign(
+        playlist_name=names, playlist_purpose=names.map(purposes), spotify_url=chosen["track_id"].map(spotify_url)
+    )
+
+
+def _numbers(songs: pd.DataFrame) -> str:
+    """How the playlist turned out for this listener."""
+    spans = [f"{name} {songs[name].min():.2f} to {songs[name].max():.2f}" for name in ("energy", "valence")]
+    return f"{len(songs)} songs, {songs['is_new_to_you'].sum()} of them new to you; {', '.join(spans)}."

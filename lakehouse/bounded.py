@@ -1,0 +1,49 @@
+"""Statistics in pandas on a bounded number of rows: the one way a transform leaves Spark's own expressions."""
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+
+def in_pandas(
+    frame: DataFrame,
+    compute: Callable[[pd.DataFrame], pd.DataFrame],
+    schema: str,
+    *,
+    key: str,
+    max_rows: int,
+    also_empty: bool = False,
+) -> DataFrame:
+    """Compute rows from the whole frame in pandas, lazily, in one task.
+
+    Above `max_rows` the rows with the smallest hash of their key are taken: a random sample that is the same in every
+    run, whatever the order of rows and the number of partitions.
+
+    Args:
+        frame: the rows; only the columns that `compute` needs.
+        compute: gets all rows sorted by `key`.
+        schema: what `compute` returns, as Spark DDL: "feature string, effect double".
+        key: the column that orders and samples the rows; unique.
+        max_rows: most rows that are taken.
+        also_empty: whether `compute` is called when there are no rows; otherwise the result is empty then.
+    """
+
+    def whole(rows: pd.DataFrame) -> pd.DataFrame:
+        return compute(rows.sort_values(key, ignore_index=True))
+
+    def whole_beside(rows: pd.DataFrame, _: pd.DataFrame) -> pd.DataFrame:
+        return whole(rows)
+
+    together = sample(frame, [key], max_rows).groupBy(F.lit(0).alias("all_rows"))
+    if not also_empty:
+        return together.applyInPandas(whole, schema)
+    # An aggregate without grouping has one row, also of nothing: it calls `compute` where there are no rows.
+    one_row = frame.limit(0).agg(F.count(F.lit(1)).alias("rows"))
+    return together.cogroup(one_row.groupBy(F.lit(0).alias("all_rows"))).applyInPandas(whole_beside, schema)
+
+
+def sample(frame: DataFrame, key: Sequence[str], max_rows: int) -> DataFrame:
+    """The rows with the smallest hashes of their key, at most `max_rows`; see `in_pandas`."""
+    return frame.orderBy(F.xxhash64(*key), *key).limit(max_rows)

@@ -1,0 +1,116 @@
+"""The lake's models: trained on the driver from the tables that they name, kept as artifacts with their provenance.
+
+To the runner they are like tables: they have a state, are read, and are made anew when what they are made from changed.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from lakehouse.artifacts import Artifact, ArtifactRefusedError, ArtifactStore, ModelFiles, Trained, artifact_version
+from lakehouse.contract import Model
+from lakehouse.settings import Settings
+from lakehouse.storage import Provenance
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """The newest artifact of a model: its version, what it was made from, and when."""
+
+    version: str
+    provenance: Provenance
+    committed_at: datetime
+
+
+class Models:
+    """The models of one lake; damaged and foreign artifacts are refused, never repaired."""
+
+    def __init__(self, store: ArtifactStore) -> None:
+        """Keep the artifacts in `store`."""
+        self._store = store
+        self._checked: set[tuple[str, str]] = set()
+        self._read: dict[tuple[str, str], Artifact] = {}
+
+    def state(self, model: Model) -> ModelState | None:
+        """The newest artifact, undamaged as far as its card and checksums tell; None where there is none.
+
+        Raises:
+            ArtifactRefusedError: there are artifacts, but the newest, or each, is no good.
+        """
+        cards, refused = [], None
+        for version in self._store.versions(model.name):
+            try:
+                card = self._store.card(model.name, version)
+                cards.append((datetime.fromisoformat(card["trained_at"]), Provenance(**card["provenance"]), card))
+            except ArtifactRefusedError as error:
+                refused = error
+            except (KeyError, TypeError, ValueError):
+                refused = ArtifactRefusedError(f"model {model.name} {version}: its card does not say how it was made")
+        if not cards:
+            if refused:
+                raise refused
+            return None
+        trained_at, provenance, card = max(cards, key=lambda found: found[0])
+        if (model.name, card["version"]) not in self._checked:
+            self._store.verify(card)
+            self._checked.add((model.name, card["version"]))
+        return ModelState(card["version"], provenance, trained_at)
+
+    def read(self, model: Model, spark: SparkSession) -> Artifact:
+        """The newest artifact, for a transform: Spark ships each part to each worker that asks for it once.
+
+        Raises:
+            ArtifactRefusedError: there is none, or it is damaged or foreign.
+        """
+        state = self.state(model)
+        if state is None:
+            raise ArtifactRefusedError(f"model {model.name} was never trained")
+        key = model.name, state.version
+        if key not in self._read:
+            loaded = self._store.load(*key)
+            self._read[key] = replace(loaded, parts=_SharedParts(loaded.parts, spark))
+        return self._read[key]
+
+    def train(self, model: Model, inputs: Sequence[DataFrame], provenance: Provenance) -> ModelState:
+        """Train a model and keep it, whole or not at all.
+
+        Args:
+            model: what to train.
+            inputs: what it is trained on, at most `model.max_rows` rows each; read into the driver's memory.
+            provenance: what it is made from; names the version, so that the same is trained once.
+        """
+        trained: Trained = model(*(frame.toPandas() for frame in inputs))
+        made_from = {"code": provenance.code, "parameters": provenance.parameters, "inputs": provenance.inputs}
+        version = artifact_version(made_from)
+        provenance = replace(provenance, rows=trained.rows)
+        card = {"trained_at": datetime.now(UTC).isoformat(), "provenance": asdict(provenance), **trained.card}
+        self._store.save(Artifact(model.name, version, trained.parts, card))
+        self._checked.discard((model.name, version))
+        self._read.pop((model.name, version), None)
+        state = self.state(model)
+        assert state is not None, f"{model.name} was written just now"
+        return state
+
+
+def models_of(settings: Settings) -> Models:
+    """The models of the lake that the settings name."""
+    return Models(ArtifactStore(ModelFiles(settings.lake_path / "models")))
+
+
+class _SharedParts(Mapping[str, Any]):
+    """Parts of an artifact as Spark broadcasts; what is not asked for is not shipped."""
+
+    def __init__(self, parts: Mapping[str, Any], spark: SparkSession) -> None:
+        self._shared = {name: spark.sparkContext.broadcast(part) for name, part in parts.items()}
+
+    def __getitem__(self, name: str) -> Any:
+        return self._shared[name].value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._shared)
+
+    def __len__(self) -> int:
+        return len(self._shared)

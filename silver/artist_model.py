@@ -1,0 +1,33 @@
+"""What does the catalogue say about each artist's music?"""
+
+import pandas as pd
+
+from lakehouse.artifacts import Trained
+from lakehouse.contract import model
+
+# The Kaggle catalogue has 90,000 tracks; of a larger one a sample is taken.
+MAX_CATALOGUE_ROWS = 200_000
+CAVEATS = [
+    "An estimate says what the artist's music sounds like, not the track: most are too vague to name a mood.",
+    "Artists of one name are one artist here.",
+    "Figures on the catalogue overstate what a listener gets; see model_performance_metrics.",
+]
+
+
+@model(max_rows=MAX_CATALOGUE_ROWS)
+def artist_model(catalogue_tracks: pd.DataFrame) -> Trained:
+    """Shrunken means of every artist, with and without each fold of recordings; see `artist_means`."""
+    # Loads scipy, which only training should.
+    from silver.artist_means import PARAMETERS, split, train
+
+    trained = train(split(catalogue_tracks, PARAMETERS), PARAMETERS)
+    card = {
+        "purpose": "Estimate the audio features of tracks that no source has, from the artist's other tracks.",
+        "features": list(trained.features),
+        "not_trained_because": trained.reason,
+        "artists": len(trained.artist_ids),
+        "parameters": PARAMETERS.as_dict(),
+        "half_width_90_on_the_catalogue": dict(zip(trained.features, trained.catalogue_half_width, strict=True)),
+        "caveats": CAVEATS,
+    }
+    return Trained({"artists": trained.state()}, card, trained.train_size)
