@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from lakehouse.errors import LakehouseError
+from lakehouse.one_parser import ONE_PARSER
 
 # Types in our artifacts that skops does not know by itself; both hold arrays, neither runs anything when rebuilt.
 TRUSTED_TYPES = frozenset({"sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor", "numpy.dtype"})
@@ -210,10 +211,11 @@ class ArtifactStore:
         where = f"model {card['name']} {card['version']}, {file}"
         data = self._read_part(card, file)
         try:
-            foreign = set(skops.io.get_untrusted_types(data=data)) - TRUSTED_TYPES
-            if foreign:
-                raise ArtifactRefusedError(f"{where}: holds types that are not ours: {', '.join(sorted(foreign))}")
-            return skops.io.loads(data, trusted=sorted(TRUSTED_TYPES))
+            with ONE_PARSER:
+                foreign = set(skops.io.get_untrusted_types(data=data)) - TRUSTED_TYPES
+                if foreign:
+                    raise ArtifactRefusedError(f"{where}: holds types that are not ours: {', '.join(sorted(foreign))}")
+                return skops.io.loads(data, trusted=sorted(TRUSTED_TYPES))
         except ArtifactRefusedError:
             raise
         except Exception as error:  # skops raises whatever its nodes raise; all of it means: not one of ours

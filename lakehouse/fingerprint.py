@@ -5,19 +5,16 @@ import hashlib
 import importlib.util
 from functools import cache
 from pathlib import Path
-from threading import Lock
 
 from lakehouse.contract import Node
+from lakehouse.one_parser import ONE_PARSER
 from lakehouse.registry import LAYERS
-
-# Python 3.11 counts the depth of a syntax tree for all threads together, and fails when two parse at once.
-_ONE_PARSER = Lock()
 
 
 def code_fingerprint(node: Node) -> str:
     """Sha256 of the node's module, the layer modules it imports, and its contract; comments do not count."""
     digest = hashlib.sha256()
-    with _ONE_PARSER:
+    with ONE_PARSER:
         for module in sorted(_closure(node.module)):
             digest.update(f"{module}\n{_syntax(module)}\n".encode())
     digest.update(repr(node.promise).encode())

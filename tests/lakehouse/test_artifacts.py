@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -148,3 +149,11 @@ def test_version_follows_what_it_is_made_from() -> None:
     made_from = {"catalogue": 3, "parameters": {"seed": 1}}
     assert artifact_version(made_from) == artifact_version(json.loads(json.dumps(made_from)))
     assert artifact_version(made_from) != artifact_version({**made_from, "catalogue": 4})
+
+
+def test_artifacts_are_read_while_others_parse(store: ArtifactStore) -> None:
+    """Numpy parses the header of each array; Python 3.11 fails when another thread parses at the same time."""
+    store.save(artifact(model={str(number): np.arange(number) for number in range(1, 60)}))
+    with ThreadPoolExecutor(4) as pool:
+        loaded = list(pool.map(lambda _: store.load("mood", "v1"), range(12)))
+    assert all(len(one.parts["model"]) == 59 for one in loaded)
