@@ -110,7 +110,7 @@ def _records(frame: pd.DataFrame, table: Table) -> list[dict[str, Any]]:
     """The frame's rows with the table's columns."""
     types = {column.name: column.type for column in table.columns if column.name in frame}
     return [
-        {name: _python(value, types[name]) for name, value in row.items()}
+        {str(name): _python(value, types[str(name)]) for name, value in row.items()}
         for row in frame[list(types)].to_dict("records")
     ]
 
