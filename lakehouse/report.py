@@ -8,6 +8,7 @@ from rich.table import Table as Grid
 
 from lakehouse.contract import Model
 from lakehouse.import_report import ImportReport
+from lakehouse.login_status import LoginStatus
 from lakehouse.models import models_of
 from lakehouse.registry import importers, pipeline_nodes, pipeline_tables
 from lakehouse.runner import RunSummary
@@ -87,6 +88,18 @@ def print_status(out: Console, settings: Settings) -> None:
     _print_coverage(out, lake)
     for hint in _what_next(settings):
         out.print(f"next: {hint}", soft_wrap=True)
+
+
+def print_login(out: Console, login: LoginStatus, now: datetime) -> None:
+    """Whose login it is, what it allows and when it ends."""
+    lines = (
+        f"account   {login.account}",
+        f"scopes    {login.scopes}",
+        f"since     {login.consented_at:%Y-%m-%d}",
+        f"ends      {login.expires_at:%Y-%m-%d}",
+    )
+    for line in (*lines, *filter(None, [login.problem(now)])):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_check(out: Console, failures: list[tuple[str, str]]) -> None:

@@ -22,15 +22,15 @@ from lakehouse.lock import writer_lock
 from lakehouse.models import ModelState, models_of
 from lakehouse.ops import QUALITY_RESULTS, TABLE_BUILDS
 from lakehouse.registry import all_tables, importers, pipeline_nodes, pipeline_tables, with_ancestors
-from lakehouse.run_log import RunLog, append_finished_runs, close_killed_runs, drop_uncommitted, holds_unrecorded
+from lakehouse.run_log import append_finished_runs, close_killed_runs, drop_uncommitted, holds_unrecorded
+from lakehouse.run_spool import SPOOL, RunLog, new_run_id
 from lakehouse.settings import Settings
 from lakehouse.spark import build_session
-from lakehouse.storage import CheckResult, ContractViolation, Lake, Provenance, TableState, conform, enforce, new_run_id
+from lakehouse.storage import CheckResult, ContractViolation, Lake, Provenance, TableState, conform, enforce
 
 PARALLEL_TABLES = 4
 # Each holds the catalogue and its fits in the driver's memory, and keeps a core busy.
 PARALLEL_TRAININGS = 2
-SPOOL = "spool"
 
 BuildStatus = Literal["built", "skipped", "failed", "blocked"]
 STOPPED = ("failed", "blocked")

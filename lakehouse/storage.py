@@ -5,7 +5,6 @@ can never disagree. Table states are read from the Delta logs with delta-rs, whi
 """
 
 import json
-import uuid
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -313,11 +312,6 @@ def enforce(table: Table, frame: DataFrame) -> tuple[int, tuple[CheckResult, ...
         listed = "; ".join(f"{result.check.name}: {result.failing_rows} rows" for result in failed)
         raise ContractViolation(f"{table.name} breaks its contract, its last good version stays. {listed}")
     return counts["rows"], tuple(results)
-
-
-def new_run_id(now: datetime) -> str:
-    """An id that sorts by time: UTC to the second, then six random digits."""
-    return f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
 
 
 def _state(commit: dict[str, Any], provenance: Provenance) -> TableState:
