@@ -224,9 +224,21 @@ def check() -> None:
 
     settings = load_settings()
     with _progress("check") as progress:
-        failures = runner.check(settings, progress=progress)
-    report.print_check(out, failures)
-    _exit_on([f"{name}: {problem}" for name, problem in failures])
+        summary = runner.check(settings, progress=progress)
+    report.print_check(out, summary)
+    _exit_on(summary.errors)
+
+
+@app.command()
+def maintain() -> None:
+    """Join small files of the tables and delete those that no reader needs any more. The scheduler does so weekly."""
+    from lakehouse import runner
+
+    settings = load_settings()
+    with _progress("maintain") as progress:
+        summary = runner.maintain(settings, progress=progress)
+    out.print(f"{sum(build.status == 'built' for build in summary.builds)} tables are in good order")
+    _exit_on(summary.errors)
 
 
 @app.command("demo-data")

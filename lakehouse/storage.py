@@ -30,6 +30,8 @@ SPARK_TYPES: dict[str, T.DataType] = {
     "date": T.DateType(),
 }
 ROWS_PER_FILE = 2_000_000
+# Readers of an older version, such as a long query in Trino, have this long to finish.
+KEEP_HOURS = 7 * 24
 # Delta's names of operations after which a table has the same rows.
 KEEPS_ROWS = {
     "OPTIMIZE", "REORG", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES", "CHANGE COLUMN",
@@ -197,6 +199,11 @@ class Lake:
         finally:
             frame.unpersist()
         return self._written(table, checks)
+
+    def compact(self, table: Table) -> None:
+        """Join a table's small files, and delete files that no version of the last `KEEP_HOURS` holds."""
+        self.spark.sql(f"OPTIMIZE delta.`{self.location(table)}`")
+        self.spark.sql(f"VACUUM delta.`{self.location(table)}` RETAIN {KEEP_HOURS} HOURS")
 
     def _commit(
         self, table: Table, frame: DataFrame, provenance: Provenance, *, mode: str, once: str | None = None

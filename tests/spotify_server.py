@@ -162,7 +162,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     @property
     def state(self) -> SpotifyServer:
-        return self.server.state  # type: ignore[attr-defined]
+        state: SpotifyServer = self.server.state  # type: ignore[attr-defined]
+        return state
 
     def do_GET(self) -> None:
         self._handle({})
