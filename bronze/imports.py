@@ -1,7 +1,5 @@
 """Everything that can be delivered, brought into bronze: what a command names, and what lies in the import folders."""
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -9,27 +7,19 @@ from pathlib import Path
 
 from bronze.catalogue_files import is_catalogue
 from bronze.delivered_files import BadFile, printable
+from bronze.inbox import looks_of, remember, waiting_files
 from bronze.kaggle_tracks import import_catalogue, kaggle_tracks_bronze
 from bronze.listening_history import holds_demo, holds_real, import_history, listening_history_bronze
+from bronze.my_tracks_features import import_features, is_features_answer
 from lakehouse.contract import Table
 from lakehouse.import_report import ImportReport
-from lakehouse.run_log import RunLog
+from lakehouse.run_spool import RunLog
 from lakehouse.settings import Settings
 from lakehouse.storage import Lake, Provenance
 
-# Remembers which files of the import folders were taken, and what they looked like then.
-SEEN_FILES = "state/seen_files.json"
+__all__ = ["holds_demo", "kaggle_tracks_bronze", "listening_history_bronze", "take", "waiting_files"]
+
 FILLED_TABLES: tuple[Table, ...] = (kaggle_tracks_bronze, listening_history_bronze)
-
-
-def waiting_files(settings: Settings) -> list[Path]:
-    """The catalogue file and the files of the import folder that are new or changed since they were taken."""
-    seen = _seen(settings)
-    folder = sorted(settings.import_dir.iterdir()) if settings.import_dir.is_dir() else []
-    visible = [path for path in folder if not path.name.startswith(".")]
-    # The catalogue may lie in the import folder.
-    candidates = {_key(path): path for path in (settings.kaggle_csv, *visible)}.values()
-    return [path for path in candidates if path.exists() and seen.get(_key(path)) != _look(path)]
 
 
 def take(
@@ -53,7 +43,7 @@ def take(
         catalogue: a catalogue file to take even where the settings name another.
         on_file: called with each file's name before it is read.
     """
-    looks = {_key(path): _look(path) for path in paths}
+    looks = looks_of(paths)
     catalogues = [catalogue] if catalogue else [path for path in paths if _is_catalogue(path, settings)]
     report = ImportReport()
     for path in catalogues[:1]:
@@ -64,7 +54,8 @@ def take(
             report.errors.append(str(error))
     for path in catalogues[1:]:
         report.errors.append(printable(f"{path} is a second catalogue and stays out: `lakehouse catalogue` takes it"))
-    histories = [path for path in paths if path not in catalogues]
+    features = [path for path in paths if is_features_answer(path)]
+    histories = [path for path in paths if path not in catalogues and path not in features]
     if histories:
         # A catalogue that was just taken counts, too.
         takes_demo = not _holds_real(lake)
@@ -76,7 +67,9 @@ def take(
             errors=report.errors + history.errors,
         )
     report.removed_demo |= _remove_demo_beside_real(lake, log)
-    _remember(settings, looks)
+    if features:
+        report.new_features = import_features(lake, features, log, now, report.errors)
+    remember(settings, looks, refused=report.errors)
     return report
 
 
@@ -103,37 +96,3 @@ def _remove_demo_beside_real(lake: Lake, log: RunLog) -> bool:
 
 def _is_catalogue(path: Path, settings: Settings) -> bool:
     return path == settings.kaggle_csv or is_catalogue(path)
-
-
-def _key(path: Path) -> str:
-    return str(path.absolute())
-
-
-def _look(path: Path) -> str:
-    """Digest of names, sizes and times of change, of a folder of everything in it; '' where nothing can be seen."""
-    digest = hashlib.sha256()
-    try:
-        for file in [path, *sorted(path.rglob("*"))]:
-            if file.is_file():
-                stat = file.stat()
-                digest.update(repr((str(file.relative_to(path)), stat.st_size, stat.st_mtime_ns)).encode())
-    except OSError:
-        return ""
-    return digest.hexdigest()
-
-
-def _seen(settings: Settings) -> dict[str, str]:
-    try:
-        seen = json.loads((settings.lake_path / SEEN_FILES).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return seen if isinstance(seen, dict) else {}
-
-
-def _remember(settings: Settings, looks: dict[str, str]) -> None:
-    """Written after the commit: a kill in between imports the files again, which changes nothing."""
-    target = settings.lake_path / SEEN_FILES
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(".partial")
-    partial.write_text(json.dumps(_seen(settings) | looks, indent=1), encoding="utf-8")
-    partial.replace(target)

@@ -21,7 +21,7 @@ from bronze.plays import LONGEST_PLAY_MS
 from lakehouse.columns import COLUMNS, UNIT_FEATURES
 from lakehouse.contract import in_range, source_table
 from lakehouse.ops import REJECTED_ROWS
-from lakehouse.run_log import RunLog
+from lakehouse.run_spool import RunLog
 from lakehouse.storage import Lake, Provenance, TableState
 
 # Beyond this a text is no name but rows that a quote without its partner swallowed.

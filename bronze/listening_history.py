@@ -15,7 +15,7 @@ from bronze.history_files import DEMO_SOURCE, StagedFile, beginning_of, stage
 from lakehouse.contract import Table, accepted_values, source_table
 from lakehouse.import_report import ImportReport
 from lakehouse.ops import IMPORT_AUDIT, REJECTED_ROWS
-from lakehouse.run_log import RunLog
+from lakehouse.run_spool import RunLog
 from lakehouse.storage import Lake, Provenance
 
 DUPLICATE = "duplicate"

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -111,6 +112,58 @@ def catalogue(
 
 
 @app.command()
+def auth(
+    show_status: Annotated[bool, typer.Option("--status", help="Show whose login it is and when it ends.")] = False,
+    browser: Annotated[bool, typer.Option(help="Open a browser where there is one.")] = True,
+) -> None:
+    """Log in at Spotify, so that new plays can be fetched; again every six months.
+
+    The browser comes back to this machine, or its address is pasted here: in containers and on machines without a
+    screen always. Tokens are kept in SPOTIFY_TOKEN_FILE, readable for you alone.
+    """
+    from lakehouse import report
+    from lakehouse.login_status import LOG_IN, login_status
+
+    settings, now = load_settings(), datetime.now(UTC)
+    if show_status:
+        login = login_status(settings.spotify_token_file)
+        if login is None:
+            raise LakehouseError(f"nobody is logged in at Spotify: {LOG_IN}")
+        report.print_login(out, login, now)
+        if login.has_ended(now):
+            raise typer.Exit(1)
+        return
+    from lakehouse.spotify_callback import receive_code
+    from lakehouse.spotify_login import SpotifyLogin
+
+    login_now = SpotifyLogin(settings, now)
+    code = receive_code(login_now, settings.spotify_redirect_uri, out, opens_browser=browser)
+    report.print_login(out, login_now.complete(code), now)
+
+
+@app.command()
+def poll() -> None:
+    """Ask Spotify for new plays; they wait for the next run. The scheduler does so by itself."""
+    from lakehouse import registry
+
+    found = registry.poller().poll(load_settings(), datetime.now(UTC))
+    out.print(f"{found.new_plays:,} new plays" if found.new_plays else "no news", highlight=False)
+    if found.gap:
+        out.print(f"plays {found.gap} were likely missed: poll more often", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def features() -> None:
+    """Ask for audio features of tracks that have none: Spotify where it still tells, ReccoBeats if switched on."""
+    from lakehouse import registry
+
+    fetched = registry.features_fetcher().fetch(load_settings(), datetime.now(UTC))
+    out.print(f"{fetched.answered:,} of {fetched.asked:,} tracks have features", highlight=False)
+    for note in fetched.notes:
+        out.print(note, markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
 def status() -> None:
     """Show tables with rows, versions and freshness, and how many plays have audio features."""
     from lakehouse import report
@@ -171,9 +224,21 @@ def check() -> None:
 
     settings = load_settings()
     with _progress("check") as progress:
-        failures = runner.check(settings, progress=progress)
-    report.print_check(out, failures)
-    _exit_on([f"{name}: {problem}" for name, problem in failures])
+        summary = runner.check(settings, progress=progress)
+    report.print_check(out, summary)
+    _exit_on(summary.errors)
+
+
+@app.command()
+def maintain() -> None:
+    """Join small files of the tables and delete those that no reader needs any more. The scheduler does so weekly."""
+    from lakehouse import runner
+
+    settings = load_settings()
+    with _progress("maintain") as progress:
+        summary = runner.maintain(settings, progress=progress)
+    out.print(f"{sum(build.status == 'built' for build in summary.builds)} tables are in good order")
+    _exit_on(summary.errors)
 
 
 @app.command("demo-data")

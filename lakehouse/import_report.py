@@ -12,6 +12,7 @@ class ImportReport:
         new_plays: rows added to bronze.
         removed_demo: whether demo data made way for real data.
         catalogue_rows: rows of the catalogue that was taken, 0 where none was.
+        new_features: tracks whose fetched audio features were added.
         ignored: files that are no listening history.
         errors: one line per file that was refused.
     """
@@ -20,5 +21,6 @@ class ImportReport:
     new_plays: int = 0
     removed_demo: bool = False
     catalogue_rows: int = 0
+    new_features: int = 0
     ignored: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)

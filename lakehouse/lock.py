@@ -64,3 +64,15 @@ def _holder(descriptor: int) -> str:
         return "{purpose}, process {pid} on {host}, since {since}".format(**holder)
     except (ValueError, KeyError):
         return "just started"
+
+
+def writer_at_work(lake_path: Path) -> str:
+    """Who holds the writer's lock now, or ''."""
+    try:
+        descriptor = os.open(lake_path / ".writer.lock", os.O_RDWR)
+    except FileNotFoundError:
+        return ""
+    try:
+        return "" if _try_lock(descriptor) else _holder(descriptor)
+    finally:
+        os.close(descriptor)

@@ -108,3 +108,13 @@ def _declared_in(module_name: str) -> list[Node]:
 def importers() -> ModuleType:
     """The module that fills bronze; found at run time, because this package is below bronze."""
     return importlib.import_module("bronze.imports")
+
+
+def poller() -> ModuleType:
+    """The module that asks Spotify for new plays; found at run time for the same reason."""
+    return importlib.import_module("bronze.spotify_polling")
+
+
+def features_fetcher() -> ModuleType:
+    """The module that asks for audio features; found at run time for the same reason."""
+    return importlib.import_module("bronze.features_fetching")

@@ -7,7 +7,9 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from lakehouse.contract import Model
+from lakehouse.health import problems
 from lakehouse.import_report import ImportReport
+from lakehouse.login_status import LoginStatus
 from lakehouse.models import models_of
 from lakehouse.registry import importers, pipeline_nodes, pipeline_tables
 from lakehouse.runner import RunSummary
@@ -85,13 +87,27 @@ def print_status(out: Console, settings: Settings) -> None:
         grid.add_row(kind, node.name, rows, version, changed)
     out.print(grid)
     _print_coverage(out, lake)
+    for problem in problems(settings, datetime.now(UTC)):
+        out.print("attention:", problem.text, markup=False, highlight=False, soft_wrap=True)
     for hint in _what_next(settings):
         out.print(f"next: {hint}", soft_wrap=True)
 
 
-def print_check(out: Console, failures: list[tuple[str, str]]) -> None:
+def print_login(out: Console, login: LoginStatus, now: datetime) -> None:
+    """Whose login it is, what it allows and when it ends."""
+    lines = (
+        f"account   {login.account}",
+        f"scopes    {login.scopes}",
+        f"since     {login.consented_at:%Y-%m-%d}",
+        f"ends      {login.expires_at:%Y-%m-%d}",
+    )
+    for line in (*lines, *filter(None, [login.problem(now)])):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_check(out: Console, summary: RunSummary) -> None:
     """Whether the stored tables keep their contracts."""
-    if not failures:
+    if not summary.errors:
         out.print("every stored table keeps its contract")
 
 

@@ -1,4 +1,4 @@
-"""What a run records about itself, kept as JSON lines until Spark appends it to the ops tables.
+"""What runs recorded about themselves (`lakehouse.run_spool`), appended to the ops tables by Spark.
 
 A run writes to a folder of its own below `spool/`. It is appended when the run is finished, in batches that are applied
 exactly once; a folder that a killed run left behind is closed by the next run. So nothing recorded is lost, and runs
@@ -7,58 +7,18 @@ without news need no Spark.
 
 import json
 import shutil
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from lakehouse.contract import Table
 from lakehouse.ops import IMPORT_AUDIT, OPS_TABLES, PIPELINE_RUNS, REJECTED_ROWS
-from lakehouse.storage import ContractViolation, Lake, Provenance, new_run_id, schema_of
+from lakehouse.run_spool import FINISHED, STARTED, new_run_id, to_json
+from lakehouse.storage import ContractViolation, Lake, Provenance, schema_of
 
-# Files in a run's folder: the row of the run as it began, and the mark of a run that has ended.
-STARTED, FINISHED = "started.json", "finished"
 # Records with these verdicts became rows.
 ADDED_VERDICTS = ("counted", "too_short")
 BATCH_PREFIX, REFUSED_PREFIX = "batch-", "refused-"
-
-
-class RunLog:
-    """The records of one run."""
-
-    def __init__(self, spool: Path, *, run_id: str, trigger: str, code_version: str, started_at: datetime) -> None:
-        """Open the run's folder.
-
-        Args:
-            spool: folder for the records of all runs.
-            run_id: names the run.
-            trigger: what started it: 'manual', 'import', 'catalogue', 'schedule' ...
-            code_version: version of the program.
-            started_at: when it started.
-        """
-        self.run_id = run_id
-        self._folder = spool / run_id
-        self._folder.mkdir(parents=True)
-        self._run = {
-            "run_id": run_id, "started_at": started_at, "trigger": trigger, "code_version": code_version,
-            "new_plays": 0, "tables_built": 0, "tables_skipped": 0,
-        }  # fmt: skip
-        (self._folder / STARTED).write_text(_to_json(self._run), encoding="utf-8")
-
-    def add(self, table: Table, **values: Any) -> None:
-        """Record one row of an ops table; `run_id` is filled in."""
-        # Names of files may hold bytes that are no text.
-        with (self._folder / f"{table.name}.jsonl").open("a", encoding="utf-8", errors="replace") as lines:
-            lines.write(_to_json({"run_id": self.run_id, **values}) + "\n")
-
-    def count(self, **numbers: int) -> None:
-        """Add to the run's own figures: new_plays, tables_built, tables_skipped."""
-        for name, number in numbers.items():
-            self._run[name] = int(str(self._run[name])) + number
-
-    def finish(self, status: str, finished_at: datetime, error: str | None = None) -> None:
-        """Close the run: 'succeeded', 'failed' or 'no_news'."""
-        self.add(PIPELINE_RUNS, **{**self._run, "status": status, "finished_at": finished_at, "error": error})
-        (self._folder / FINISHED).touch()
 
 
 def close_killed_runs(lake: Lake, spool: Path, *, history: Table, catalogue: Table) -> list[str]:
@@ -191,15 +151,5 @@ def _rewrite(file: Path, records: list[dict[str, Any]]) -> None:
         file.unlink(missing_ok=True)
         return
     partial = file.with_suffix(".partial")
-    partial.write_text("".join(_to_json(record) + "\n" for record in records), encoding="utf-8")
+    partial.write_text("".join(to_json(record) + "\n" for record in records), encoding="utf-8")
     partial.replace(file)
-
-
-def _to_json(values: dict[str, Any]) -> str:
-    return json.dumps(values, ensure_ascii=False, default=_as_text)
-
-
-def _as_text(value: object) -> str:
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} cannot be recorded")

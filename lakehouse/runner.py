@@ -17,20 +17,21 @@ from lakehouse.bounded import sample
 from lakehouse.contract import Model, Node, Table
 from lakehouse.errors import LakehouseError
 from lakehouse.fingerprint import code_fingerprint
+from lakehouse.health import problems
 from lakehouse.import_report import ImportReport
 from lakehouse.lock import writer_lock
 from lakehouse.models import ModelState, models_of
 from lakehouse.ops import QUALITY_RESULTS, TABLE_BUILDS
 from lakehouse.registry import all_tables, importers, pipeline_nodes, pipeline_tables, with_ancestors
-from lakehouse.run_log import RunLog, append_finished_runs, close_killed_runs, drop_uncommitted, holds_unrecorded
+from lakehouse.run_log import append_finished_runs, close_killed_runs, drop_uncommitted, holds_unrecorded
+from lakehouse.run_spool import SPOOL, RunLog, new_run_id
 from lakehouse.settings import Settings
 from lakehouse.spark import build_session
-from lakehouse.storage import CheckResult, ContractViolation, Lake, Provenance, TableState, conform, enforce, new_run_id
+from lakehouse.storage import CheckResult, ContractViolation, Lake, Provenance, TableState, conform, enforce
 
 PARALLEL_TABLES = 4
 # Each holds the catalogue and its fits in the driver's memory, and keeps a core busy.
 PARALLEL_TRAININGS = 2
-SPOOL = "spool"
 
 BuildStatus = Literal["built", "skipped", "failed", "blocked"]
 STOPPED = ("failed", "blocked")
@@ -137,26 +138,52 @@ def import_files(
         return _recorded(settings, "catalogue" if catalogue else "import", work)
 
 
-def check(settings: Settings, *, progress: Progress | None = None) -> list[tuple[str, str]]:
-    """Run every contract's checks on the tables as they are stored.
+def check(settings: Settings, *, progress: Progress | None = None) -> RunSummary:
+    """Run every contract's checks on the tables as they are stored, and record the results.
 
     Returns:
-        The tables that break their contract, each with what is wrong.
+        The tables that break their contract are 'failed' among the builds, with what is wrong.
     """
     progress = progress or Progress()
-    lake = Lake(settings.lake_uri, build_session(settings))
-    stored = [table for table in pipeline_tables().values() if lake.state(table)]
-    progress.on_plan(len(stored))
-    failures = []
-    for table in stored:
-        try:
-            enforce(table, conform(table, lake.read(table)))
-            status: BuildStatus = "skipped"
-        except ContractViolation as error:
-            failures.append((table.name, str(error)))
-            status = "failed"
-        progress.on_build(Build(table, status, ""))
-    return failures
+
+    def work(lake: Lake, log: RunLog, summary: RunSummary) -> None:
+        stored = [table for table in pipeline_tables().values() if lake.state(table)]
+        progress.on_plan(len(stored))
+        for table in stored:
+            try:
+                rows, results = enforce(table, conform(table, lake.read(table)))
+                _record_checks(log, table, rows, results, datetime.now(UTC))
+                summary.builds.append(Build(table, "skipped", ""))
+            except ContractViolation as error:
+                _record_check(log, table.name, "contract", [str(error)])
+                summary.builds.append(Build(table, "failed", str(error)))
+            progress.on_build(summary.builds[-1])
+        told = [problem.text for problem in problems(settings, datetime.now(UTC))]
+        _record_check(log, importers().listening_history_bronze.name, "stays_fresh", told, severity="warn")
+
+    with writer_lock(settings.lake_path, purpose="check", wait_seconds=settings.lock_wait_seconds):
+        return _recorded(settings, "check", work)
+
+
+def maintain(settings: Settings, *, progress: Progress | None = None) -> RunSummary:
+    """Join small files (OPTIMIZE), and delete those that no reader can need any more (VACUUM)."""
+    progress = progress or Progress()
+
+    def work(lake: Lake, log: RunLog, summary: RunSummary) -> None:
+        stored = [table for table in all_tables().values() if lake.state(table)]
+        progress.on_plan(len(stored))
+        for table in stored:
+            started = time.monotonic()
+            try:
+                lake.compact(table)
+                build = Build(table, "built", "compacted", lake.state(table), time.monotonic() - started)
+            except Exception as error:  # whatever goes wrong with one, the others are compacted
+                build = Build(table, "failed", f"{table.name}: {_one_line(error)}")
+            summary.builds.append(build)
+            progress.on_build(build)
+
+    with writer_lock(settings.lake_path, purpose="maintain", wait_seconds=settings.lock_wait_seconds):
+        return _recorded(settings, "maintain", work)
 
 
 def _known(select: Iterable[str], nodes: dict[str, Node]) -> set[str]:
@@ -176,7 +203,11 @@ def _nothing_to_do(builder: "_Builder", settings: Settings, chosen: set[str], tr
 
 def _recorded(settings: Settings, trigger: str, work: Callable[[Lake, RunLog, RunSummary], None]) -> RunSummary:
     """Do the work in a Spark session and record the run, whatever becomes of it."""
-    lake = Lake(settings.lake_uri, build_session(settings))
+    try:
+        lake = Lake(settings.lake_uri, build_session(settings))
+    except BaseException as error:
+        _new_log(settings, trigger).finish("failed", datetime.now(UTC), error=_one_line(error))
+        raise
     spool = settings.lake_path / SPOOL
     bronze = {"history": importers().listening_history_bronze, "catalogue": importers().kaggle_tracks_bronze}
     killed = close_killed_runs(lake, spool, **bronze)
@@ -289,12 +320,7 @@ class _Builder:
             message = _one_line(error)
             reason = message if message.startswith(node.name) else f"{node.name}: {message}"
             return Build(node, "failed", reason, self._last_good(node), time.monotonic() - started)
-        for result in checks:
-            log.add(
-                QUALITY_RESULTS, table_name=node.name, check_name=result.check.name, severity=result.check.severity,
-                passed=result.passed, failing_rows=result.failing_rows,
-                detail=f"{result.failing_rows} of {state.provenance.rows} rows", checked_at=state.committed_at,
-            )  # fmt: skip
+        _record_checks(log, node, state.provenance.rows, checks, state.committed_at)
         return Build(node, "built", reason, state, time.monotonic() - started)
 
     def _last_good(self, node: Node) -> TableState | ModelState | None:
@@ -350,6 +376,23 @@ class _Builder:
             log.count(tables_built=1)
         elif build.status == "skipped":
             log.count(tables_skipped=1)
+
+
+def _record_checks(log: RunLog, node: Node, rows: int, checks: Iterable[CheckResult], checked_at: datetime) -> None:
+    for result in checks:
+        log.add(
+            QUALITY_RESULTS, table_name=node.name, check_name=result.check.name, severity=result.check.severity,
+            passed=result.passed, failing_rows=result.failing_rows, detail=f"{result.failing_rows} of {rows} rows",
+            checked_at=checked_at,
+        )  # fmt: skip
+
+
+def _record_check(log: RunLog, table_name: str, name: str, told: list[str], severity: str = "fail") -> None:
+    """A check that is no count of rows: it passes when there is nothing to tell."""
+    log.add(
+        QUALITY_RESULTS, table_name=table_name, check_name=name, severity=severity, passed=not told,
+        failing_rows=0, detail="; ".join(told) or "in order", checked_at=datetime.now(UTC),
+    )  # fmt: skip
 
 
 def _one_line(error: BaseException) -> str:

@@ -5,12 +5,15 @@ from typing import Annotated
 from urllib.parse import urlparse
 from zoneinfo import available_timezones
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from lakehouse.errors import UsageError
 
 BYTES_PER_UNIT = {"m": 2**20, "g": 2**30}
+# The only hosts that Spotify sends a browser back to without TLS.
+LOOPBACK = ("127.0.0.1", "::1")
 
 
 class Settings(BaseSettings):
@@ -35,6 +38,17 @@ class Settings(BaseSettings):
     trino_certificate: Path | None = None
     stack_dir: Path = Path("data/stack")
     maven_repository_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    spotify_client_id: str | None = None
+    spotify_client_secret: SecretStr | None = None
+    spotify_redirect_uri: str = "http://127.0.0.1:8888/callback"
+    spotify_token_file: Path = Path("data/spotify/token.json")
+    ask_reccobeats: bool = False
+    poll_interval_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 30
+    run_limit_minutes: Annotated[float, Field(gt=0)] = 180.0
+    alert_webhook_url: SecretStr | None = None
+    spotify_api_url: Annotated[str, Field(pattern=r"^https?://")] = "https://api.spotify.com/v1"
+    spotify_accounts_url: Annotated[str, Field(pattern=r"^https?://")] = "https://accounts.spotify.com"
+    reccobeats_url: Annotated[str, Field(pattern=r"^https?://")] = "https://api.reccobeats.com/v1"
 
     @field_validator("lake_uri")
     @classmethod
@@ -51,6 +65,22 @@ class Settings(BaseSettings):
         if value not in available_timezones():
             raise ValueError("must be an IANA time zone such as Europe/Berlin or America/New_York")
         return value
+
+    @field_validator("spotify_redirect_uri")
+    @classmethod
+    def _redirect_that_spotify_takes(cls, value: str) -> str:
+        parsed = urlparse(value)
+        if parsed.scheme == "https" and parsed.hostname:
+            return value
+        if parsed.scheme == "http" and parsed.hostname in LOOPBACK and parsed.port:
+            return value
+        raise ValueError("must be https, or http on 127.0.0.1 or [::1] with a port: Spotify refuses `localhost`")
+
+    @model_validator(mode="after")
+    def _tokens_outside_the_lake(self) -> "Settings":
+        if self.spotify_token_file.resolve().is_relative_to(self.lake_path):
+            raise ValueError("SPOTIFY_TOKEN_FILE must lie outside LAKE_URI: the lake is for sharing, tokens are not")
+        return self
 
     @property
     def time_zone_is_set(self) -> bool:
@@ -77,8 +107,11 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        problems = "; ".join(
-            f"{str(problem['loc'][0]).upper()}={problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
-            for problem in error.errors()
-        )
+        problems = "; ".join(_problem(detail) for detail in error.errors())
         raise UsageError(f"unusable setting in the environment or .env: {problems}") from None
+
+
+def _problem(detail: ErrorDetails) -> str:
+    """One unusable setting; where several do not fit together, what is wrong, without their values."""
+    message = detail["msg"].removeprefix("Value error, ")
+    return f"{str(detail['loc'][0]).upper()}={detail['input']!r}: {message}" if detail["loc"] else message

@@ -5,7 +5,6 @@ can never disagree. Table states are read from the Delta logs with delta-rs, whi
 """
 
 import json
-import uuid
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -31,6 +30,8 @@ SPARK_TYPES: dict[str, T.DataType] = {
     "date": T.DateType(),
 }
 ROWS_PER_FILE = 2_000_000
+# Readers of an older version, such as a long query in Trino, have this long to finish.
+KEEP_HOURS = 7 * 24
 # Delta's names of operations after which a table has the same rows.
 KEEPS_ROWS = {
     "OPTIMIZE", "REORG", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES", "CHANGE COLUMN",
@@ -199,6 +200,11 @@ class Lake:
             frame.unpersist()
         return self._written(table, checks)
 
+    def compact(self, table: Table) -> None:
+        """Join a table's small files, and delete files that no version of the last `KEEP_HOURS` holds."""
+        self.spark.sql(f"OPTIMIZE delta.`{self.location(table)}`")
+        self.spark.sql(f"VACUUM delta.`{self.location(table)}` RETAIN {KEEP_HOURS} HOURS")
+
     def _commit(
         self, table: Table, frame: DataFrame, provenance: Provenance, *, mode: str, once: str | None = None
     ) -> None:
@@ -313,11 +319,6 @@ def enforce(table: Table, frame: DataFrame) -> tuple[int, tuple[CheckResult, ...
         listed = "; ".join(f"{result.check.name}: {result.failing_rows} rows" for result in failed)
         raise ContractViolation(f"{table.name} breaks its contract, its last good version stays. {listed}")
     return counts["rows"], tuple(results)
-
-
-def new_run_id(now: datetime) -> str:
-    """An id that sorts by time: UTC to the second, then six random digits."""
-    return f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
 
 
 def _state(commit: dict[str, Any], provenance: Provenance) -> TableState:

@@ -14,7 +14,7 @@ from bronze.listening_history import import_history
 from lakehouse.contract import Table
 from lakehouse.import_report import ImportReport
 from lakehouse.ops import IMPORT_AUDIT, REJECTED_ROWS
-from lakehouse.run_log import RunLog
+from lakehouse.run_spool import RunLog
 from lakehouse.settings import Settings
 from lakehouse.storage import Lake, TableState
 from tests.bronze.records import NOW

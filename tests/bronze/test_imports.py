@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from bronze.imports import SEEN_FILES, take, waiting_files
+from bronze.imports import take
+from bronze.inbox import SEEN_FILES, waiting_files
 from bronze.kaggle_tracks import kaggle_tracks_bronze
 from bronze.listening_history import holds_demo, holds_real, listening_history_bronze
 from lakehouse.contract import Table

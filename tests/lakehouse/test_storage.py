@@ -15,7 +15,8 @@ from pyspark.sql import functions as F
 from lakehouse.columns import COLUMNS
 from lakehouse.contract import Table, accepted_values, expression, in_range, not_null, source_table
 from lakehouse.errors import LakehouseError
-from lakehouse.storage import ContractViolation, Lake, Provenance, conform, enforce, new_run_id, schema_of
+from lakehouse.run_spool import new_run_id
+from lakehouse.storage import ContractViolation, Lake, Provenance, conform, enforce, schema_of
 from tests.frames import frame_of, rows
 
 PLAYS = source_table(

@@ -1,0 +1,72 @@
+"""What may be told about the listener's login at Spotify: whose it is and when it ends. Holds no token."""
+
+import calendar
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from lakehouse.state_files import moment_in, read_state
+
+# A refresh token ends this long after the listener's consent, however often it is used.
+CONSENT_MONTHS = 6
+WARN_BEFORE = timedelta(days=30)
+LOG_IN = "log in with `lakehouse auth`"
+
+
+@dataclass(frozen=True)
+class LoginStatus:
+    """What may be told about the login.
+
+    Attributes:
+        account: name and id at Spotify.
+        scopes: what it allows.
+        consented_at: when the listener agreed.
+        expires_at: when that agreement ends.
+        ended: why Spotify no longer takes it, '' while it does.
+    """
+
+    account: str
+    scopes: str
+    consented_at: datetime
+    expires_at: datetime
+    ended: str
+
+    def has_ended(self, now: datetime) -> bool:
+        """Whether Spotify takes it no longer."""
+        return bool(self.ended) or now >= self.expires_at
+
+    def problem(self, now: datetime) -> str:
+        """What needs the listener's hand, or ''."""
+        if self.has_ended(now):
+            return f"Spotify ended the login of {self.consented_at:%Y-%m-%d}: {LOG_IN}, no play is fetched until then"
+        if now >= self.expires_at - WARN_BEFORE:
+            days = (self.expires_at - now).days
+            return f"the login at Spotify ends in {days} days, on {self.expires_at:%Y-%m-%d}: {LOG_IN} before"
+        return ""
+
+
+def login_status(file: Path) -> LoginStatus | None:
+    """What may be told about the login in a file, or None where there is none."""
+    login = read_state(file)
+    consented_at = moment_in(login, "consented_at")
+    if consented_at is None:
+        return None
+    return LoginStatus(
+        account=one_line(login.get("account") or "unknown"),
+        scopes=one_line(login.get("scope") or ""),
+        consented_at=consented_at,
+        expires_at=_months_later(consented_at, CONSENT_MONTHS),
+        ended=one_line(login.get("ended") or ""),
+    )
+
+
+def _months_later(start: datetime, months: int) -> datetime:
+    """The same day of a later month, or that month's last."""
+    years, month = divmod(start.month - 1 + months, 12)
+    year, month = start.year + years, month + 1
+    return start.replace(year=year, month=month, day=min(start.day, calendar.monthrange(year, month)[1]))
+
+
+def one_line(value: object) -> str:
+    """A server's word, as one short line."""
+    return "".join(filter(str.isprintable, str(value)))[:100]

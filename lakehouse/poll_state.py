@@ -1,0 +1,84 @@
+"""What polls of Spotify's Web API remember from one to the next, and which of it the listener should know."""
+
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from lakehouse.state_files import moment_in, read_state, write_state
+
+POLL_STATE = "state/spotify_polls.json"
+# A listener fills the 50 plays that Spotify shows in some three hours.
+LONGEST_SILENCE = timedelta(hours=3)
+# How long a gap is told.
+GAP_TOLD_FOR = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class PollState:
+    """What was seen so far. Instants are ISO 8601, in UTC.
+
+    Attributes:
+        newest_played_at: end of the newest play seen; the cursor.
+        known_plays: keys of the newest plays that were kept.
+        asked_for_all_at: when Spotify was last asked for all it shows, not only for what is new.
+        answered_at: when Spotify last answered.
+        failing_since: the first failure after that, '' where the last poll was good.
+        error: the last failure.
+        gap_noticed_at: when plays were last found to be missing between two polls.
+        gap: between when and when.
+    """
+
+    newest_played_at: str = ""
+    known_plays: tuple[str, ...] = ()
+    asked_for_all_at: str = ""
+    answered_at: str = ""
+    failing_since: str = ""
+    error: str = ""
+    gap_noticed_at: str = ""
+    gap: str = ""
+
+    def moment(self, name: str) -> datetime | None:
+        """One of the instants; None where it is not known."""
+        return moment_in(asdict(self), name)
+
+
+def load_poll_state(lake_path: Path) -> PollState:
+    """The state; what is damaged or missing is as before the first poll."""
+    stored: dict[str, Any] = read_state(lake_path / POLL_STATE)
+    texts = {
+        field.name: stored[field.name]
+        for field in fields(PollState)
+        if field.name != "known_plays" and isinstance(stored.get(field.name), str)
+    }
+    known = stored.get("known_plays")
+    return PollState(known_plays=tuple(map(str, known)) if isinstance(known, list) else (), **texts)
+
+
+def save_poll_state(lake_path: Path, state: PollState) -> None:
+    """Keep the state."""
+    write_state(lake_path / POLL_STATE, asdict(state))
+
+
+def poll_problems(state: PollState, now: datetime, interval_minutes: int) -> list[str]:
+    """What the listener should know: one line per way in which plays are likely missed."""
+    problems = []
+    answered_at = state.moment("answered_at") or state.moment("failing_since")
+    silence = max(LONGEST_SILENCE, timedelta(minutes=3 * interval_minutes))
+    if answered_at and now - answered_at > silence:
+        reason = f" ({state.error})" if state.error else ": is the scheduler running?"
+        problems.append(
+            f"Spotify has not answered since {_told(answered_at)}{reason}; it shows the last 50 plays only, "
+            "others are being missed until the next privacy export is imported"
+        )
+    gap_noticed_at = state.moment("gap_noticed_at")
+    if gap_noticed_at and now - gap_noticed_at < GAP_TOLD_FOR:
+        problems.append(
+            f"plays {state.gap} were likely missed: more than Spotify shows came between two polls; lower "
+            "POLL_INTERVAL_MINUTES, the next privacy export fills the gap"
+        )
+    return problems
+
+
+def _told(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

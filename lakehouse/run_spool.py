@@ -1,0 +1,101 @@
+"""What a run records about itself, as JSON lines in a folder of its own. Needs no Spark."""
+
+import json
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from lakehouse.contract import Table
+from lakehouse.ops import PIPELINE_RUNS
+
+SPOOL = "spool"
+# Files in a run's folder: the row of the run as it began, and the mark of a run that has ended.
+STARTED, FINISHED = "started.json", "finished"
+UNFINISHED = "state/unfinished"
+
+
+class RunLog:
+    """The records of one run."""
+
+    def __init__(self, spool: Path, *, run_id: str, trigger: str, code_version: str, started_at: datetime) -> None:
+        """Open the run's folder.
+
+        Args:
+            spool: folder for the records of all runs.
+            run_id: names the run.
+            trigger: what started it: 'manual', 'import', 'catalogue', 'schedule' ...
+            code_version: version of the program.
+            started_at: when it started.
+        """
+        self.run_id = run_id
+        self._folder = spool / run_id
+        self._folder.mkdir(parents=True)
+        self._run = {
+            "run_id": run_id, "started_at": started_at, "trigger": trigger, "code_version": code_version,
+            "new_plays": 0, "tables_built": 0, "tables_skipped": 0,
+        }  # fmt: skip
+        (self._folder / STARTED).write_text(to_json(self._run), encoding="utf-8")
+
+    def add(self, table: Table, **values: Any) -> None:
+        """Record one row of an ops table; `run_id` is filled in."""
+        # Names of files may hold bytes that are no text.
+        with (self._folder / f"{table.name}.jsonl").open("a", encoding="utf-8", errors="replace") as lines:
+            lines.write(to_json({"run_id": self.run_id, **values}) + "\n")
+
+    def count(self, **numbers: int) -> None:
+        """Add to the run's own figures: new_plays, tables_built, tables_skipped."""
+        for name, number in numbers.items():
+            self._run[name] = int(str(self._run[name])) + number
+
+    def finish(self, status: str, finished_at: datetime, error: str | None = None) -> None:
+        """Close the run: 'succeeded', 'failed' or 'no_news'."""
+        self.add(PIPELINE_RUNS, **{**self._run, "status": status, "finished_at": finished_at, "error": error})
+        (self._folder / FINISHED).touch()
+
+
+@contextmanager
+def recorded_at_once(lake_path: Path, trigger: str, now: datetime) -> Iterator[RunLog]:
+    """A run without the writer's lock: it shows in the spool only when it has ended, so nobody takes it for dead.
+
+    The caller keeps others of its kind out, so what lies there unfinished was killed.
+
+    Args:
+        lake_path: the lake's folder.
+        trigger: what it was: 'poll', 'features'.
+        now: when it started.
+    """
+    run_id = new_run_id(now)
+    for killed in (lake_path / UNFINISHED).glob(f"{trigger}-*"):
+        shutil.rmtree(killed, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=_made(lake_path / UNFINISHED), prefix=f"{trigger}-") as folder:
+        log = RunLog(Path(folder), run_id=run_id, trigger=trigger, code_version=version("lakehouse"), started_at=now)
+        yield log
+        if (Path(folder) / run_id / FINISHED).exists():
+            (Path(folder) / run_id).rename(_made(lake_path / SPOOL) / run_id)
+
+
+def new_run_id(now: datetime) -> str:
+    """An id that sorts by time: UTC to the second, then six random digits."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def to_json(values: dict[str, Any]) -> str:
+    """One record as a line, instants in ISO 8601."""
+    return json.dumps(values, ensure_ascii=False, default=_as_text)
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} cannot be recorded")

@@ -1,0 +1,114 @@
+"""`python -m scheduler` keeps the lake fresh until it is told to end; `python -m scheduler health` tells if it does.
+
+Exit codes: 0 in order, 1 failure, 2 wrong usage.
+"""
+
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
+from apscheduler.schedulers import SchedulerNotRunningError
+from apscheduler.schedulers.blocking import BlockingScheduler
+
+from lakehouse.errors import LakehouseError, UsageError
+from lakehouse.health import problems
+from lakehouse.settings import Settings, load_settings
+from lakehouse.state_files import moment_in, only_one_process, read_state
+from scheduler.logs import log, start_logging
+from scheduler.schedule import HEARTBEAT_EVERY, HEARTBEAT_FILE, Schedule
+
+# A run that is due while the machine sleeps or another one works is done later, not dropped.
+GRACE = timedelta(hours=12)
+SCHEDULER_LOCK = "state/scheduler.lock"
+
+
+def build_scheduler(schedule: Schedule) -> BlockingScheduler:
+    """The schedule's jobs in APScheduler: one instance each, several missed times are one, none is dropped."""
+    scheduler = BlockingScheduler(
+        timezone=UTC,
+        executors={"polls": ThreadPoolExecutor(1), "pipeline": ThreadPoolExecutor(1), "heart": ThreadPoolExecutor(1)},
+        job_defaults={"misfire_grace_time": int(GRACE.total_seconds()), "coalesce": True, "max_instances": 1},
+    )
+    now = schedule.clock()
+    for job in schedule.jobs():
+        scheduler.add_job(
+            job.work, job.trigger, id=job.name, executor=job.executor, replace_existing=True,
+            next_run_time=job.first_time(schedule.ended_at(job.name), now),
+        )  # fmt: skip
+
+    def run_at_once() -> None:
+        try:
+            scheduler.modify_job("run", next_run_time=schedule.clock())
+        except JobLookupError:
+            return
+
+    schedule.after_poll = run_at_once
+    return scheduler
+
+
+def serve(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT; then end the children and return within seconds.
+
+    Raises:
+        LakehouseError: another scheduler is at work on this lake.
+    """
+    schedule = Schedule(settings)
+    busy = f"another scheduler keeps {settings.lake_path} fresh: one is enough"
+    with only_one_process(settings.lake_path / SCHEDULER_LOCK, busy):
+        scheduler = build_scheduler(schedule)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # A thread of its own: what the main thread holds at this instant must not be waited for by itself.
+            signal.signal(number, lambda *_: threading.Thread(target=_stop, args=(scheduler,)).start())
+        polls = f"every {settings.poll_interval_minutes} minutes" if settings.spotify_client_id else "none"
+        log("scheduler started", lake=settings.lake_uri, polls=polls)
+        try:
+            scheduler.start()
+        finally:
+            schedule.children.end_all()
+        log("scheduler ended")
+
+
+def health(settings: Settings, now: datetime) -> int:
+    """Say whether the scheduler's clock ticks, and what needs attention; 0 where it ticks, else 1."""
+    alive_at = moment_in(read_state(settings.lake_path / HEARTBEAT_FILE), "alive_at")
+    for problem in problems(settings, now):
+        sys.stdout.write(f"attention: {problem.text}\n")
+    if alive_at and now - alive_at < 6 * HEARTBEAT_EVERY:
+        sys.stdout.write("the scheduler is at work\n")
+        return 0
+    since = f"since {alive_at:%Y-%m-%d %H:%M} UTC" if alive_at else "yet"
+    sys.stdout.write(f"the scheduler has not been seen {since}: start it with `python -m scheduler`\n")
+    return 1
+
+
+def main() -> int:
+    """Entry point: errors become one line on stderr and an exit code."""
+    try:
+        settings = load_settings()
+        if sys.argv[1:] == ["health"]:
+            return health(settings, datetime.now(UTC))
+        if sys.argv[1:]:
+            raise UsageError("python -m scheduler takes nothing, or `health`")
+        start_logging()
+        serve(settings)
+    except LakehouseError as error:
+        sys.stderr.write(f"error {error}\n")
+        return 2 if isinstance(error, UsageError) else 1
+    return 0
+
+
+def _stop(scheduler: BlockingScheduler) -> None:
+    while not scheduler.running:
+        time.sleep(0.05)
+    log("scheduler is ending")
+    with suppress(SchedulerNotRunningError):  # it was told twice
+        scheduler.shutdown(wait=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
