@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from gold.cognitive.behavioral_segments import behavioral_segments
 from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import frame_of, only, play, rows
+from tests.frames import Tables, frame_of, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
 
 SATURDAY, MONDAY = "2026-01-31", "2026-02-02"
@@ -100,7 +100,7 @@ def test_the_tip_is_about_the_music_and_its_numbers(
 
 
 @pytest.mark.real_data
-def test_real_plays_give_what_pandas_gives(real_silver_spark: DataFrame, real_silver: pd.DataFrame) -> None:
+def test_real_plays_give_what_pandas_gives(real_table: Tables, real_silver: pd.DataFrame) -> None:
     day = np.where(real_silver["is_weekend"], "weekend ", "weekday ")
     parts = real_silver.assign(segment=day + real_silver["part_of_day"].astype(str))
     plays = pd.concat([parts, parts.assign(segment="overall")], ignore_index=True)
@@ -112,6 +112,6 @@ def test_real_plays_give_what_pandas_gives(real_silver_spark: DataFrame, real_si
     expected["sample_size"] = measured.size()
     expected[["mood_variability", "energy_variability"]] = measured[["valence", "energy"]].std()
     expected = expected[expected["sample_size"] >= 20].reset_index()
-    found = behavioral_segments(real_silver_spark)
+    found = real_table("behavioral_segments")
     texts = ["listening_archetype", "archetype_description", "wellbeing_recommendation"]
     assert_same_rows(found.drop(*texts), expected, ["segment"])

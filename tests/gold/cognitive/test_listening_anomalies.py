@@ -11,7 +11,7 @@ from scipy import stats
 from gold.cognitive.listening_anomalies import listening_anomalies
 from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import frame_of, only, play, rows
+from tests.frames import Tables, frame_of, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
 
 # Around 0.5, with a MAD of 0.05: 3.5 robust deviations are 0.2595 away.
@@ -86,7 +86,7 @@ def test_of_two_equally_unusual_plays_the_later_is_the_example(spark: SparkSessi
 
 
 @pytest.mark.real_data
-def test_real_plays_give_what_scipy_gives(real_silver_spark: DataFrame, real_silver: pd.DataFrame) -> None:
+def test_real_plays_give_what_scipy_gives(real_table: Tables, real_silver: pd.DataFrame) -> None:
     measured = real_silver[real_silver["feature_source"].isin(MEASURED_SOURCES)].dropna(subset=["valence", "energy"])
     expected = []
     for hour, plays in measured.groupby("hour_of_day"):
@@ -102,5 +102,5 @@ def test_real_plays_give_what_scipy_gives(real_silver_spark: DataFrame, real_sil
         expected.append((hour, unusual.sum(), len(plays), means["valence"], means["energy"], severity, example))
     names = ["hour_of_day", "anomaly_count", "sample_size", "avg_valence_deviation", "avg_energy_deviation"]
     names += ["anomaly_severity", "example_track"]
-    found = listening_anomalies(real_silver_spark).drop("interpretation")
+    found = real_table("listening_anomalies").drop("interpretation")
     assert_same_rows(found, pd.DataFrame(expected, columns=names), ["hour_of_day"])

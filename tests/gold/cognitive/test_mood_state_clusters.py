@@ -12,7 +12,7 @@ from sklearn.metrics import silhouette_samples
 from gold.cognitive.mood_state_clusters import FEATURE_WORDS, LOG_OFFSET, LOGARITHMIC, mood_state_clusters
 from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import frame_of, play, rows
+from tests.frames import Tables, frame_of, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
 
 Plays = list[dict[str, Any]]
@@ -51,9 +51,9 @@ def test_names_and_texts_come_from_the_numbers(spark: SparkSession) -> None:
     names = [name for _, name in rows(frame, "cluster", "mood_state_name")]
     assert len(set(names)) == 2
     (text,) = frame.where("cluster = 0").select("cluster_description").first() or ("",)
-    assert text.startswith(
-        "15 of 60 measured plays (25 %), 15 tracks: valence 0.80 (0.45 above the mean of all), energy"
-    )
+    assert text.startswith("15 of 60 measured plays (25 %), 15 tracks, set apart by their ")
+    assert "standard deviations above the mean): valence 0.80 (0.45 above the mean of all), energy" in text
+    assert "instrumentalness" in text
     assert "A slice of a continuum, not a type" in text
 
 
@@ -74,8 +74,8 @@ def test_plays_without_all_measured_features_are_left_out(spark: SparkSession, l
 
 
 @pytest.mark.real_data
-def test_real_plays_give_what_sklearn_gives(real_silver_spark: DataFrame, real_silver: pd.DataFrame) -> None:
-    found = mood_state_clusters(real_silver_spark).toPandas().sort_values("cluster", ignore_index=True)
+def test_real_plays_give_what_sklearn_gives(real_table: Tables, real_silver: pd.DataFrame) -> None:
+    found = real_table("mood_state_clusters").toPandas().sort_values("cluster", ignore_index=True)
     features = list(FEATURE_WORDS)
     measured = real_silver[real_silver["feature_source"].isin(MEASURED_SOURCES)].dropna(subset=features)
     scaled = measured.assign(**{name: np.log(measured[name] + LOG_OFFSET) for name in LOGARITHMIC})
@@ -95,7 +95,7 @@ def test_real_plays_give_what_sklearn_gives(real_silver_spark: DataFrame, real_s
     )
     columns = ["cluster", *expected.columns]
     assert_same_rows(
-        mood_state_clusters(real_silver_spark).select(*columns),
+        real_table("mood_state_clusters").select(*columns),
         expected.rename_axis("cluster").reset_index(),
         ["cluster"],
     )
