@@ -12,6 +12,7 @@ from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
 from tests.frames import Tables, frame_of, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
+from tests.gold.wording import compared, number, percent
 
 SATURDAY, MONDAY = "2026-01-31", "2026-02-02"
 
@@ -111,7 +112,25 @@ def test_real_plays_give_what_pandas_gives(real_table: Tables, real_silver: pd.D
     expected["featured_play_count"] = of_all["feature_source"].agg(lambda source: (source != "none").sum())
     expected["sample_size"] = measured.size()
     expected[["mood_variability", "energy_variability"]] = measured[["valence", "energy"]].std()
+    expected["bright"] = measured["valence"].agg(lambda valence: (valence >= 0.6).mean())
+    expected["dark"] = measured["valence"].agg(lambda valence: (valence < 0.4).mean())
+    usual = expected.loc["overall"]
     expected = expected[expected["sample_size"] >= 20].reset_index()
+    expected["archetype_description"] = [_description(row, usual) for _, row in expected.iterrows()]
+    expected = expected.drop(columns=["bright", "dark"])
     found = real_table("behavioral_segments")
-    texts = ["listening_archetype", "archetype_description", "wellbeing_recommendation"]
-    assert_same_rows(found.drop(*texts), expected, ["segment"])
+    assert_same_rows(found.drop("listening_archetype", "wellbeing_recommendation"), expected, ["segment"])
+
+
+def _description(row: Any, usual: Any) -> str:
+    text = (
+        f"{row['total_listens']} plays, {row['sample_size']} of them measured: valence "
+        f"{number(row['overall_valence'])} (spread {number(row['mood_variability'])}), energy "
+        f"{number(row['overall_energy'])} (spread {number(row['energy_variability'])}), danceability "
+        f"{number(row['overall_danceability'])}, acousticness {number(row['overall_acousticness'])}; "
+        f"{percent(row['bright'])} of the measured plays are bright, {percent(row['dark'])} dark"
+    )
+    if row["segment"] == "overall":
+        return f"{text}."
+    valence, energy = (row[f"overall_{name}"] - usual[f"overall_{name}"] for name in ("valence", "energy"))
+    return f"{text}; valence is {compared(valence)} and energy {compared(energy)} the listener's overall."

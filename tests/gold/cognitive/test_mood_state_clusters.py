@@ -14,6 +14,7 @@ from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
 from tests.frames import Tables, frame_of, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
+from tests.gold.wording import compared, number, percent
 
 Plays = list[dict[str, Any]]
 
@@ -27,11 +28,10 @@ def kind(name: str, count: int, values: dict[str, float], plays_each: int = 1) -
     """Tracks of one kind, each a little different."""
     rng = np.random.default_rng(5)
     plays = []
-    for number in range(count):
+    for track in range(count):
         own = {feature: value + float(rng.normal(0, 0.02)) for feature, value in values.items()}
         plays += [
-            play(f"2026-01-{1 + i:02d} 10:{number:02d}:00", track_id=f"{name}{number}", **own)
-            for i in range(plays_each)
+            play(f"2026-01-{1 + i:02d} 10:{track:02d}:00", track_id=f"{name}{track}", **own) for i in range(plays_each)
         ]
     return plays
 
@@ -93,6 +93,18 @@ def test_real_plays_give_what_sklearn_gives(real_table: Tables, real_silver: pd.
     expected["silhouette"] = (
         pd.Series(silhouette_samples(points, labels), index=recordings.index).groupby(labels).mean()
     )
+    overall = measured[means].mean()
+    texts = {row.cluster: row.cluster_description for row in found.itertuples()}
+    for cluster, row in expected.iterrows():
+        known = ", ".join(
+            f"{name} {number(row[f'avg_{name}'])} ({compared(row[f'avg_{name}'] - overall[name])} the mean of all)"
+            for name in means
+        )
+        share = percent(row["member_count"] / len(measured))
+        plays_told = f"{row['member_count']:.0f} of {len(measured)} measured plays ({share})"
+        assert texts[cluster].startswith(f"{plays_told}, {row['track_count']:.0f} tracks, set apart by their ")
+        assert f"the mean): {known}. A slice" in texts[cluster]
+        assert f"silhouette {number(row['silhouette'])}," in texts[cluster]
     columns = ["cluster", *expected.columns]
     assert_same_rows(
         real_table("mood_state_clusters").select(*columns),
