@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -14,6 +15,7 @@ from lakehouse.runner import run
 from lakehouse.settings import Settings
 from lakehouse.spark import build_session
 from lakehouse.storage import Lake
+from tests.spotify_server import SpotifyServer, log_in, spotify_server
 
 REAL_DATA_DIR = Path(os.environ.get("REAL_DATA_DIR", "../shared/data"))
 HISTORY_ZIP = "spotify_extended_streaming_history.zip"
@@ -82,3 +84,27 @@ def demo_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> 
     summary = run(settings)
     assert not summary.errors
     return settings
+
+
+@pytest.fixture
+def spotify() -> Iterator[SpotifyServer]:
+    """A local server in the place of Spotify's and ReccoBeats'."""
+    with spotify_server() as server:
+        yield server
+
+
+@pytest.fixture
+def web_settings(spotify: SpotifyServer, tmp_path: Path) -> Settings:
+    """Settings that name the local server, an empty lake and nobody's login."""
+    named: dict[str, Any] = {name.lower(): value for name, value in spotify.settings().items()}
+    return Settings(
+        lake_uri=f"file:{tmp_path}/lake", kaggle_csv=tmp_path / "none.csv", import_dir=tmp_path / "import",
+        spotify_token_file=tmp_path / "private" / "token.json", _env_file=None, **named,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def logged_in(web_settings: Settings, spotify: SpotifyServer) -> Settings:
+    """The same with a login."""
+    log_in(web_settings, spotify)
+    return web_settings

@@ -18,6 +18,11 @@ from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlparse
 
+from lakehouse.settings import Settings
+from lakehouse.spotify_login import SpotifyLogin
+
+# The time of most tests.
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 WINDOW = 50
 CLIENT_ID, CLIENT_SECRET = "an-app", "the-secret-of-the-app"
 
@@ -75,6 +80,7 @@ class SpotifyServer:
     secrets_given: list[str] = field(default_factory=list)
     webhook: list[Any] = field(default_factory=list)
     rotates_refresh_tokens: bool = False
+    display_name: str = "A Listener"
 
     def settings(self) -> dict[str, str]:
         """Settings that name this server, as environment variables."""
@@ -143,7 +149,11 @@ class SpotifyServer:
             "href": href,
         }
 
+    def before_reccobeats(self) -> None:
+        """A test's own thing, done while ReccoBeats answers."""
+
     def reccobeats(self, ids: list[str]) -> dict[str, Any]:
+        self.before_reccobeats()
         known = [{"id": f"own-{i}", "href": f"https://open.spotify.com/track/{i}", **self.known_features[i]}
                  for i in reversed(ids) if i in self.known_features]  # fmt: skip
         return {"content": known}
@@ -170,7 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-        if self.path == "/webhook":
+        if self.path.startswith("/webhook") and not self.state.faults:
             self.state.webhook.append(json.loads(body))
             self._send(200, {})
             return
@@ -197,7 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Authorization", "").removeprefix("Bearer ") not in state.access_tokens:
             return 401, {"error": {"status": 401, "message": "The access token expired"}}
         if path.rstrip("/") == "/v1/me":
-            return 200, {"id": "listener-1", "display_name": "A Listener", "type": "user"}
+            return 200, {"id": "listener-1", "display_name": state.display_name, "type": "user"}
         if path == "/v1/me/player/recently-played":
             return 200, state.recently_played(asked)
         if path.rstrip("/") == "/v1/audio-features" and state.has_audio_features:
@@ -287,3 +297,10 @@ def play_item(played_at: datetime, number: int = 0, **track: Any) -> dict[str, A
             "duration_ms": 200_000, "external_ids": {"isrc": f"XX000{number:07d}"}, "is_local": False, **track,
         },
     }  # fmt: skip
+
+
+def log_in(settings: Settings, spotify: SpotifyServer, now: datetime = NOW) -> None:
+    """The listener agrees; what that asked of the server is forgotten."""
+    login = SpotifyLogin(settings, now)
+    login.complete(login.code_in(spotify.agree(login.authorize_url)))
+    spotify.asked.clear()
