@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pandas as pd
@@ -19,6 +20,36 @@ from tests.spotify_server import SpotifyServer, log_in, spotify_server
 
 REAL_DATA_DIR = Path(os.environ.get("REAL_DATA_DIR", "../shared/data"))
 HISTORY_ZIP = "spotify_extended_streaming_history.zip"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long-sample", type=int, metavar="N", help="run N of the long tests that can be shortened")
+    parser.addoption("--seed", type=int, default=1, help="of the sample and of what long tests do at random")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep a sample of the long tests, if that is asked for."""
+    count = config.getoption("--long-sample")
+    if count is None:
+        return
+    able = [
+        item for item in items if item.get_closest_marker("long") and "sampled" in getattr(item, "fixturenames", ())
+    ]
+    chosen = Random(config.getoption("--seed")).sample(able, min(count, len(able)))
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
+
+
+@pytest.fixture(scope="session")
+def sampled(pytestconfig: pytest.Config) -> bool:
+    """Whether long tests are to be shortened."""
+    return pytestconfig.getoption("--long-sample") is not None
+
+
+@pytest.fixture(scope="session")
+def seed(pytestconfig: pytest.Config) -> int:
+    """What long tests do at random follows from it."""
+    return int(pytestconfig.getoption("--seed"))
 
 
 @pytest.fixture(scope="session")

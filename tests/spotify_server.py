@@ -62,6 +62,7 @@ class SpotifyServer:
         plays: everything played so far, as items of an answer; the newest 50 are shown.
         faults: what the next requests get instead of an answer.
         asked: method, path and parameters of every request.
+        shown: items of every answer to "recently played".
         known_features: ids that ReccoBeats knows.
         has_audio_features: whether Spotify still tells audio features to this app.
         silent_for: how long 'silence' lasts, in seconds.
@@ -71,6 +72,7 @@ class SpotifyServer:
     plays: list[dict[str, Any]] = field(default_factory=list)
     faults: deque[Fault] = field(default_factory=deque)
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    shown: list[dict[str, Any]] = field(default_factory=list)
     known_features: dict[str, dict[str, Any]] = field(default_factory=dict)
     has_audio_features: bool = False
     silent_for: float = 12.0
@@ -138,6 +140,7 @@ class SpotifyServer:
         if "before" in asked:
             shown = [item for item in shown if _played_ms(item) < int(asked["before"])]
         items = shown[::-1][: int(asked.get("limit", 20))]
+        self.shown += items
         cursors = {"after": str(_played_ms(items[0])), "before": str(_played_ms(items[-1]))} if items else None
         href = f"{self.url}/v1/me/player/recently-played"
         following = f"{href}?before={cursors['before']}&limit={asked.get('limit', 20)}" if cursors else None

@@ -52,7 +52,11 @@ def test_what_went_wrong_is_told_in_its_own_words() -> None:
 
 
 def test_what_it_tells_is_bounded_and_printable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pretending(tmp_path, "head -c 3000000 /dev/zero | tr '\\0' 'x'; printf '\\nerror \\033[31mred\\033[0m\\nbye\\n'; exit 3", monkeypatch)
+    pretending(
+        tmp_path,
+        "head -c 3000000 /dev/zero | tr '\\0' 'x'; printf '\\nerror \\033[31mred\\033[0m\\nbye\\n'; exit 3",
+        monkeypatch,
+    )
     ended = Children().run(("run",), 60)
     assert ended is not None
     assert (ended.exit_code, ended.told) == (3, "error [31mred[0m")
