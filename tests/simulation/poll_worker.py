@@ -1,6 +1,7 @@
 """Polls in processes of their own, at the times that a test says, and kills some of them.
 
-Reads lines of JSON: `now`, and `kill_after` in seconds or null. Answers each with the poll's exit code, negative for a kill.
+Reads lines of JSON: `now`, and `kill_after` in seconds or null. Answers each with the poll's exit code, negative for a
+kill.
 """
 
 import json
