@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def fingerprint_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     monkeypatch.setattr(fingerprint, "_file", source)
     some_table = pipeline_tables()["temporal_trends"]
 
-    def after(changes: dict[str, tuple[str, str]] | None = None, **declared: str) -> str:
+    def after(changes: dict[str, tuple[str, str]] | None = None, **declared: Any) -> str:
         for name, content in PACKAGE.items():
             old, new = (changes or {}).get(name, ("", ""))
             assert old in content

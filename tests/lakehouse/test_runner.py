@@ -102,7 +102,7 @@ class SmallRun:
 
     def recorded(self, table: Table) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = DeltaTable(self.lake.location(table)).to_pyarrow_table().to_pylist()
-        return found
+        return sorted(found, key=lambda row: str(row.get("started_at")))
 
 
 def outcomes(summary: runner.RunSummary) -> dict[str, tuple[str, str]]:
