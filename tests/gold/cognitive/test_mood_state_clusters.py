@@ -94,8 +94,8 @@ def test_real_plays_give_what_sklearn_gives(real_table: Tables, real_silver: pd.
         pd.Series(silhouette_samples(points, labels), index=recordings.index).groupby(labels).mean()
     )
     overall = measured[means].mean()
-    texts = {row.cluster: row.cluster_description for row in found.itertuples()}
-    for cluster, row in expected.iterrows():
+    texts = found.set_index("cluster")["cluster_description"].to_dict()
+    for cluster, row in zip(expected.index.tolist(), expected.to_dict("records"), strict=True):
         known = ", ".join(
             f"{name} {number(row[f'avg_{name}'])} ({compared(row[f'avg_{name}'] - overall[name])} the mean of all)"
             for name in means
