@@ -68,7 +68,7 @@ def test_too_few_days_are_null_not_nan(spark: SparkSession) -> None:
 
 @pytest.mark.real_data
 def test_the_real_listeners_outlook_and_its_skill(real_table: Tables, real_silver: pd.DataFrame) -> None:
-    found = real_table("mood_outlook").toPandas().sort_values("date", ignore_index=True)
+    found: Any = real_table("mood_outlook").toPandas().sort_values("date", ignore_index=True)
     last = real_silver["date"].max()
     assert list(found["date"]) == [last + timedelta(days=i) for i in range(1, 8)]
     measured = real_silver[real_silver["feature_source"].isin(MEASURED_SOURCES)]

@@ -59,7 +59,7 @@ def test_intervals_hold_the_rate(spark: SparkSession) -> None:
 def test_the_real_listeners_hits(
     real_table: Tables, real_silver_spark: DataFrame, real_catalogue_tracks: DataFrame
 ) -> None:
-    found = real_table("recommendation_backtest").toPandas().set_index("method")
+    found: Any = real_table("recommendation_backtest").toPandas().set_index("method")
     plays = real_silver_spark.toPandas()
     first = plays["date"].max() - pd.Timedelta(days=29)
     assert set(found["hidden_from_date"]) == {first}
