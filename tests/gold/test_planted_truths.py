@@ -93,5 +93,5 @@ def test_the_slices_hold_every_measured_play_brightest_first(demo_table: Tables)
     clusters = table(demo_table, "mood_state_clusters", "cluster")
     tiers = PARAMETERS["listener"]["tiers"]
     measured = (tiers["track"] + tiers["recording"]) * PARAMETERS["listener"]["counted_plays"]
-    assert clusters["member_count"].sum() == round(measured)
+    assert clusters["member_count"].sum() == pytest.approx(measured, abs=1)
     assert clusters["avg_valence"].is_monotonic_decreasing
