@@ -218,6 +218,37 @@ def stack_status() -> None:
 
 
 @app.command()
+def credentials(
+    create: Annotated[
+        bool, typer.Option("--create", help="Make the secrets that are missing, and show none of them.")
+    ] = False,
+) -> None:
+    """Show where Superset is and how to log in.
+
+    Secrets are made at random when the stack first starts, and kept in SECRETS_DIR, readable for you alone.
+    """
+    from lakehouse.secret_files import create_secrets, read_secret
+
+    settings = load_settings()
+    if create:
+        made = create_secrets(settings.secrets_dir)
+        out.print(
+            f"{len(made)} secrets made in {settings.secrets_dir}: `lakehouse credentials` shows how to log in",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
+        return
+    password = read_secret(settings.secrets_dir, "superset_admin_password")
+    lines = (
+        f"Superset  {settings.superset_address}",
+        "user      admin",
+        f"password  {password}",
+        f"kept in   {settings.secrets_dir / 'superset_admin_password'}",
+    )
+    for line in lines:
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
 def check() -> None:
     """Run every check of every contract on the tables as they are stored."""
     from lakehouse import report, runner
