@@ -197,4 +197,6 @@ def tables_behind(dataset: Dataset) -> set[str]:
     """The tables that a dataset reads."""
     if not dataset.sql:
         return {dataset.table_name}
-    return {table.name for table in sqlglot.parse_one(dataset.sql, dialect="trino").find_all(sqlglot.exp.Table) if table.db}
+    return {
+        table.name for table in sqlglot.parse_one(dataset.sql, dialect="trino").find_all(sqlglot.exp.Table) if table.db
+    }
