@@ -158,9 +158,9 @@ def test_a_chart_that_follows_only_the_date_range_says_so(dashboard: Dashboard) 
 def test_a_mood_and_a_source_have_one_colour_on_every_dashboard() -> None:
     palettes = [dashboard.metadata["label_colors"] for dashboard in dashboards().values()]
     assert all(palette == palettes[0] for palette in palettes)
-    assert {*MOODS, *(f"then {mood}" for mood in MOODS), *FEATURE_SOURCES} <= set(palettes[0])
+    assert {*MOODS, *(f"→ {mood}" for mood in MOODS), *FEATURE_SOURCES} <= set(palettes[0])
     for mood in MOODS:
-        assert palettes[0][mood] == palettes[0][f"then {mood}"]
+        assert palettes[0][mood] == palettes[0][f"→ {mood}"]
     assert len({palettes[0][name] for name in (*MOODS, *FEATURE_SOURCES)}) == len(MOODS) + len(FEATURE_SOURCES)
 
 
