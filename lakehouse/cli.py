@@ -58,9 +58,14 @@ def run(
 
     A table is rebuilt only when its inputs, its code or its settings changed. Without news nothing starts.
     """
-    from lakehouse import report, runner
+    from lakehouse import no_news
 
     settings = load_settings()
+    if not (select or full) and (tables := no_news.run_without_news(settings, trigger)):
+        out.print(no_news.NO_NEWS.format(tables=tables))
+        return
+    from lakehouse import report, runner
+
     with _progress("run") as progress:
         summary = runner.run(settings, select=select or (), full=full, trigger=trigger, progress=progress)
     report.print_run(out, summary, settings)
