@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,9 +14,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from lakehouse.errors import LakehouseError, UsageError
 from lakehouse.settings import Settings, load_settings
-
-if TYPE_CHECKING:
-    from lakehouse.runner import RunSummary
 
 # Heavy imports (Spark, pandas) happen inside the commands: help and runs without news answer at once.
 
@@ -61,13 +58,20 @@ def run(
 
     A table is rebuilt only when its inputs, its code or its settings changed. Without news nothing starts.
     """
-    from lakehouse import report, runner
+    from lakehouse import no_news
 
     settings = load_settings()
+    if not (select or full) and (tables := no_news.run_without_news(settings, trigger)):
+        out.print(no_news.NO_NEWS.format(tables=tables))
+        return
+    from lakehouse import report, runner
+
     with _progress("run") as progress:
         summary = runner.run(settings, select=select or (), full=full, trigger=trigger, progress=progress)
     report.print_run(out, summary, settings)
-    _register_where_trino_answers(settings, summary)
+    if any(build.status == "built" for build in summary.builds):
+        _register_where_trino_answers(settings)
+        _refresh_where_superset_answers(settings)
     _exit_on(summary.errors)
 
 
@@ -327,10 +331,8 @@ def main() -> None:
         )
 
 
-def _register_where_trino_answers(settings: Settings, summary: "RunSummary") -> None:
+def _register_where_trino_answers(settings: Settings) -> None:
     """Trino sees new versions by itself, but new tables only when they are registered."""
-    if not any(build.status == "built" for build in summary.builds):
-        return
     from lakehouse import registry, trino_registration
 
     if trino_registration.answers(settings):
@@ -338,6 +340,20 @@ def _register_where_trino_answers(settings: Settings, summary: "RunSummary") -> 
             told = trino_registration.register(settings, registry.all_tables().values()).summary
         except LakehouseError as error:  # the tables are built all the same; it may be another lake's Trino
             told = str(error)
+        out.print(told, markup=False, highlight=False, soft_wrap=True)
+
+
+def _refresh_where_superset_answers(settings: Settings) -> None:
+    """Superset keeps charts' rows until it is told that they are old."""
+    from lakehouse.superset_refresh import refresh
+
+    with err.status("Superset ...") as status:
+        try:
+            done = refresh(settings, lambda charts, of: status.update(f"Superset: {charts} of {of} charts"))
+            told = done.summary if done else ""
+        except LakehouseError as error:  # the tables are built all the same
+            told = f"Superset may show old data for a day: {error}"
+    if told:
         out.print(told, markup=False, highlight=False, soft_wrap=True)
 
 

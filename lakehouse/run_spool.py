@@ -1,7 +1,6 @@
 """What a run records about itself, as JSON lines in a folder of its own. Needs no Spark."""
 
 import json
-import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -18,6 +17,8 @@ SPOOL = "spool"
 # Files in a run's folder: the row of the run as it began, and the mark of a run that has ended.
 STARTED, FINISHED = "started.json", "finished"
 UNFINISHED = "state/unfinished"
+# Finished runs on their way into the ops tables, and those that the tables refused.
+BATCH_PREFIX, REFUSED_PREFIX = "batch-", "refused-"
 
 
 class RunLog:
@@ -63,21 +64,38 @@ class RunLog:
 def recorded_at_once(lake_path: Path, trigger: str, now: datetime) -> Iterator[RunLog]:
     """A run without the writer's lock: it shows in the spool only when it has ended, so nobody takes it for dead.
 
-    The caller keeps others of its kind out, so what lies there unfinished was killed.
+    The caller keeps others of its kind out, so what lies there unfinished was killed; the next run closes it as such.
 
     Args:
         lake_path: the lake's folder.
         trigger: what it was: 'poll', 'features'.
         now: when it started.
     """
-    run_id = new_run_id(now)
-    for killed in (lake_path / UNFINISHED).glob(f"{trigger}-*"):
-        shutil.rmtree(killed, ignore_errors=True)
+    run_id, spool = new_run_id(now), _made(lake_path / SPOOL)
+    for left in (lake_path / UNFINISHED).glob(f"{trigger}-*"):
+        for killed in left.iterdir():
+            killed.rename(spool / killed.name)
+        left.rmdir()
     with tempfile.TemporaryDirectory(dir=_made(lake_path / UNFINISHED), prefix=f"{trigger}-") as folder:
         log = RunLog(Path(folder), run_id=run_id, trigger=trigger, code_version=version("lakehouse"), started_at=now)
         yield log
         if (Path(folder) / run_id / FINISHED).exists():
-            (Path(folder) / run_id).rename(_made(lake_path / SPOOL) / run_id)
+            (Path(folder) / run_id).rename(spool / run_id)
+
+
+def holds_unrecorded(spool: Path) -> bool:
+    """Whether runs were killed or broken off, so that records wait; runs without news can wait for others."""
+    if next(spool.glob(f"{BATCH_PREFIX}*"), None):
+        return True
+    can_wait = {STARTED, FINISHED, f"{PIPELINE_RUNS.name}.jsonl"}
+    contents = [{path.name for path in folder.iterdir()} for folder in run_folders(spool)]
+    return any(FINISHED not in names or names - can_wait for names in contents)
+
+
+def run_folders(spool: Path) -> list[Path]:
+    """The folders of runs that are in no batch yet."""
+    others = (BATCH_PREFIX, REFUSED_PREFIX)
+    return [path for path in spool.glob("*") if path.is_dir() and not path.name.startswith(others)]
 
 
 def new_run_id(now: datetime) -> str:

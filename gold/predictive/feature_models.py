@@ -243,10 +243,20 @@ def score(model: CrossFittedModel, tracks: pd.DataFrame, fold: IntArray) -> pd.D
     Raises:
         ValueError: A column that the model was trained with is missing.
     """
+    links = link_tracks(_artists(tracks), genres_of(tracks), model.artist_ids, model.genre_ids)
+    return _scored(model, tracks, links, fold)
+
+
+def score_catalogue(model: CrossFittedModel, training: TrainingSet, by: HoldoutBy = "recording") -> pd.DataFrame:
+    """Out-of-fold predictions of the training set's own rows: the grouped cross-validation."""
+    return _scored(model, training.rows, training.links, training.folds.fold(by))
+
+
+def _scored(model: CrossFittedModel, tracks: pd.DataFrame, links: Links, fold: IntArray) -> pd.DataFrame:
+    """See `score`; the links are in the model's vocabulary."""
     result = np.full((len(tracks), len(model.outputs)), np.nan)
     if model.folds and len(tracks):
         numeric = _matrix(tracks, model.features)
-        links = link_tracks(_artists(tracks), genres_of(tracks), model.artist_ids, model.genre_ids)
         with threadpool_limits(1):
             for number, fold_model in model.folds.items():
                 rows = np.flatnonzero(fold == number)
@@ -273,11 +283,6 @@ def _predict(model: FoldModel, kind: str, numeric: FloatArray, links: Links) -> 
     probabilities = np.zeros((len(matrix), N_MOODS))
     probabilities[:, model.estimator.classes_.astype(int)] = model.estimator.predict_proba(matrix)
     return probabilities
-
-
-def score_catalogue(model: CrossFittedModel, training: TrainingSet, by: HoldoutBy = "recording") -> pd.DataFrame:
-    """Out-of-fold predictions of the training set's own rows: the grouped cross-validation."""
-    return score(model, training.rows, training.folds.fold(by))
 
 
 def decide(probabilities: FloatArray, target_mean: FloatArray, alpha: float) -> IntArray:

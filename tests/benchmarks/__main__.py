@@ -26,6 +26,12 @@ from lakehouse.demo_data import write_demo_data
 
 REAL_DATA_DIR = Path(os.environ.get("REAL_DATA_DIR", "../shared/data")).resolve()
 LAKEHOUSE = Path(sys.executable).with_name("lakehouse")
+# What is measured on the real listener's lake beside whole runs; see tests.benchmarks.gold_steps.
+GOLD_STEPS = {
+    "diagnostic_and_cognitive": "nine diagnostic and cognitive tables",
+    "scoring": "scoring of 1 million rows",
+}
+MODELS = ("artist_model", "mood_model", "energy_model", "mood_class_model")
 SAMPLE_SECONDS = 0.1
 MEGABYTE = 2**20
 
@@ -80,6 +86,24 @@ def full_and_idle(name: str, environment: dict[str, str], runs: int) -> list[Mea
     return measures
 
 
+def gold_steps(environment: dict[str, str], runs: int) -> list[Measure]:
+    """Training, and single steps, on a lake that is built."""
+    measures = []
+    with tempfile.TemporaryDirectory(prefix="lakehouse-bench-") as folder:
+        lake = Path(folder) / "lake"
+        settings = environment | {"LAKE_URI": f"file:{lake}"}
+        run = [str(LAKEHOUSE), "run"]
+        measured("all", run, settings, lake)
+        for _ in range(runs):
+            shutil.rmtree(lake / "models")
+            train = [*run, *(part for name in MODELS for part in ("--select", name))]
+            measures.append(measured("real data: training", train, settings, lake))
+            for step, told in GOLD_STEPS.items():
+                command = [sys.executable, "-m", "tests.benchmarks.gold_steps", step]
+                measures.append(measured(f"real data: {told}", command, settings, lake))
+    return measures
+
+
 def demo_environment(folder: Path) -> dict[str, str]:
     """Settings that make a run take the demo data."""
     files = write_demo_data(folder / "demo")
@@ -124,6 +148,7 @@ def main() -> None:
         else:
             with console.status("real data"):
                 measures += full_and_idle("real data", real, arguments.runs)
+                measures += gold_steps(real, arguments.runs)
     _show(console, measures)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     results = {"machine": machine, "load_after": os.getloadavg(), "measures": [asdict(m) for m in measures]}
