@@ -39,6 +39,8 @@ stack_app = typer.Typer(
     no_args_is_help=True, help="Start and stop Trino and Superset as plain processes, without containers."
 )
 app.add_typer(stack_app, name="stack")
+dashboards_app = typer.Typer(no_args_is_help=True, help="Superset's dashboards as files.")
+app.add_typer(dashboards_app, name="dashboards")
 out = Console()
 err = Console(stderr=True)
 
@@ -226,6 +228,28 @@ def stack_status() -> None:
 
     if not stack.stack_status(load_settings(), out):
         raise typer.Exit(1)
+
+
+@dashboards_app.command("export")
+def dashboards_export(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[DASHBOARD]...", help="Slugs or titles; without one, every published dashboard."),
+    ] = None,
+    folder: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where the assets are kept.")] = Path(
+        "superset/assets"
+    ),
+) -> None:
+    """Bring dashboards and charts that were made or changed in Superset into the files that lie in git.
+
+    Each keeps its uuid and its file; what says the same already is not touched. Look at the changes with `git diff`.
+    """
+    from lakehouse.dashboards_export import export
+
+    done = export(load_settings(), folder, names or ())
+    lines = [*(f"wrote {folder / path}" for path in done.written), *(f"left out {what}" for what in done.left_out)]
+    for line in (*lines, f"{done.unchanged} assets are in git as they are"):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -141,13 +141,16 @@ SQLLAB_TIMEOUT = 60
 
 
 def FLASK_APP_MUTATOR(app) -> None:  # noqa: N802
-    """Open the home dashboard after a login, and let the invalidation of cached charts find them."""
+    """Open the home dashboard after a login, and mend two things in Superset 6.1."""
     from flask import g, redirect, request
     from superset.extensions import cache_manager, db
     from superset.models.dashboard import Dashboard
 
-    # Superset 6.1 keeps charts' rows in its data cache and looks for them in another one when it is to forget them.
+    # It keeps charts' rows in its data cache and looks for them in another one when it is to forget them.
     cache_manager.cache.delete_many = cache_manager.data_cache.delete_many
+    # It limits the logins of its login page only, not those of its API.
+    limited = app.appbuilder.sm.limiter.limit(AUTH_RATE_LIMIT)(app.view_functions["SecurityApi.login"])
+    app.view_functions["SecurityApi.login"] = limited
 
     @app.before_request
     def open_home():
