@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,15 +12,9 @@ from trino.dbapi import connect
 
 from lakehouse.settings import Settings
 from lakehouse.stack import get_cli, get_server, stack_down, stack_up
+from tests.ports import free_port
 
 Query = Callable[..., list[tuple[Any, ...]]]
-
-
-def free_port() -> int:
-    """A port that nobody uses at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def run_query(settings: Settings, sql: str, user: str = "reader") -> list[tuple[Any, ...]]:
