@@ -61,7 +61,8 @@ def cache(prefix: str, seconds: int) -> dict[str, object]:
     common = {"CACHE_KEY_PREFIX": f"superset_{prefix}_", "CACHE_DEFAULT_TIMEOUT": seconds}
     if REDIS_URL:
         return common | {"CACHE_TYPE": "RedisCache", "CACHE_REDIS_URL": REDIS_URL}
-    return common | {"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": 1000}
+    # Without "ignore errors" it stops forgetting at the first key that is gone already.
+    return common | {"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": 1000, "CACHE_IGNORE_ERRORS": True}
 
 
 REDIS_URL = os.environ.get("REDIS_URL", "").rstrip("/")

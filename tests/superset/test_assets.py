@@ -12,6 +12,7 @@ from sqlglot.optimizer.qualify import qualify
 from lakehouse.registry import all_tables
 from lakehouse.superset_datasets import DATABASE_UUID, main_time_column, metrics, shown_tables, verbose_name
 from silver.feature_source import FEATURE_SOURCES, MOODS
+from tests.stack.query_contexts import digest, kept
 from tests.stack.test_documents import known_tables
 from tests.superset.bundle import ASSETS, Chart, Dashboard, Dataset, charts, columns_in, dashboards, datasets
 
@@ -93,6 +94,11 @@ def test_a_chart_says_what_is_seen(chart: Chart) -> None:
     assert loaded["viz_type"] == chart.params["viz_type"]
     assert loaded.get("description") or chart.params.get("subtitle")
     assert len(chart.title) <= 60, "longer titles are cut off"
+
+
+@every_chart
+def test_what_a_chart_asks_is_kept_for_its_settings_of_today(chart: Chart) -> None:
+    assert kept()[chart.uuid]["params"] == digest(chart), "run `make query-contexts`"
 
 
 @every_dashboard
