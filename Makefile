@@ -77,5 +77,5 @@ docs: setup ## Regenerate the data dictionary from the contracts
 	$(LAKEHOUSE) docs
 
 .PHONY: bench
-bench: setup ## Measure times and memory on generated and, where present, real data
+bench: setup superset stack-packages ## Measure times and memory on generated and, where present, real data
 	$(VENV)/bin/python -m tests.benchmarks

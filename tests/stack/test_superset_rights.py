@@ -10,6 +10,7 @@ from requests.adapters import HTTPAdapter
 
 from lakehouse.secret_files import read_secret
 from lakehouse.trino_registration import local_session
+from tests.stack.browser import browser
 from tests.stack.services import Api, SupersetServer
 
 PASSWORD = "a long password for tests"  # noqa: S105
@@ -176,3 +177,17 @@ def test_guessing_passwords_is_slowed_down(superset: SupersetServer, page: str) 
     with ThreadPoolExecutor(8) as pool:
         codes = list(pool.map(guess, range(45)))
     assert requests.codes.too_many_requests in codes
+
+
+def test_a_login_opens_the_home_dashboard_and_a_reader_sees_it_whole(superset: SupersetServer, reader: Api) -> None:
+    with browser(superset.address, "reader", PASSWORD) as shown:
+        assert shown.page.url.rstrip("/").endswith("/superset/dashboard/daily-overview")
+        home = shown.open("daily-overview")
+        assert len(home.charts) > 5
+        assert [chart.error for chart in home.charts if chart.error] == []
+        menu = shown.page.locator("nav, [role=menubar], .ant-menu").all_inner_texts()
+        assert "Dashboards" in " ".join(menu)
+        assert "SQL" not in " ".join(menu)
+        assert shown.page.locator("[data-test=edit-dashboard-button], [aria-label='Edit dashboard']").count() == 0
+        shown.page.goto(f"{superset.address}/sqllab/")
+        assert "/sqllab" not in shown.page.url
