@@ -38,7 +38,9 @@ app = typer.Typer(
     Settings come from the environment and the file .env; .env.example explains each.
     """,
 )
-stack_app = typer.Typer(no_args_is_help=True, help="Start and stop Trino as a plain process, without containers.")
+stack_app = typer.Typer(
+    no_args_is_help=True, help="Start and stop Trino and Superset as plain processes, without containers."
+)
 app.add_typer(stack_app, name="stack")
 out = Console()
 err = Console(stderr=True)
@@ -186,18 +188,23 @@ def register() -> None:
 @app.command()
 def sql() -> None:
     """Open Trino's own client on the lake's tables."""
-    from lakehouse import stack
+    from lakehouse.trino_server import sql_command
 
-    command = stack.sql_command(load_settings(), err)
+    command = sql_command(load_settings(), err)
     os.execv(command[0], command)  # noqa: S606  (our own Java and client)
 
 
 @stack_app.command("up")
-def stack_up() -> None:
-    """Start Trino on this machine and register the lake's tables; the first time it is downloaded."""
+def stack_up(
+    trino_only: Annotated[bool, typer.Option("--trino-only", help="Leave Superset out.")] = False,
+) -> None:
+    """Start Trino and Superset on this machine, register the lake's tables and import the dashboards.
+
+    The first time Trino is downloaded. Superset's environment is made by `make superset`.
+    """
     from lakehouse import stack
 
-    stack.stack_up(load_settings(), out)
+    stack.stack_up(load_settings(), out, superset=not trino_only)
 
 
 @stack_app.command("down")
@@ -210,7 +217,7 @@ def stack_down() -> None:
 
 @stack_app.command("status")
 def stack_status() -> None:
-    """Say whether Trino runs and answers; exit code 1 where it does not."""
+    """Say whether Trino and Superset run and answer; exit code 1 where one that should does not."""
     from lakehouse import stack
 
     if not stack.stack_status(load_settings(), out):

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     secrets_dir: Path = Path("data/secrets")
     superset_port: Annotated[int, Field(ge=1, le=65535)] = 8088
     superset_uri: Annotated[str, Field(pattern=r"^https?://[^/@\s]+:\d+$")] | None = None
+    superset_trino_uri: SecretStr | None = None
     superset_database_uri: SecretStr | None = None
     redis_url: SecretStr | None = None
     maven_repository_url: Annotated[str, Field(pattern=r"^https?://")] | None = None

@@ -12,7 +12,8 @@ from rich.console import Console
 from trino.dbapi import connect
 
 from lakehouse.settings import Settings
-from lakehouse.stack import get_cli, get_server, stack_down, stack_up
+from lakehouse.stack import stack_down, stack_up
+from lakehouse.trino_server import get_cli, get_server
 
 Query = Callable[..., list[tuple[Any, ...]]]
 
@@ -54,7 +55,7 @@ def trino(demo_lake: Settings, downloads: Path, tmp_path_factory: pytest.TempPat
     settings = settings_in(tmp_path_factory.mktemp("trino"), downloads)
     shutil.copytree(demo_lake.lake_path, settings.lake_path)
     try:
-        stack_up(settings, Console())
+        stack_up(settings, Console(), superset=False)
         yield settings
     finally:
         stack_down(settings, Console())
