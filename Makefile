@@ -8,6 +8,8 @@ PYTEST := $(VENV)/bin/python -m pytest
 # Fits and linear algebra on one thread each: with several, busy cores wait for each other.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
+LONG_SAMPLE := 2
+SEED := 1
 
 .PHONY: help
 help: ## List the targets
@@ -51,6 +53,10 @@ test: setup ## Run the tests, without the long ones
 .PHONY: test-long
 test-long: setup ## Run all tests, also random kills and simulated months
 	$(PYTEST)
+
+.PHONY: test-sample
+test-sample: setup ## Run a sample of the long tests, shortened: LONG_SAMPLE of them, by SEED
+	$(PYTEST) --long-sample=$(LONG_SAMPLE) --seed=$(SEED)
 
 .PHONY: lint
 lint: setup ## Check style and types

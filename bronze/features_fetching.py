@@ -22,7 +22,7 @@ from lakehouse.settings import Settings
 from lakehouse.spotify_login import SERVICE, LoginNeeded, SpotifyLogin
 from lakehouse.state_files import moment_in, only_one_process, read_state, write_state
 from lakehouse.storage import Lake
-from lakehouse.web_api import TIMEOUT_SECONDS, BoundedSession, NotYet, Refused, WebApiError, errors_of
+from lakehouse.web_api import TIMEOUT_SECONDS, BoundedSession, NotYet, Refused, WebApiError
 
 # Tracks per question, by provider.
 BATCH_SIZES = {SPOTIFY: 100, RECCOBEATS: 40}
@@ -162,10 +162,9 @@ class _SpotifyQuestion:
     now: datetime
 
     def __call__(self, track_ids: list[str]) -> Any:
-        client = SpotifyLogin(self.settings, self.now).client()
+        login = SpotifyLogin(self.settings, self.now)
         try:
-            with errors_of(SERVICE, self.now):
-                answer = {"audio_features": client.audio_features(track_ids)}
+            answer = {"audio_features": login.ask(lambda client: client.audio_features(track_ids))}
         except Refused:
             _change_state(self.settings, "refused_app", self.settings.spotify_client_id)
             return None

@@ -10,8 +10,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-import spotipy
-
 from bronze.inbox import keep_answer
 from bronze.plays import INSTANT, Malformed, moment
 from lakehouse.errors import LakehouseError
@@ -22,7 +20,7 @@ from lakehouse.run_spool import RunLog, recorded_at_once
 from lakehouse.settings import Settings
 from lakehouse.spotify_login import SERVICE, SpotifyLogin
 from lakehouse.state_files import only_one_process
-from lakehouse.web_api import NotAccepted, Refused, errors_of
+from lakehouse.web_api import Refused
 
 # How an answer's file name begins; the importer knows it by that.
 ANSWER_KIND = "recently_played"
@@ -155,24 +153,15 @@ class _Polling:
             asked = {"before": _milliseconds(datetime.fromisoformat(oldest))}
 
     def _answer(self, asked: dict[str, int]) -> dict[str, Any]:
-        """One page; an access token that is not accepted is renewed once."""
-        client = self.login.client()
+        """One page."""
         try:
-            answer = self._page(client, asked)
-        except NotAccepted:
-            self.login.renew(client._auth)
-            answer = self._page(self.login.client(), asked)
-        if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
-            raise ValueError("no list of plays")
-        return answer
-
-    def _page(self, client: spotipy.Spotify, asked: dict[str, int]) -> Any:
-        try:
-            with errors_of(SERVICE, self.now):
-                return client.current_user_recently_played(limit=PAGE_SIZE, **asked)
+            answer = self.login.ask(lambda client: client.current_user_recently_played(limit=PAGE_SIZE, **asked))
         except Refused as refusal:
             remedy = NEW_SCOPE if "scope" in refusal.told.lower() else NOT_ALLOWED
             raise Refused(f"{refusal}; {remedy}", refusal.told) from None
+        if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
+            raise ValueError("no list of plays")
+        return answer
 
 
 def _asks_for_all(state: PollState, now: datetime) -> bool:

@@ -62,7 +62,7 @@ def _holder(descriptor: int) -> str:
     try:
         holder = json.loads(os.pread(descriptor, 1000, 0))
         return "{purpose}, process {pid} on {host}, since {since}".format(**holder)
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         return "just started"
 
 

@@ -75,7 +75,7 @@ class Politeness:
             raise NotYet(f"{self.service} is not asked before {until:%Y-%m-%d %H:%M} UTC: {reason}")
 
     def forget(self) -> None:
-        """The server answers, or there is a new login: ask as usual."""
+        """The server answers: ask as usual."""
         self.file.unlink(missing_ok=True)
 
     def _take_a_break(self, error: WebApiError) -> None:

@@ -9,7 +9,7 @@ from rich.table import Table as Grid
 from lakehouse.contract import Model
 from lakehouse.health import problems
 from lakehouse.import_report import ImportReport
-from lakehouse.login_status import LoginStatus
+from lakehouse.login_status import LoginStatus, login_status
 from lakehouse.models import models_of
 from lakehouse.registry import importers, pipeline_nodes, pipeline_tables
 from lakehouse.runner import RunSummary
@@ -137,6 +137,8 @@ def _what_next(settings: Settings) -> list[str]:
         hints.append("lakehouse import my_spotify_data.zip  (or `lakehouse demo-data data/demo` to try it out)")
     if not catalogue or not catalogue.provenance.rows:
         hints.append("lakehouse catalogue  (without it no play has audio features)")
+    if settings.spotify_client_id and login_status(settings.spotify_token_file) is None:
+        hints.append("lakehouse auth  (SPOTIFY_CLIENT_ID is set, but nobody is logged in: no play is fetched)")
     if not settings.time_zone_is_set:
         hints.append("set LISTENER_TIME_ZONE in .env (for example Europe/Berlin): hours and dates are UTC until then")
     if history and bronze.holds_demo(lake, bronze.listening_history_bronze):

@@ -1,7 +1,6 @@
 """What a run records about itself, as JSON lines in a folder of its own. Needs no Spark."""
 
 import json
-import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -63,21 +62,23 @@ class RunLog:
 def recorded_at_once(lake_path: Path, trigger: str, now: datetime) -> Iterator[RunLog]:
     """A run without the writer's lock: it shows in the spool only when it has ended, so nobody takes it for dead.
 
-    The caller keeps others of its kind out, so what lies there unfinished was killed.
+    The caller keeps others of its kind out, so what lies there unfinished was killed; the next run closes it as such.
 
     Args:
         lake_path: the lake's folder.
         trigger: what it was: 'poll', 'features'.
         now: when it started.
     """
-    run_id = new_run_id(now)
-    for killed in (lake_path / UNFINISHED).glob(f"{trigger}-*"):
-        shutil.rmtree(killed, ignore_errors=True)
+    run_id, spool = new_run_id(now), _made(lake_path / SPOOL)
+    for left in (lake_path / UNFINISHED).glob(f"{trigger}-*"):
+        for killed in left.iterdir():
+            killed.rename(spool / killed.name)
+        left.rmdir()
     with tempfile.TemporaryDirectory(dir=_made(lake_path / UNFINISHED), prefix=f"{trigger}-") as folder:
         log = RunLog(Path(folder), run_id=run_id, trigger=trigger, code_version=version("lakehouse"), started_at=now)
         yield log
         if (Path(folder) / run_id / FINISHED).exists():
-            (Path(folder) / run_id).rename(_made(lake_path / SPOOL) / run_id)
+            (Path(folder) / run_id).rename(spool / run_id)
 
 
 def new_run_id(now: datetime) -> str:

@@ -1,5 +1,6 @@
 """Waits for the address that Spotify sends the browser to: by the browser itself, or pasted by the listener."""
 
+import io
 import select
 import socket
 import sys
@@ -19,6 +20,7 @@ from lakehouse.spotify_login import SpotifyLogin
 WAIT_SECONDS = 600.0
 # What Docker, Podman and Kubernetes leave in a container.
 CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"), Path("/var/run/secrets/kubernetes.io"))
+AGREE = "Agree there. If the page it then shows cannot be reached, copy its address from the browser and paste it here:"
 PAGE = "<!doctype html><title>lakehouse</title><p>{}<p>This window can be closed."
 
 
@@ -34,14 +36,13 @@ def receive_code(login: SpotifyLogin, redirect_uri: str, out: Console, *, opens_
     Raises:
         LakehouseError: the listener refused, or nothing came in ten minutes.
     """
-    opened = opens_browser and _open_browser(login.authorize_url)
-    out.print("Your browser is open at" if opened else "Open this address in any browser:")
-    out.print(login.authorize_url, markup=False, highlight=False, soft_wrap=True)
-    out.print(
-        "Agree there. If the page it then shows cannot be reached, copy its address from the browser and paste it here:"
-    )
+    # First, for a browser that is logged in already comes back at once.
     server = _server(redirect_uri)
     try:
+        opened = opens_browser and _open_browser(login.authorize_url)
+        out.print("Your browser is open at" if opened else "Open this address in any browser:")
+        out.print(login.authorize_url, markup=False, highlight=False, soft_wrap=True)
+        out.print(AGREE)
         return _wait(login, server, out)
     finally:
         if server:
@@ -49,7 +50,9 @@ def receive_code(login: SpotifyLogin, redirect_uri: str, out: Console, *, opens_
 
 
 def _wait(login: SpotifyLogin, server: "_CallbackServer | None", out: Console) -> str:
-    sources: list[Any] = [source for source in (server, sys.stdin) if source is not None]
+    # Unbuffered: of two lines that are pasted at once, the second must not lie unseen in a buffer.
+    pasted = io.FileIO(sys.stdin.fileno(), closefd=False) if sys.stdin else None
+    sources: list[Any] = [source for source in (server, pasted) if source]
     deadline = time.monotonic() + WAIT_SECONDS
     while sources:
         ready, _, _ = select.select(sources, [], [], max(0.0, deadline - time.monotonic()))
@@ -58,9 +61,9 @@ def _wait(login: SpotifyLogin, server: "_CallbackServer | None", out: Console) -
         if server is not None and server in ready:
             address = _from_browser(server)
         else:
-            address = sys.stdin.readline()
+            address = pasted.readline().decode("utf-8", "replace") if pasted else ""
             if not address:
-                sources.remove(sys.stdin)
+                sources.remove(pasted)
         if address.strip():
             try:
                 return login.code_in(address)
@@ -109,6 +112,9 @@ class _CallbackServer(HTTPServer):
         self.path = path
         self.address = ""
         super().__init__((host, port), _Callback)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A browser that goes away is none of the listener's concern."""
 
 
 class _Callback(BaseHTTPRequestHandler):

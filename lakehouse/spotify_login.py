@@ -5,6 +5,7 @@ The file is readable for its owner alone and lies outside the lake. Nothing of i
 
 import logging
 import secrets
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from lakehouse.errors import LakehouseError, UsageError
 from lakehouse.login_status import LOG_IN, LoginStatus, login_status, one_line
 from lakehouse.settings import Settings
 from lakehouse.state_files import PRIVATE, moment_in, only_one_process, read_state, write_state
-from lakehouse.web_api import TIMEOUT_SECONDS, BoundedSession, Refused, errors_of
+from lakehouse.web_api import TIMEOUT_SECONDS, BoundedSession, NotAccepted, Refused, errors_of
 
 SERVICE = "Spotify"
 SCOPE = "user-read-recently-played"
@@ -87,6 +88,8 @@ class SpotifyLogin:
             state, code = self._oauth.parse_auth_response_url(redirected.strip())
         except SpotifyOauthError as error:
             raise LakehouseError(f"Spotify did not log you in ({one_line(error.error)}): try again") from None
+        except ValueError:  # no address at all
+            state = code = None
         if not code:
             raise UsageError("this address holds no code: it must be the one the browser shows after you agreed")
         if state != self._oauth.state:
@@ -103,8 +106,8 @@ class SpotifyLogin:
             self._with_tokens = {"consented_at": self.now.isoformat(), "ended": "", "account": ""}
             with errors_of(SERVICE, self.now):
                 self._oauth.get_access_token(code, as_dict=False, check_cache=False)
+        me = self.ask(lambda client: client.current_user())
         with errors_of(SERVICE, self.now):
-            me = self.client().current_user()
             account = f"{one_line(me.get('display_name') or '')} ({one_line(me['id'])})".strip()
         self._change(account=account)
         status = self.status()
@@ -114,6 +117,23 @@ class SpotifyLogin:
     def status(self) -> LoginStatus | None:
         """What may be told, or None where nobody is logged in."""
         return login_status(self.file)
+
+    def ask(self, question: Callable[[spotipy.Spotify], Any]) -> Any:
+        """Ask Spotify's Web API; an access token that is not accepted is renewed once.
+
+        Raises:
+            LoginNeeded: nobody is logged in, or Spotify ended the login.
+            WebApiError: Spotify does not answer the question.
+        """
+        client = self.client()
+        try:
+            with errors_of(SERVICE, self.now):
+                return question(client)
+        except NotAccepted:
+            self.renew(client._auth)
+        client = self.client()
+        with errors_of(SERVICE, self.now):
+            return question(client)
 
     def client(self) -> spotipy.Spotify:
         """Spotify's Web API for this login.

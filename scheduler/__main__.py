@@ -3,6 +3,7 @@
 Exit codes: 0 in order, 1 failure, 2 wrong usage.
 """
 
+import os
 import signal
 import sys
 import threading
@@ -22,8 +23,8 @@ from lakehouse.state_files import moment_in, only_one_process, read_state
 from scheduler.logs import log, start_logging
 from scheduler.schedule import HEARTBEAT_EVERY, HEARTBEAT_FILE, Schedule
 
-# A run that is due while the machine sleeps or another one works is done later, not dropped.
-GRACE = timedelta(hours=12)
+# What is due while the machine sleeps or another run works is done later, not dropped: no job is due more rarely.
+GRACE = timedelta(hours=7 * 24)
 SCHEDULER_LOCK = "state/scheduler.lock"
 
 
@@ -63,7 +64,7 @@ def serve(settings: Settings) -> None:
         scheduler = build_scheduler(schedule)
         for number in (signal.SIGTERM, signal.SIGINT):
             # A thread of its own: what the main thread holds at this instant must not be waited for by itself.
-            signal.signal(number, lambda *_: threading.Thread(target=_stop, args=(scheduler,)).start())
+            signal.signal(number, lambda *_: threading.Thread(target=_stop, args=(scheduler,), daemon=True).start())
         polls = f"every {settings.poll_interval_minutes} minutes" if settings.spotify_client_id else "none"
         log("scheduler started", lake=settings.lake_uri, polls=polls)
         try:
@@ -111,4 +112,7 @@ def _stop(scheduler: BlockingScheduler) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    # At once: a thread may still wait for a webhook's answer, and what it would do then can be done the next time.
+    os._exit(code)

@@ -2,17 +2,18 @@
 
 import logging
 from datetime import datetime, timedelta
+from http import HTTPStatus
 
 import requests
 
 from lakehouse.health import Problem
 from lakehouse.settings import Settings
 from lakehouse.state_files import moment_in, read_state, write_state
+from lakehouse.web_api import BoundedSession
 from scheduler.logs import log
 
 ALERTS_STATE = "state/alerts.json"
 REMIND_EVERY = timedelta(days=7)
-TIMEOUT_SECONDS = (5.0, 10.0)
 
 
 def send_alerts(settings: Settings, problems: list[Problem], now: datetime) -> None:
@@ -33,12 +34,12 @@ def _post(address: str, problems: list[Problem]) -> bool:
     text = "lakehouse: " + "\n".join(problem.text for problem in problems)
     try:
         # Slack reads `text`, Discord `content`.
-        answer = requests.post(
-            address, json={"text": text, "content": text}, timeout=TIMEOUT_SECONDS, allow_redirects=False
-        )
-        answer.raise_for_status()
+        with BoundedSession() as session:
+            status = session.post(address, json={"text": text, "content": text}).status_code
+        reason = "" if status < HTTPStatus.MULTIPLE_CHOICES else f"status {status}"
     except requests.RequestException as error:
         # The address is a secret, and part of the error's text.
-        log("the alert could not be posted", logging.WARNING, reason=type(error).__name__)
-        return False
-    return answer.ok
+        reason = type(error).__name__
+    if reason:
+        log("the alert could not be posted", logging.WARNING, reason=reason)
+    return not reason

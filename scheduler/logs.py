@@ -32,6 +32,8 @@ def _time(record: logging.LogRecord) -> str:
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {"at": _time(record), "level": record.levelname.lower(), "event": record.getMessage(), **_facts(record)}
+        if record.exc_info and record.exc_info[0]:
+            line["error"] = f"{record.exc_info[0].__name__}: {record.exc_info[1]}"
         return json.dumps(line, ensure_ascii=False, default=str)
 
 

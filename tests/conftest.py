@@ -3,6 +3,8 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -14,9 +16,40 @@ from lakehouse.runner import run
 from lakehouse.settings import Settings
 from lakehouse.spark import build_session
 from lakehouse.storage import Lake
+from tests.spotify_server import SpotifyServer, log_in, spotify_server
 
 REAL_DATA_DIR = Path(os.environ.get("REAL_DATA_DIR", "../shared/data"))
 HISTORY_ZIP = "spotify_extended_streaming_history.zip"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long-sample", type=int, metavar="N", help="run N of the long tests that can be shortened")
+    parser.addoption("--seed", type=int, default=1, help="of the sample and of what long tests do at random")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep a sample of the long tests, if that is asked for."""
+    count = config.getoption("--long-sample")
+    if count is None:
+        return
+    able = [
+        item for item in items if item.get_closest_marker("long") and "sampled" in getattr(item, "fixturenames", ())
+    ]
+    chosen = Random(config.getoption("--seed")).sample(able, min(count, len(able)))
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
+
+
+@pytest.fixture(scope="session")
+def sampled(pytestconfig: pytest.Config) -> bool:
+    """Whether long tests are to be shortened."""
+    return pytestconfig.getoption("--long-sample") is not None
+
+
+@pytest.fixture(scope="session")
+def seed(pytestconfig: pytest.Config) -> int:
+    """What long tests do at random follows from it."""
+    return int(pytestconfig.getoption("--seed"))
 
 
 @pytest.fixture(scope="session")
@@ -82,3 +115,27 @@ def demo_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> 
     summary = run(settings)
     assert not summary.errors
     return settings
+
+
+@pytest.fixture
+def spotify() -> Iterator[SpotifyServer]:
+    """A local server in the place of Spotify's and ReccoBeats'."""
+    with spotify_server() as server:
+        yield server
+
+
+@pytest.fixture
+def web_settings(spotify: SpotifyServer, tmp_path: Path) -> Settings:
+    """Settings that name the local server, an empty lake and nobody's login."""
+    named: dict[str, Any] = {name.lower(): value for name, value in spotify.settings().items()}
+    return Settings(
+        lake_uri=f"file:{tmp_path}/lake", kaggle_csv=tmp_path / "none.csv", import_dir=tmp_path / "import",
+        spotify_token_file=tmp_path / "private" / "token.json", _env_file=None, **named,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def logged_in(web_settings: Settings, spotify: SpotifyServer) -> Settings:
+    """The same with a login."""
+    log_in(web_settings, spotify)
+    return web_settings

@@ -18,6 +18,11 @@ from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlparse
 
+from lakehouse.settings import Settings
+from lakehouse.spotify_login import SpotifyLogin
+
+# The time of most tests.
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 WINDOW = 50
 CLIENT_ID, CLIENT_SECRET = "an-app", "the-secret-of-the-app"
 
@@ -57,6 +62,7 @@ class SpotifyServer:
         plays: everything played so far, as items of an answer; the newest 50 are shown.
         faults: what the next requests get instead of an answer.
         asked: method, path and parameters of every request.
+        shown: items of every answer to "recently played".
         known_features: ids that ReccoBeats knows.
         has_audio_features: whether Spotify still tells audio features to this app.
         silent_for: how long 'silence' lasts, in seconds.
@@ -66,6 +72,7 @@ class SpotifyServer:
     plays: list[dict[str, Any]] = field(default_factory=list)
     faults: deque[Fault] = field(default_factory=deque)
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    shown: list[dict[str, Any]] = field(default_factory=list)
     known_features: dict[str, dict[str, Any]] = field(default_factory=dict)
     has_audio_features: bool = False
     silent_for: float = 12.0
@@ -75,6 +82,7 @@ class SpotifyServer:
     secrets_given: list[str] = field(default_factory=list)
     webhook: list[Any] = field(default_factory=list)
     rotates_refresh_tokens: bool = False
+    display_name: str = "A Listener"
 
     def settings(self) -> dict[str, str]:
         """Settings that name this server, as environment variables."""
@@ -132,6 +140,7 @@ class SpotifyServer:
         if "before" in asked:
             shown = [item for item in shown if _played_ms(item) < int(asked["before"])]
         items = shown[::-1][: int(asked.get("limit", 20))]
+        self.shown += items
         cursors = {"after": str(_played_ms(items[0])), "before": str(_played_ms(items[-1]))} if items else None
         href = f"{self.url}/v1/me/player/recently-played"
         following = f"{href}?before={cursors['before']}&limit={asked.get('limit', 20)}" if cursors else None
@@ -143,7 +152,11 @@ class SpotifyServer:
             "href": href,
         }
 
+    def before_reccobeats(self) -> None:
+        """A test's own thing, done while ReccoBeats answers."""
+
     def reccobeats(self, ids: list[str]) -> dict[str, Any]:
+        self.before_reccobeats()
         known = [{"id": f"own-{i}", "href": f"https://open.spotify.com/track/{i}", **self.known_features[i]}
                  for i in reversed(ids) if i in self.known_features]  # fmt: skip
         return {"content": known}
@@ -170,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-        if self.path == "/webhook":
+        if self.path.startswith("/webhook") and not self.state.faults:
             self.state.webhook.append(json.loads(body))
             self._send(200, {})
             return
@@ -197,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Authorization", "").removeprefix("Bearer ") not in state.access_tokens:
             return 401, {"error": {"status": 401, "message": "The access token expired"}}
         if path.rstrip("/") == "/v1/me":
-            return 200, {"id": "listener-1", "display_name": "A Listener", "type": "user"}
+            return 200, {"id": "listener-1", "display_name": state.display_name, "type": "user"}
         if path == "/v1/me/player/recently-played":
             return 200, state.recently_played(asked)
         if path.rstrip("/") == "/v1/audio-features" and state.has_audio_features:
@@ -287,3 +300,10 @@ def play_item(played_at: datetime, number: int = 0, **track: Any) -> dict[str, A
             "duration_ms": 200_000, "external_ids": {"isrc": f"XX000{number:07d}"}, "is_local": False, **track,
         },
     }  # fmt: skip
+
+
+def log_in(settings: Settings, spotify: SpotifyServer, now: datetime = NOW) -> None:
+    """The listener agrees; what that asked of the server is forgotten."""
+    login = SpotifyLogin(settings, now)
+    login.complete(login.code_in(spotify.agree(login.authorize_url)))
+    spotify.asked.clear()

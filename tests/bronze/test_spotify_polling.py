@@ -3,55 +3,32 @@
 import json
 import logging
 import stat
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from bronze.inbox import INBOX, waiting_files
+from bronze.kaggle_tracks import kaggle_tracks_bronze
+from bronze.listening_history import listening_history_bronze
 from bronze.spotify_polling import PAUSE_FILE, poll
 from lakehouse import web_api
 from lakehouse.errors import LakehouseError
 from lakehouse.ops import PIPELINE_RUNS
 from lakehouse.poll_state import load_poll_state, poll_problems
+from lakehouse.run_log import append_finished_runs, close_killed_runs
+from lakehouse.run_spool import UNFINISHED, RunLog
 from lakehouse.settings import Settings
-from lakehouse.spotify_login import LoginNeeded, SpotifyLogin
+from lakehouse.spotify_login import LoginNeeded
 from lakehouse.state_files import PRIVATE
+from lakehouse.storage import Lake
 from lakehouse.web_api import NotYet, Refused, TooOften, Unreachable
-from tests.spotify_server import Fault, SpotifyServer, error, play_item, spotify_server, too_often
+from tests.frames import rows
+from tests.spotify_server import NOW, Fault, SpotifyServer, error, log_in, play_item, too_often
 
-NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 RECENTLY_PLAYED = "/v1/me/player/recently-played"
-
-
-@pytest.fixture
-def spotify() -> Iterator[SpotifyServer]:
-    with spotify_server() as server:
-        yield server
-
-
-@pytest.fixture
-def settings(spotify: SpotifyServer, tmp_path: Path) -> Settings:
-    named: dict[str, Any] = {name.lower(): value for name, value in spotify.settings().items()}
-    return Settings(
-        lake_uri=f"file:{tmp_path}/lake", kaggle_csv=tmp_path / "none.csv", import_dir=tmp_path / "import",
-        spotify_token_file=tmp_path / "private" / "token.json", _env_file=None, **named,
-    )  # fmt: skip
-
-
-@pytest.fixture
-def logged_in(settings: Settings, spotify: SpotifyServer) -> Settings:
-    log_in(settings, spotify)
-    return settings
-
-
-def log_in(settings: Settings, spotify: SpotifyServer, now: datetime = NOW) -> None:
-    login = SpotifyLogin(settings, now)
-    login.complete(login.code_in(spotify.agree(login.authorize_url)))
-    spotify.asked.clear()
 
 
 def ask(settings: Settings, now: datetime = NOW) -> int:
@@ -301,6 +278,23 @@ def test_what_was_fetched_is_kept_when_the_next_page_fails(logged_in: Settings, 
     assert load_poll_state(logged_in.lake_path).newest_played_at == ""
 
 
+def test_a_poll_that_was_killed_is_recorded_as_killed(
+    logged_in: Settings, spotify: SpotifyServer, spark: SparkSession
+) -> None:
+    spool = logged_in.lake_path / "spool"
+    left = logged_in.lake_path / UNFINISHED / "poll-abc"
+    RunLog(left, run_id="killed-poll", trigger="poll", code_version="0", started_at=NOW)
+    ask(logged_in)
+    assert not left.exists()
+    lake = Lake(logged_in.lake_uri, spark)
+    killed = close_killed_runs(lake, spool, history=listening_history_bronze, catalogue=kaggle_tracks_bronze)
+    assert killed == ["killed-poll"]
+    append_finished_runs(lake, spool)
+    assert [row[1:] for row in rows(lake.read(PIPELINE_RUNS), "run_id", "trigger", "status")] == [
+        ("poll", "no_news"), ("poll", "killed"),
+    ]  # fmt: skip
+
+
 def test_silence_is_a_problem_after_hours(logged_in: Settings, spotify: SpotifyServer) -> None:
     ask(logged_in)
     state = load_poll_state(logged_in.lake_path)
@@ -309,9 +303,9 @@ def test_silence_is_a_problem_after_hours(logged_in: Settings, spotify: SpotifyS
     assert "has not answered since 2026-06-01 12:00 UTC" in problem
 
 
-def test_nobody_logged_in_is_told(settings: Settings) -> None:
+def test_nobody_logged_in_is_told(web_settings: Settings) -> None:
     with pytest.raises(LoginNeeded, match="nobody is logged in at Spotify: log in with `lakehouse auth`"):
-        ask(settings)
+        ask(web_settings)
 
 
 def test_tokens_are_private_and_told_nowhere(

@@ -2,12 +2,18 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from tests.spotify_server import SpotifyServer, play_item
+
+# Run by a test of their own, against a server in Spotify's place.
+WEB_API_COMMANDS = ("auth", "poll", "features")
 LAKEHOUSE = Path(sys.executable).with_name("lakehouse")
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +33,10 @@ def test_help_teaches(tmp_path: Path) -> None:
     assert "lakehouse import" in answer.stdout
 
 
-@pytest.mark.parametrize("command", ["run", "import", "catalogue", "status", "check", "demo-data", "docs"])
+@pytest.mark.parametrize(
+    "command",
+    ["run", "import", "catalogue", "auth", "poll", "features", "status", "check", "maintain", "demo-data", "docs"],
+)
 def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
     answer = lakehouse(tmp_path, command, "--help")
     assert answer.returncode == 0
@@ -90,7 +99,7 @@ def test_lakehouse_commands_of_the_readme_work_in_their_order(tmp_path: Path) ->
     commands = [
         [demo_files.get(word, word) for word in line.split()[1:]]
         for line in shell_lines(ROOT / "README.md")
-        if line.startswith("lakehouse ")
+        if line.startswith("lakehouse ") and line.split()[1] not in WEB_API_COMMANDS
     ]
     assert [command[0] for command in commands] == ["catalogue", "import", "run", "status"]
     answers = {}
@@ -103,3 +112,40 @@ def test_lakehouse_commands_of_the_readme_work_in_their_order(tmp_path: Path) ->
     assert "nothing new: 0 plays were added" in again.stdout
     assert lakehouse(tmp_path, "check").returncode == 0
     assert "no news" in lakehouse(tmp_path, "run").stdout
+
+
+def test_web_api_commands_of_the_readme_work_in_their_order(spotify: SpotifyServer, tmp_path: Path) -> None:
+    """Spotify, the browser and the wish to end it are the test's."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        redirect = f"http://127.0.0.1:{probe.getsockname()[1]}/callback"
+    settings = spotify.settings() | {"SPOTIFY_REDIRECT_URI": redirect}
+    spotify.plays = [play_item(datetime.now(UTC))]
+    lines = [line for line in shell_lines(ROOT / "README.md") if line.split()[1] in (*WEB_API_COMMANDS, "-m")]
+    assert lines == ["lakehouse auth", "lakehouse auth --status", "lakehouse poll", "lakehouse features",
+                     "python -m scheduler", "python -m scheduler health"]  # fmt: skip
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    environment = kept | {"COLUMNS": "120", "PATH": f"{LAKEHOUSE.parent}:{kept['PATH']}"} | settings
+
+    def start(line: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            line.split(), cwd=tmp_path, env=environment, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    login = start(f"{lines[0]} --no-browser")
+    assert login.stdout
+    address = next(line.strip() for line in login.stdout if "/authorize?" in line)
+    told, _ = login.communicate(f"{spotify.agree(address)}\n", timeout=60)
+    assert "account   A Listener (listener-1)" in told
+    (tmp_path / "data" / "import").mkdir(parents=True)
+    for line, expected in zip(lines[1:4], ("scopes    user-read", "1 new plays", "0 of 0 tracks have"), strict=True):
+        told, _ = (command := start(line)).communicate(timeout=120)
+        assert expected in told
+        assert command.returncode == 0
+    scheduler = start(lines[4])
+    while "the scheduler is at work" not in start(lines[5]).communicate(timeout=60)[0]:
+        assert scheduler.poll() is None
+    scheduler.terminate()
+    assert "scheduler started" in scheduler.communicate(timeout=30)[0]
+    assert scheduler.returncode == 0

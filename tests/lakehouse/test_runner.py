@@ -1,0 +1,397 @@
+"""What a run does, on a graph of four small tables: what is built and why, what is blocked, and what is recorded."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deltalake import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from bronze.kaggle_tracks import kaggle_tracks_bronze
+from bronze.listening_history import listening_history_bronze
+from bronze.my_tracks_features import my_tracks_features_bronze
+from lakehouse import runner
+from lakehouse.columns import COLUMNS
+from lakehouse.contract import Table, in_range
+from lakehouse.errors import LakehouseError
+from lakehouse.lock import writer_lock
+from lakehouse.ops import IMPORT_AUDIT, OPS_TABLES, PIPELINE_RUNS, QUALITY_RESULTS, TABLE_BUILDS
+from lakehouse.registry import ordered
+from lakehouse.run_spool import RunLog
+from lakehouse.settings import Settings
+from lakehouse.spark import build_session
+from lakehouse.storage import Lake
+from tests.bronze.records import NOW, SOME_ID, extended, write_json
+from tests.frames import rows
+
+BRONZE = (kaggle_tracks_bronze, listening_history_bronze, my_tracks_features_bronze)
+
+
+def plays_of_tracks(listening_history_bronze: DataFrame) -> DataFrame:
+    return listening_history_bronze.groupBy("track_id").agg(F.count("*").alias("play_count"))
+
+
+def double_plays(plays_of_tracks: DataFrame) -> DataFrame:
+    return plays_of_tracks.withColumn("play_count", F.col("play_count") * 2)
+
+
+def catalogue_counts(kaggle_tracks_bronze: DataFrame) -> DataFrame:
+    return kaggle_tracks_bronze.groupBy("track_id").agg(F.count("*").alias("play_count"))
+
+
+def both(double_plays: DataFrame, catalogue_counts: DataFrame, *, listener_time_zone: str) -> DataFrame:
+    return double_plays.unionByName(catalogue_counts).where(F.lit(listener_time_zone) != "Nowhere")
+
+
+def a_table(transform: Callable[..., Any], inputs: str, *parameters: str, **changed: Any) -> Table:
+    columns = tuple(COLUMNS[name] for name in ("track_id", "play_count"))
+    plain = Table(
+        transform.__name__, "gold", "small", __name__, "Counts?", "One row per track.", ("track_id",), columns,
+        (in_range("play_count", 0, 1000),), (), 0, tuple(inputs.split()), parameters, transform,
+    )  # fmt: skip
+    return replace(plain, **changed)
+
+
+GRAPH = {
+    table.name: table
+    for table in (
+        a_table(plays_of_tracks, "listening_history_bronze", layer="silver", group=""),
+        a_table(double_plays, "plays_of_tracks"),
+        a_table(catalogue_counts, "kaggle_tracks_bronze"),
+        a_table(both, "double_plays catalogue_counts", "listener_time_zone"),
+    )
+}
+
+
+@dataclass
+class SmallRun:
+    """A lake of the small graph, and how to run it."""
+
+    settings: Settings
+    spark: SparkSession
+    patch: pytest.MonkeyPatch
+    graph: dict[str, Table] = field(default_factory=lambda: dict(GRAPH))
+
+    def run(self, **options: Any) -> runner.RunSummary:
+        nodes = ordered([*BRONZE, *self.graph.values()])
+        self.patch.setattr(runner, "pipeline_nodes", lambda: nodes)
+        self.patch.setattr(runner, "pipeline_tables", lambda: nodes)
+        self.patch.setattr(runner, "all_tables", lambda: nodes | {table.name: table for table in OPS_TABLES})
+        action = options.pop("action", runner.run)
+        summary: runner.RunSummary = action(self.settings, **options)
+        return summary
+
+    def deliver(self, name: str, *hours: int) -> Path:
+        records = [extended(f"2025-05-01T{hour:02d}:00:00Z") for hour in hours]
+        return write_json(self.settings.import_dir / f"Streaming_History_Audio_{name}.json", records)
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(self.settings.lake_uri, self.spark)
+
+    def plays(self, name: str) -> list[tuple[Any, ...]]:
+        return rows(self.lake.read(self.graph[name]), "track_id", "play_count")
+
+    def versions(self) -> dict[str, int]:
+        return {name: DeltaTable(self.lake.location(table)).version() for name, table in self.graph.items()}
+
+    def recorded(self, table: Table) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = DeltaTable(self.lake.location(table)).to_pyarrow_table().to_pylist()
+        return sorted(found, key=lambda row: str(row.get("started_at")))
+
+
+def outcomes(summary: runner.RunSummary) -> dict[str, tuple[str, str]]:
+    return {build.table.name: (build.status, build.reason) for build in summary.builds if build.table.name in GRAPH}
+
+
+def statuses(summary: runner.RunSummary) -> dict[str, str]:
+    return {name: status for name, (status, _) in outcomes(summary).items()}
+
+
+def small_settings(folder: Path) -> Settings:
+    return Settings(
+        lake_uri=f"file:{folder}/lake", kaggle_csv=folder / "none.csv", import_dir=folder / "import",
+        lock_wait_seconds=0, _env_file=None,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def first_run(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, runner.RunSummary]:
+    folder = tmp_path_factory.mktemp("first")
+    with pytest.MonkeyPatch.context() as patch:
+        small = SmallRun(small_settings(folder), spark, patch)
+        small.deliver("1", 10, 11)
+        return small.settings.lake_path, small.run()
+
+
+@pytest.fixture
+def small(
+    first_run: tuple[Path, runner.RunSummary], spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> SmallRun:
+    """A lake after its first run."""
+    settings = small_settings(tmp_path)
+    shutil.copytree(first_run[0], settings.lake_path)
+    return SmallRun(settings, spark, monkeypatch)
+
+
+def broken(message: str) -> Callable[..., Any]:
+    def transform(*frames: DataFrame, **settings: str) -> DataFrame:
+        raise ValueError(message)
+
+    return transform
+
+
+# ---- what is built
+
+
+def test_the_first_run_takes_what_waits_and_builds_everything(
+    first_run: tuple[Path, runner.RunSummary], small: SmallRun
+) -> None:
+    _, summary = first_run
+    assert summary.errors == []
+    assert summary.imported is not None
+    assert summary.imported.new_plays == 2
+    assert outcomes(summary) == dict.fromkeys(GRAPH, ("built", "first build"))
+    assert small.plays("both") == [(SOME_ID, 4)]
+
+
+def test_without_news_nothing_starts_and_nothing_changes(small: SmallRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = small.versions()
+    monkeypatch.setattr(runner, "build_session", lambda settings: pytest.fail("Spark was started"))
+    summary = small.run()
+    assert not summary.started_spark
+    assert set(statuses(summary).values()) == {"skipped"}
+    assert small.versions() == before
+
+
+def test_a_new_play_rebuilds_what_is_made_from_it_and_nothing_else(small: SmallRun) -> None:
+    small.deliver("2", 12)
+    assert outcomes(small.run()) == {
+        "plays_of_tracks": ("built", "new listening_history_bronze"),
+        "double_plays": ("built", "new plays_of_tracks"),
+        "catalogue_counts": ("skipped", "up to date"),
+        "both": ("built", "new double_plays"),
+    }
+    assert small.plays("both") == [(SOME_ID, 6)]
+
+
+def test_a_file_that_adds_no_play_rebuilds_nothing(small: SmallRun) -> None:
+    small.deliver("again", 10, 11)
+    summary = small.run()
+    assert summary.imported is not None
+    assert summary.imported.new_plays == 0
+    assert set(statuses(summary).values()) == {"skipped"}
+    assert not small.run().started_spark
+
+
+def test_a_changed_setting_rebuilds_what_takes_it(small: SmallRun) -> None:
+    small.settings = small.settings.model_copy(update={"listener_time_zone": "Europe/Berlin"})
+    found = outcomes(small.run())
+    assert found.pop("both") == ("built", "settings changed")
+    assert {status for status, _ in found.values()} == {"skipped"}
+
+
+def test_a_changed_contract_rebuilds_the_table_and_what_reads_it(small: SmallRun) -> None:
+    small.graph["double_plays"] = replace(small.graph["double_plays"], grain="One row per track, at last.")
+    assert outcomes(small.run()) == {
+        "plays_of_tracks": ("skipped", "up to date"),
+        "double_plays": ("built", "code changed"),
+        "catalogue_counts": ("skipped", "up to date"),
+        "both": ("built", "new double_plays"),
+    }
+
+
+def test_a_full_run_builds_all_anew(small: SmallRun) -> None:
+    assert outcomes(small.run(full=True)) == dict.fromkeys(GRAPH, ("built", "full run"))
+
+
+def test_a_selection_is_built_with_what_it_is_made_from(small: SmallRun) -> None:
+    small.deliver("2", 12)
+    summary = small.run(full=True, select=["double_plays"])
+    assert statuses(summary) == {"plays_of_tracks": "built", "double_plays": "built"}
+    assert summary.imported is None
+
+
+def test_an_unknown_table_is_named(small: SmallRun) -> None:
+    with pytest.raises(LakehouseError, match="no table is named nonsense, other: `lakehouse status` lists them all"):
+        small.run(select=["other", "nonsense", "both"])
+
+
+# ---- what fails
+
+
+def test_a_failed_table_stops_only_what_is_made_from_it(small: SmallRun) -> None:
+    small.graph["double_plays"] = replace(
+        small.graph["double_plays"], transform=broken("no idea"), grain="One row per broken track."
+    )
+    small.graph["catalogue_counts"] = replace(small.graph["catalogue_counts"], grain="One row per good track.")
+    before = small.versions()
+    summary = small.run()
+    assert outcomes(summary) == {
+        "plays_of_tracks": ("skipped", "up to date"),
+        "double_plays": ("failed", "double_plays: ValueError: no idea"),
+        "catalogue_counts": ("built", "code changed"),
+        "both": ("blocked", "double_plays failed"),
+    }
+    assert summary.errors == ["double_plays: ValueError: no idea"]
+    assert {name: small.versions()[name] - before[name] for name in GRAPH} == {
+        "plays_of_tracks": 0, "double_plays": 0, "catalogue_counts": 1, "both": 0,
+    }  # fmt: skip
+    assert small.plays("both") == [(SOME_ID, 4)]
+    run = small.recorded(PIPELINE_RUNS)[-1]
+    assert (run["status"], run["error"]) == ("failed", "double_plays: ValueError: no idea")
+
+
+def test_the_next_run_repairs_what_failed(small: SmallRun) -> None:
+    good = small.graph["double_plays"]
+    small.graph["double_plays"] = replace(good, transform=broken("no idea"), grain="One row per broken track.")
+    small.run()
+    small.graph["double_plays"] = replace(good, grain="One row per mended track.")
+    assert set(statuses(small.run()).values()) == {"built", "skipped"}
+    assert not small.run().started_spark
+
+
+def test_a_refused_frame_keeps_the_last_version(small: SmallRun) -> None:
+    small.graph["double_plays"] = replace(small.graph["double_plays"], checks=(in_range("play_count", 0, 3),))
+    before = small.versions()
+    [error] = small.run().errors
+    assert "double_plays breaks its contract, its last good version stays. in_range(play_count" in error
+    assert small.versions() == before
+    assert small.plays("double_plays") == [(SOME_ID, 4)]
+
+
+def test_a_damaged_table_is_built_anew(small: SmallRun) -> None:
+    shutil.rmtree(Path(small.settings.lake_path, small.graph["plays_of_tracks"].location))
+    assert statuses(small.run())["plays_of_tracks"] == "built"
+    assert small.plays("both") == [(SOME_ID, 4)]
+
+
+# ---- what is recorded
+
+
+def test_runs_builds_and_lineage_are_recorded(small: SmallRun) -> None:
+    small.deliver("2", 12)
+    small.run(trigger="schedule")
+    runs = small.recorded(PIPELINE_RUNS)
+    assert [(run["trigger"], run["status"], run["new_plays"]) for run in runs] == [
+        ("manual", "succeeded", 2), ("schedule", "succeeded", 1),
+    ]  # fmt: skip
+    assert [(run["tables_built"], run["tables_skipped"]) for run in runs] == [(4, 3), (3, 4)]
+    assert all(run["finished_at"] >= run["started_at"] for run in runs)
+    [build] = [b for b in small.recorded(TABLE_BUILDS) if (b["run_id"], b["table_name"]) == (runs[1]["run_id"], "both")]
+    versions = small.versions()
+    assert build["delta_version"] == versions["both"]
+    assert build["input_versions"] == "double_plays@{double_plays}, catalogue_counts@{catalogue_counts}".format(
+        **versions
+    )
+    assert (build["row_count"], build["reason"]) == (1, "new double_plays")
+    checks = [c for c in small.recorded(QUALITY_RESULTS) if c["run_id"] == runs[1]["run_id"]]
+    assert {check["table_name"] for check in checks} == {"plays_of_tracks", "double_plays", "both"}
+    assert all(check["passed"] for check in checks)
+
+
+def test_runs_without_news_are_recorded_by_the_next_run_that_needs_spark(small: SmallRun) -> None:
+    quiet = [small.run(trigger="nightly").run_id for _ in range(3)]
+    assert {run["run_id"] for run in small.recorded(PIPELINE_RUNS)} & set(quiet) == set()
+    small.run(full=True)
+    found = {run["run_id"]: run["status"] for run in small.recorded(PIPELINE_RUNS)}
+    assert [found[run_id] for run_id in quiet] == ["no_news"] * 3
+    assert not small.run().started_spark
+
+
+def test_a_killed_run_is_closed_by_the_next_one(small: SmallRun) -> None:
+    spool = small.settings.lake_path / "spool"
+    log = RunLog(spool, run_id="dead", trigger="schedule", code_version="0", started_at=NOW)
+    log.add(TABLE_BUILDS, table_name="both", status="built", reason="first build")
+    # A kill leaves half a line, and an audit of what was not committed.
+    log.add(IMPORT_AUDIT, source_file="a.json", source="x", verdict="counted", record_count=3)
+    with (spool / "dead" / f"{TABLE_BUILDS.name}.jsonl").open("a") as lines:
+        lines.write('{"run_id": "dead", "table_na')
+    summary = small.run()
+    assert summary.started_spark
+    assert summary.killed_runs == ["dead"]
+    [run] = [run for run in small.recorded(PIPELINE_RUNS) if run["run_id"] == "dead"]
+    assert (run["status"], run["new_plays"], run["started_at"].astimezone(UTC)) == ("killed", 0, NOW)
+    assert [b["table_name"] for b in small.recorded(TABLE_BUILDS) if b["run_id"] == "dead"] == ["both"]
+    assert [a for a in small.recorded(IMPORT_AUDIT) if a["run_id"] == "dead"] == []
+    assert not small.run().started_spark
+
+
+def test_a_run_that_breaks_is_recorded_and_imports_again(small: SmallRun) -> None:
+    small.deliver("2", 12)
+
+    def interrupt(name: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        small.run(progress=runner.Progress(on_file=interrupt))
+    summary = small.run()
+    assert summary.imported is not None
+    assert summary.imported.new_plays == 1
+    found = [(run["status"], run["error"]) for run in small.recorded(PIPELINE_RUNS)]
+    assert found[1:] == [("failed", "KeyboardInterrupt"), ("succeeded", None)]
+
+
+def test_where_spark_does_not_start_the_run_is_recorded_all_the_same(
+    small: SmallRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_java(settings: Settings) -> SparkSession:
+        raise LakehouseError("no Java found")
+
+    monkeypatch.setattr(runner, "build_session", no_java)
+    small.deliver("2", 12)
+    with pytest.raises(LakehouseError, match="no Java found"):
+        small.run()
+    monkeypatch.setattr(runner, "build_session", build_session)
+    small.run()
+    assert [run["error"] for run in small.recorded(PIPELINE_RUNS)] == [None, "no Java found", None]
+
+
+def test_a_second_run_says_who_is_at_work(small: SmallRun) -> None:
+    with (
+        writer_lock(small.settings.lake_path, purpose="a long import", wait_seconds=0),
+        pytest.raises(LakehouseError, match=r"another run is writing to this lake \(a long import, process \d+ on "),
+    ):
+        small.run()
+
+
+# ---- check and maintain
+
+
+def test_a_check_finds_what_was_changed_behind_our_back(small: SmallRun) -> None:
+    assert small.run(action=runner.check).errors == []
+    small.spark.sql(f"UPDATE delta.`{small.lake.location(small.graph['double_plays'])}` SET play_count = -5")
+    [error] = small.run(action=runner.check).errors
+    assert error.startswith("double_plays breaks its contract")
+    checks = [c for c in small.recorded(QUALITY_RESULTS) if not c["passed"]]
+    assert [(c["table_name"], c["check_name"], c["severity"]) for c in checks] == [("double_plays", "contract", "fail")]
+    # The next run makes it anew.
+    assert outcomes(small.run())["double_plays"] == ("built", "code changed")
+    assert small.run(action=runner.check).errors == []
+
+
+def test_a_check_tells_the_ops_tables_what_needs_attention(small: SmallRun) -> None:
+    state = small.settings.lake_path / "state" / "schedule.json"
+    write_json(state, {"run": {"exit_code": 1, "told": "disk full", "ended_at": datetime.now(UTC).isoformat()}})
+    small.run(action=runner.check)
+    [fresh] = [c for c in small.recorded(QUALITY_RESULTS) if c["check_name"] == "stays_fresh"]
+    assert (fresh["severity"], fresh["passed"]) == ("warn", False)
+    assert "the scheduled run failed on " in fresh["detail"]
+
+
+def test_after_putting_files_in_order_nothing_is_out_of_date(small: SmallRun) -> None:
+    for name in ("2", "3", "4"):
+        small.deliver(name, int(name) + 10)
+        small.run()
+    history = DeltaTable(small.lake.location(listening_history_bronze))
+    assert len(history.file_uris()) == 4
+    summary = small.run(action=runner.maintain)
+    assert summary.errors == []
+    assert len(DeltaTable(small.lake.location(listening_history_bronze)).file_uris()) == 1
+    assert not small.run().started_spark
+    assert small.plays("plays_of_tracks") == [(SOME_ID, 5)]

@@ -1,0 +1,112 @@
+"""Commands as child processes: bounded in time, and gone when the scheduler ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lakehouse.lock import writer_lock
+from scheduler import children
+from scheduler.children import Children
+
+
+@pytest.fixture(autouse=True)
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The children's lake, by their environment."""
+    monkeypatch.setenv("LAKE_URI", f"file:{tmp_path}/lake")
+    monkeypatch.setenv("LOCK_WAIT_SECONDS", "3600")
+    monkeypatch.setenv("SPOTIFY_CLIENT_ID", "")
+    return tmp_path / "lake"
+
+
+def descendants() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+def pretending(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children run this in place of the lakehouse."""
+    program = folder / "program"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+
+
+def test_a_command_is_run_to_its_end() -> None:
+    ended = Children().run(("status",), 120)
+    assert ended is not None
+    assert (ended.exit_code, ended.was_hung) == (0, False)
+    assert ended.told.startswith("next: set LISTENER_TIME_ZONE")
+
+
+def test_what_went_wrong_is_told_in_its_own_words() -> None:
+    ended = Children().run(("poll",), 120)
+    assert ended is not None
+    assert ended.exit_code == 2
+    assert ended.told.startswith("error SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET are not set")
+
+
+def test_what_it_tells_is_bounded_and_printable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretending(
+        tmp_path,
+        "head -c 3000000 /dev/zero | tr '\\0' 'x'; printf '\\nerror \\033[31mred\\033[0m\\nbye\\n'; exit 3",
+        monkeypatch,
+    )
+    ended = Children().run(("run",), 60)
+    assert ended is not None
+    assert (ended.exit_code, ended.told) == (3, "error [31mred[0m")
+    pretending(tmp_path, "head -c 3000000 /dev/zero | tr '\\0' 'x'", monkeypatch)
+    ended = Children().run(("run",), 60)
+    assert ended is not None
+    assert len(ended.told) == 500
+
+
+def test_a_hung_child_is_ended_after_the_stated_time(lake: Path) -> None:
+    # It waits for another writer who never ends.
+    with writer_lock(lake, purpose="a test", wait_seconds=0):
+        ended = Children().run(("run",), 3)
+    assert ended is not None
+    assert ended.was_hung
+    assert ended.exit_code == -signal.SIGTERM
+    assert ended.told == "ended after 0.05 minutes"
+    assert descendants() == []
+
+
+def test_a_child_that_does_not_listen_is_killed_with_all_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children, "ASK_TO_END_SECONDS", 0.5)
+    pretending(tmp_path, "trap '' TERM; sleep 300 & sleep 300 & wait; wait; sleep 300", monkeypatch)
+    ended = Children().run(("run",), 0.5)
+    assert ended is not None
+    assert (ended.exit_code, ended.was_hung) == (-signal.SIGKILL, True)
+    assert [process for process in descendants() if process.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_ending_all_ends_what_runs_and_starts_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretending(tmp_path, f"touch {tmp_path}/started; sleep 300", monkeypatch)
+    running = Children()
+    results: list[object] = []
+    thread = threading.Thread(target=lambda: results.append(running.run(("run",), 300)))
+    thread.start()
+    while not (tmp_path / "started").exists():
+        time.sleep(0.02)
+    running.end_all()
+    thread.join(10)
+    assert results == [None]
+    assert running.run(("run",), 300) is None
+    assert descendants() == []
+
+
+def test_a_child_does_not_read_the_scheduler_s_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretending(tmp_path, "cat; ps -o sid= -p $$", monkeypatch)
+    if subprocess.run(["sh", "-c", "command -v ps"], capture_output=True, check=False).returncode:
+        pretending(tmp_path, "cat; cut -d' ' -f6 /proc/$$/stat", monkeypatch)
+    ended = Children().run(("run",), 60)
+    assert ended is not None
+    assert int(ended.told) != os.getsid(0)

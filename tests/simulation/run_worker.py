@@ -1,0 +1,34 @@
+"""What the scheduler starts, in one process: a poll, the import of what it brought, and a few tables on top."""
+
+import sys
+from datetime import UTC, datetime
+
+from bronze.inbox import waiting_files
+from bronze.spotify_polling import poll
+from lakehouse.runner import import_files, run
+from lakehouse.settings import load_settings
+
+TABLES = ("listening_patterns_by_time", "temporal_trends")
+
+
+def main() -> int:
+    """The number of errors."""
+    settings = load_settings()
+    step("poll")
+    poll(settings, datetime.now(UTC))
+    step("import")
+    waiting = waiting_files(settings)
+    errors = import_files(settings, waiting).errors if waiting else []
+    step("build")
+    errors += run(settings, select=TABLES).errors
+    return len(errors)
+
+
+def step(name: str) -> None:
+    """Tell that a step begins."""
+    sys.stdout.write(f"{name}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
