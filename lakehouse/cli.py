@@ -2,8 +2,9 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -55,6 +56,9 @@ def run(
         ),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Rebuild tables even where nothing changed.")] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Take made-up data, if the lake holds no listening yet.")
+    ] = False,
     trigger: Annotated[str, typer.Option(hidden=True)] = "manual",
 ) -> None:
     """Take waiting files from the import folder and bring every table up to date.
@@ -64,8 +68,8 @@ def run(
     from lakehouse import report, runner
 
     settings = load_settings()
-    with _progress("run") as progress:
-        summary = runner.run(settings, select=select or (), full=full, trigger=trigger, progress=progress)
+    with _progress("run") as progress, _demo_data(settings) if demo else nullcontext(settings) as sources:
+        summary = runner.run(sources, select=select or (), full=full, trigger=trigger, progress=progress)
     report.print_run(out, summary, settings)
     _register_where_trino_answers(settings, summary)
     _exit_on(summary.errors)
@@ -246,7 +250,7 @@ def credentials(
         return
     password = read_secret(settings.secrets_dir, "superset_admin_password")
     lines = (
-        f"Superset  {settings.superset_address}",
+        f"Superset  {settings.superset_browser_address}",
         "user      admin",
         f"password  {password}",
         f"kept in   {settings.secrets_dir / 'superset_admin_password'}",
@@ -325,6 +329,22 @@ def main() -> None:
             "(LAKEHOUSE_TRACEBACK=1 shows where; please report it)",
             1,
         )
+
+
+@contextmanager
+def _demo_data(settings: Settings) -> Iterator[Settings]:
+    """The settings with made-up data in place of the delivered, where nothing was imported into the lake so far."""
+    from lakehouse.demo_data import write_demo_data
+    from lakehouse.registry import importers
+    from lakehouse.storage import Lake
+
+    history = Lake(settings.lake_uri).state(importers().listening_history_bronze)
+    if history and history.provenance.rows:
+        yield settings
+        return
+    with tempfile.TemporaryDirectory(prefix="lakehouse-demo-") as folder:
+        files = write_demo_data(Path(folder))
+        yield settings.model_copy(update={"kaggle_csv": files.catalogue, "import_dir": files.history.parent})
 
 
 def _register_where_trino_answers(settings: Settings, summary: "RunSummary") -> None:
