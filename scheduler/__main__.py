@@ -21,6 +21,7 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 from bronze.inbox import waiting_files
 from lakehouse.errors import LakehouseError, UsageError
 from lakehouse.health import problems
+from lakehouse.lock import SCHEDULER_LOCK
 from lakehouse.settings import Settings, load_settings
 from lakehouse.state_files import moment_in, only_one_process, read_state
 from scheduler.logs import log, start_logging
@@ -28,7 +29,6 @@ from scheduler.schedule import HEARTBEAT_EVERY, HEARTBEAT_FILE, Schedule
 
 # What is due while the machine sleeps or another run works is done later, not dropped: no job is due more rarely.
 GRACE = timedelta(hours=7 * 24)
-SCHEDULER_LOCK = "state/scheduler.lock"
 
 
 def build_scheduler(schedule: Schedule) -> BlockingScheduler:
