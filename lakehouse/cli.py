@@ -372,6 +372,12 @@ def main() -> None:
         app(standalone_mode=True)
     except LakehouseError as error:
         _fail(str(error), 2 if isinstance(error, UsageError) else 1)
+    except ConnectionRefusedError:
+        _fail(
+            "Spark's Java process is gone, most likely for want of memory: give it more (`mem_limit` in "
+            "docker-compose.yml), or set SPARK_DRIVER_MEMORY or the cores in SPARK_MASTER lower; then run it again",
+            1,
+        )
     except KeyboardInterrupt:
         _fail("interrupted; the next run repairs what this one left", 1)
     except Exception as error:
