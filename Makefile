@@ -13,7 +13,7 @@ SEED := 1
 
 .PHONY: help
 help: ## List the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 .PHONY: setup
 setup: $(VENV)/.set-up ## Install everything: uv, the environment, the Delta jars, Java
@@ -30,6 +30,10 @@ $(SUPERSET_VENV)/.set-up: superset/requirements.lock superset/install.sh | setup
 .PHONY: superset-lock
 superset-lock: setup ## Resolve Superset's requirements anew
 	@sh superset/install.sh --lock
+
+.PHONY: query-contexts
+query-contexts: superset ## After a change of a chart: keep anew what it asks, from a browser
+	UPDATE_QUERY_CONTEXTS=1 $(PYTEST) tests/stack/test_dashboards.py -k kept_queries
 
 .PHONY: demo
 demo: setup superset ## The whole stack on made-up data, without Docker and accounts

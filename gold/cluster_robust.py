@@ -1,10 +1,12 @@
 """Intervals and tests for plays that are not independent.
 
 Plays of one recording share its features, and plays of one date are chosen together. So every statistic is a
-coefficient of an ordinary least squares fit whose standard errors are clustered by recording and by date (Cameron,
+coefficient of an ordinary least squares fit whose standard error is clustered by recording and by date (Cameron,
 Gelbach and Miller 2011, "Robust Inference With Multiway Clustering", Journal of Business & Economic Statistics 29(2);
 statsmodels `cov_type="cluster"`), with Student's t of as many degrees of freedom as there are recordings or dates, the
 fewer of the two, less one. With plain standard errors a song on repeat, or one long party, would count as evidence.
+Where recordings or dates are few their sums can cancel by chance, and the two-way error comes out far too small, or
+imaginary: it counts no less than the error by recording alone and that by date alone.
 """
 
 import warnings
@@ -84,22 +86,24 @@ def _of_last_coefficient(
     from statsmodels.regression.linear_model import OLS
 
     model = OLS(plays[values].to_numpy(dtype=float), design)
-    if dates >= 2:
-        found = _inference(model, plays[[RECORDING, DATE]], min(recordings, dates) - 1, confidence)
-        if np.isfinite(found.p_value):
-            return found
-    # Few dates, or a two-way variance that is not positive: by recording alone.
-    return _inference(model, plays[[RECORDING]], recordings - 1, confidence)
+    clusterings = [[RECORDING], [DATE], [RECORDING, DATE]] if dates >= 2 else [[RECORDING]]
+    degrees_of_freedom = (min(recordings, dates) if dates >= 2 else recordings) - 1
+    return _inference(model, [plays[columns] for columns in clusterings], degrees_of_freedom, confidence)
 
 
-def _inference(model: "OLS", clusters: pd.DataFrame, degrees_of_freedom: int, confidence: float) -> Inference:
+def _inference(
+    model: "OLS", clusterings: Sequence[pd.DataFrame], degrees_of_freedom: int, confidence: float
+) -> Inference:
+    """By the largest of the clusterings' errors."""
     from scipy import stats
 
-    groups = np.column_stack([pd.factorize(clusters[column])[0] for column in clusters])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # root of a negative variance: NaN, seen by the caller
-        fit = model.fit(cov_type="cluster", cov_kwds={"groups": groups.squeeze()}, use_t=True)
-        coefficient, error = fit.params[-1], fit.bse[-1]
+    coefficient, error = np.nan, 0.0
+    for clusters in clusterings:
+        groups = np.column_stack([pd.factorize(clusters[column])[0] for column in clusters])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # root of a negative variance: NaN, smaller than none
+            fit = model.fit(cov_type="cluster", cov_kwds={"groups": groups.squeeze()}, use_t=True)
+            coefficient, error = fit.params[-1], np.fmax(error, fit.bse[-1])
     if not error > 0:
         return Inference()
     low, high = stats.t.interval(confidence, degrees_of_freedom, loc=coefficient, scale=error)

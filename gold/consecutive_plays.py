@@ -16,8 +16,8 @@ def consecutive_measured_plays(listening_with_features: DataFrame) -> DataFrame:
     known music of a session moves on, with or without unknown music in between.
 
     Returns:
-        One row per pair: hour_of_day (of the later play), mood_category, next_mood_category, valence_change and
-        energy_change (later minus earlier).
+        One row per pair: play_id (unique), recording_key, date and hour_of_day of the later play, mood_category,
+        next_mood_category, valence_change and energy_change (later minus earlier).
     """
     known = is_measured() & F.col("valence").isNotNull() & F.col("energy").isNotNull()
     in_session = Window.partitionBy("session_id").orderBy("played_at", "play_id")
@@ -28,7 +28,7 @@ def consecutive_measured_plays(listening_with_features: DataFrame) -> DataFrame:
     return (
         listening_with_features.where(known)
         .select(
-            following("hour_of_day").alias("hour_of_day"),
+            *(following(name).alias(name) for name in ("play_id", "recording_key", "date", "hour_of_day")),
             "mood_category",
             following("mood_category").alias("next_mood_category"),
             F.round(following("valence") - F.col("valence"), DIGITS).alias("valence_change"),

@@ -164,9 +164,7 @@ def _unpack(stream: IO[bytes], folder: Path, told: Told) -> Backup:
             members = iter(archive)
             head = _head(archive, next(members, None))
             if head.bytes > shutil.disk_usage(folder).free:
-                raise LakehouseError(
-                    f"the backup needs {head.bytes / 1e9:.1f} GB, more than the lake's disk has free"
-                )
+                raise LakehouseError(f"the backup needs {head.bytes / 1e9:.1f} GB, more than the lake's disk has free")
             files = size = 0
             for member in members:
                 files, size = files + 1, size + member.size

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,9 +15,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from lakehouse.errors import LakehouseError, UsageError
 from lakehouse.settings import Settings, load_settings
-
-if TYPE_CHECKING:
-    from lakehouse.runner import RunSummary
 
 # Heavy imports (Spark, pandas) happen inside the commands: help and runs without news answer at once.
 
@@ -43,6 +40,8 @@ stack_app = typer.Typer(
     no_args_is_help=True, help="Start and stop Trino and Superset as plain processes, without containers."
 )
 app.add_typer(stack_app, name="stack")
+dashboards_app = typer.Typer(no_args_is_help=True, help="Superset's dashboards as files.")
+app.add_typer(dashboards_app, name="dashboards")
 out = Console()
 err = Console(stderr=True)
 
@@ -65,13 +64,20 @@ def run(
 
     A table is rebuilt only when its inputs, its code or its settings changed. Without news nothing starts.
     """
-    from lakehouse import report, runner
+    from lakehouse import no_news
 
     settings = load_settings()
+    if not (select or full or demo) and (tables := no_news.run_without_news(settings, trigger)):
+        out.print(no_news.NO_NEWS.format(tables=tables))
+        return
+    from lakehouse import report, runner
+
     with _progress("run") as progress, _demo_data(settings) if demo else nullcontext(settings) as sources:
         summary = runner.run(sources, select=select or (), full=full, trigger=trigger, progress=progress)
     report.print_run(out, summary, settings)
-    _register_where_trino_answers(settings, summary)
+    if any(build.status == "built" for build in summary.builds):
+        _register_where_trino_answers(settings)
+        _refresh_where_superset_answers(settings)
     _exit_on(summary.errors)
 
 
@@ -226,6 +232,28 @@ def stack_status() -> None:
 
     if not stack.stack_status(load_settings(), out):
         raise typer.Exit(1)
+
+
+@dashboards_app.command("export")
+def dashboards_export(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[DASHBOARD]...", help="Slugs or titles; without one, every published dashboard."),
+    ] = None,
+    folder: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where the assets are kept.")] = Path(
+        "superset/assets"
+    ),
+) -> None:
+    """Bring dashboards and charts that were made or changed in Superset into the files that lie in git.
+
+    Each keeps its uuid and its file; what says the same already is not touched. Look at the changes with `git diff`.
+    """
+    from lakehouse.dashboards_export import export
+
+    done = export(load_settings(), folder, names or ())
+    lines = [*(f"wrote {folder / path}" for path in done.written), *(f"left out {what}" for what in done.left_out)]
+    for line in (*lines, f"{done.unchanged} assets are in git as they are"):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -406,10 +434,8 @@ def _demo_data(settings: Settings) -> Iterator[Settings]:
         yield settings.model_copy(update={"kaggle_csv": files.catalogue, "import_dir": files.history.parent})
 
 
-def _register_where_trino_answers(settings: Settings, summary: "RunSummary") -> None:
+def _register_where_trino_answers(settings: Settings) -> None:
     """Trino sees new versions by itself, but new tables only when they are registered."""
-    if not any(build.status == "built" for build in summary.builds):
-        return
     from lakehouse import registry, trino_registration
 
     if trino_registration.answers(settings):
@@ -417,6 +443,20 @@ def _register_where_trino_answers(settings: Settings, summary: "RunSummary") -> 
             told = trino_registration.register(settings, registry.all_tables().values()).summary
         except LakehouseError as error:  # the tables are built all the same; it may be another lake's Trino
             told = str(error)
+        out.print(told, markup=False, highlight=False, soft_wrap=True)
+
+
+def _refresh_where_superset_answers(settings: Settings) -> None:
+    """Superset keeps charts' rows until it is told that they are old."""
+    from lakehouse.superset_refresh import refresh
+
+    with err.status("Superset ...") as status:
+        try:
+            done = refresh(settings, lambda charts, of: status.update(f"Superset: {charts} of {of} charts"))
+            told = done.summary if done else ""
+        except LakehouseError as error:  # the tables are built all the same
+            told = f"Superset may show old data for a day: {error}"
+    if told:
         out.print(told, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -110,6 +110,7 @@ track_count             bigint  tracks   Different tracks behind the plays of th
 record_count            bigint  rows     Plays with this feature source; in ops: records with this verdict
 percentage              double  %        Share of all counted plays, 0 to 100
 avg_valence             double  0..1     Mean valence of the row's plays with features (unplayed: of the track)
+measured_valence        double  0..1     Mean valence of the measured plays, which spread, interval and test are about
 avg_energy              double  0..1     Mean energy of the row's plays with features (unplayed: of the track)
 avg_danceability        double  0..1     Mean danceability of the row's plays with features (unplayed: of the track)
 avg_acousticness        double  0..1     Mean acousticness of the row's plays with features
@@ -149,7 +150,7 @@ feature2                string  -        Second audio feature of the pair, in th
 correlation             double  -1..1    Correlation of the two features over the listener's measured plays
 catalogue_correlation   double  -1..1    Correlation of the two features over the Kaggle catalogue
 strength                string  -        Strength of the correlation, in words
-p_value                 double  0..1     Probability of so strong a correlation if there were none
+p_value                 double  0..1     Probability of so strong a link if there were none, for this row alone
 top_driver              string  -        Audio feature that sets this part of day apart most from the others
 driver_effect_size      double  SD       By how much, in standard deviations; negative is lower than at other times
 driver_ci_low           double  SD       Lower end of its 95 % interval, widened for the choice among all features
@@ -160,6 +161,7 @@ predicted_energy        double  0..1     Energy that the model estimates from th
 predicted_mood          string  -        Mood category that the model finds most likely
 predicted_mood_label    int     0..4     The same as a number, see mood_label
 confidence              double  0..1     Probability that the model gives its predicted mood
+mood_probability        double  0..1     Probability that the model gives the actual mood; log_loss is made of it
 lower_90                double  0..1     Lower end of the prediction's 90 % interval
 upper_90                double  0..1     Upper end of the prediction's 90 % interval
 fold                    int     -        Fold the recording falls in; the model that scores it was trained without it

@@ -1,4 +1,4 @@
-"""What is made from the contracts: the layers' READMEs (the data dictionary), the graph's snapshot, Superset's datasets."""
+"""What is made from the contracts: the layers' READMEs, the graph's snapshot and Superset's datasets."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -110,6 +110,11 @@ def importers() -> ModuleType:
     return importlib.import_module("bronze.imports")
 
 
+def inbox() -> ModuleType:
+    """The module that knows what waits to be imported; found at run time for the same reason."""
+    return importlib.import_module("bronze.inbox")
+
+
 def poller() -> ModuleType:
     """The module that asks Spotify for new plays; found at run time for the same reason."""
     return importlib.import_module("bronze.spotify_polling")

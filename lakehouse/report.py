@@ -11,6 +11,7 @@ from lakehouse.health import problems
 from lakehouse.import_report import ImportReport
 from lakehouse.login_status import LoginStatus, login_status
 from lakehouse.models import models_of
+from lakehouse.no_news import NO_NEWS
 from lakehouse.registry import importers, pipeline_nodes, pipeline_tables
 from lakehouse.runner import RunSummary
 from lakehouse.settings import Settings
@@ -27,7 +28,7 @@ def print_run(out: Console, summary: RunSummary, settings: Settings) -> None:
     if summary.imported:
         print_import(out, summary.imported)
     if not summary.started_spark:
-        out.print(f"no news: all {len(summary.builds)} tables and models are up to date")
+        out.print(NO_NEWS.format(tables=len(summary.builds)))
         return
     grid = Grid(title="tables", title_justify="left")
     for name, justify in (("table", "left"), ("", "left"), ("rows", "right"), ("version", "right"), ("s", "right")):

@@ -13,12 +13,11 @@ from typing import Any
 
 from lakehouse.contract import Table
 from lakehouse.ops import IMPORT_AUDIT, OPS_TABLES, PIPELINE_RUNS, REJECTED_ROWS
-from lakehouse.run_spool import FINISHED, STARTED, new_run_id, to_json
+from lakehouse.run_spool import BATCH_PREFIX, FINISHED, REFUSED_PREFIX, STARTED, new_run_id, run_folders, to_json
 from lakehouse.storage import ContractViolation, Lake, Provenance, schema_of
 
 # Records with these verdicts became rows.
 ADDED_VERDICTS = ("counted", "too_short")
-BATCH_PREFIX, REFUSED_PREFIX = "batch-", "refused-"
 
 
 def close_killed_runs(lake: Lake, spool: Path, *, history: Table, catalogue: Table) -> list[str]:
@@ -34,7 +33,7 @@ def close_killed_runs(lake: Lake, spool: Path, *, history: Table, catalogue: Tab
         The ids of the killed runs.
     """
     killed = []
-    for folder in sorted(folder for folder in _run_folders(spool) if not (folder / FINISHED).exists()):
+    for folder in sorted(folder for folder in run_folders(spool) if not (folder / FINISHED).exists()):
         for file in folder.glob("*.jsonl"):
             _rewrite(file, _records(file))
         ended = folder / f"{PIPELINE_RUNS.name}.jsonl"
@@ -101,28 +100,14 @@ def _append(lake: Lake, batch: Path, table: Table) -> str:
     return ""
 
 
-def holds_unrecorded(spool: Path) -> bool:
-    """Whether runs were killed or broken off, so that records wait; runs without news can wait for others."""
-    if next(spool.glob(f"{BATCH_PREFIX}*"), None):
-        return True
-    can_wait = {STARTED, FINISHED, f"{PIPELINE_RUNS.name}.jsonl"}
-    contents = [{path.name for path in folder.iterdir()} for folder in _run_folders(spool)]
-    return any(FINISHED not in names or names - can_wait for names in contents)
-
-
 def _make_batch(spool: Path) -> None:
     """Move finished runs into a new batch: from then on the batch never changes, so it can be applied once."""
-    finished = [folder for folder in _run_folders(spool) if (folder / FINISHED).exists()]
+    finished = [folder for folder in run_folders(spool) if (folder / FINISHED).exists()]
     if finished:
         batch = spool / f"{BATCH_PREFIX}{new_run_id(datetime.now(UTC))}"
         batch.mkdir()
         for folder in finished:
             folder.rename(batch / folder.name)
-
-
-def _run_folders(spool: Path) -> list[Path]:
-    others = (BATCH_PREFIX, REFUSED_PREFIX)
-    return [path for path in spool.glob("*") if path.is_dir() and not path.name.startswith(others)]
 
 
 def _is_newest_by(lake: Lake, table: Table, run_id: str) -> bool:

@@ -17,6 +17,8 @@ SPOOL = "spool"
 # Files in a run's folder: the row of the run as it began, and the mark of a run that has ended.
 STARTED, FINISHED = "started.json", "finished"
 UNFINISHED = "state/unfinished"
+# Finished runs on their way into the ops tables, and those that the tables refused.
+BATCH_PREFIX, REFUSED_PREFIX = "batch-", "refused-"
 
 
 class RunLog:
@@ -79,6 +81,21 @@ def recorded_at_once(lake_path: Path, trigger: str, now: datetime) -> Iterator[R
         yield log
         if (Path(folder) / run_id / FINISHED).exists():
             (Path(folder) / run_id).rename(spool / run_id)
+
+
+def holds_unrecorded(spool: Path) -> bool:
+    """Whether runs were killed or broken off, so that records wait; runs without news can wait for others."""
+    if next(spool.glob(f"{BATCH_PREFIX}*"), None):
+        return True
+    can_wait = {STARTED, FINISHED, f"{PIPELINE_RUNS.name}.jsonl"}
+    contents = [{path.name for path in folder.iterdir()} for folder in run_folders(spool)]
+    return any(FINISHED not in names or names - can_wait for names in contents)
+
+
+def run_folders(spool: Path) -> list[Path]:
+    """The folders of runs that are in no batch yet."""
+    others = (BATCH_PREFIX, REFUSED_PREFIX)
+    return [path for path in spool.glob("*") if path.is_dir() and not path.name.startswith(others)]
 
 
 def new_run_id(now: datetime) -> str:

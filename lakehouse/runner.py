@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -21,11 +20,13 @@ from lakehouse.health import problems
 from lakehouse.import_report import ImportReport
 from lakehouse.lock import writer_lock
 from lakehouse.models import ModelState, models_of
+from lakehouse.no_news import new_run_log, note_run_without_news, remember_up_to_date
 from lakehouse.ops import QUALITY_RESULTS, TABLE_BUILDS
 from lakehouse.registry import all_tables, importers, pipeline_nodes, pipeline_tables, with_ancestors
-from lakehouse.run_log import append_finished_runs, close_killed_runs, drop_uncommitted, holds_unrecorded
-from lakehouse.run_spool import SPOOL, RunLog, new_run_id
+from lakehouse.run_log import append_finished_runs, close_killed_runs, drop_uncommitted
+from lakehouse.run_spool import SPOOL, RunLog, holds_unrecorded
 from lakehouse.settings import Settings
+from lakehouse.shared_reads import SharedReads
 from lakehouse.spark import build_session
 from lakehouse.storage import CheckResult, ContractViolation, Lake, Provenance, TableState, conform, enforce
 
@@ -110,7 +111,10 @@ def run(
         builder = _Builder(Lake(settings.lake_uri), settings, full)
         has_work = waiting or any(builder.why_build(nodes[name]) for name in chosen)
         if not has_work and not holds_unrecorded(settings.lake_path / SPOOL):
-            return _nothing_to_do(builder, settings, chosen, trigger)
+            skipped = [builder.skipped(node) for name, node in nodes.items() if name in chosen]
+            if not select:
+                remember_up_to_date(settings, len(chosen))
+            return RunSummary(note_run_without_news(settings, trigger, len(chosen)).run_id, builds=skipped)
 
         def work(lake: Lake, log: RunLog, summary: RunSummary) -> None:
             if waiting:
@@ -120,7 +124,10 @@ def run(
             progress.on_plan(len(chosen))
             summary.builds = _Builder(lake, settings, full).build_all(chosen, log, progress.on_build)
 
-        return _recorded(settings, trigger, work)
+        summary = _recorded(settings, trigger, work)
+        if not select and not summary.errors:
+            remember_up_to_date(settings, len(chosen))
+        return summary
 
 
 def import_files(
@@ -193,25 +200,17 @@ def _known(select: Iterable[str], nodes: dict[str, Node]) -> set[str]:
     return names
 
 
-def _nothing_to_do(builder: "_Builder", settings: Settings, chosen: set[str], trigger: str) -> RunSummary:
-    log = _new_log(settings, trigger)
-    log.count(tables_skipped=len(chosen))
-    log.finish("no_news", datetime.now(UTC))
-    skipped = [builder.skipped(node) for name, node in pipeline_nodes().items() if name in chosen]
-    return RunSummary(log.run_id, builds=skipped)
-
-
 def _recorded(settings: Settings, trigger: str, work: Callable[[Lake, RunLog, RunSummary], None]) -> RunSummary:
     """Do the work in a Spark session and record the run, whatever becomes of it."""
     try:
         lake = Lake(settings.lake_uri, build_session(settings))
     except BaseException as error:
-        _new_log(settings, trigger).finish("failed", datetime.now(UTC), error=_one_line(error))
+        new_run_log(settings, trigger).finish("failed", datetime.now(UTC), error=_one_line(error))
         raise
     spool = settings.lake_path / SPOOL
     bronze = {"history": importers().listening_history_bronze, "catalogue": importers().kaggle_tracks_bronze}
     killed = close_killed_runs(lake, spool, **bronze)
-    log = _new_log(settings, trigger)
+    log = new_run_log(settings, trigger)
     summary = RunSummary(log.run_id, killed_runs=killed, started_spark=True)
     try:
         _create_missing(lake)
@@ -236,17 +235,6 @@ def _create_missing(lake: Lake) -> None:
         list(pool.map(lambda table: lake.overwrite(table, lake.read(table), Provenance(run_id="")), missing))
 
 
-def _new_log(settings: Settings, trigger: str) -> RunLog:
-    now = datetime.now(UTC)
-    return RunLog(
-        settings.lake_path / SPOOL,
-        run_id=new_run_id(now),
-        trigger=trigger,
-        code_version=version("lakehouse"),
-        started_at=now,
-    )
-
-
 class _Builder:
     """Decides what is out of date and builds it, independent tables in parallel."""
 
@@ -256,6 +244,7 @@ class _Builder:
         self._full = full
         self._models = models_of(settings)
         self._nodes = pipeline_nodes()
+        self._shared = SharedReads(lake)
 
     def why_build(self, node: Node) -> str:
         """Why a node is out of date, or '' where it is not; tables without a transform never are."""
@@ -286,6 +275,12 @@ class _Builder:
 
     def build_all(self, chosen: set[str], log: RunLog, on_build: Callable[[Build], None]) -> list[Build]:
         """Build the chosen tables and models, inputs first; a failed one stops only those that are made from it."""
+        try:
+            return self._built(chosen, log, on_build)
+        finally:
+            self._shared.release()
+
+    def _built(self, chosen: set[str], log: RunLog, on_build: Callable[[Build], None]) -> list[Build]:
         waiting = [node for name, node in self._nodes.items() if name in chosen]
         done: dict[str, Build] = {}
         running: dict[Future[Build], Node] = {}
@@ -344,14 +339,14 @@ class _Builder:
         self._lake.spark.sparkContext.setJobDescription(node.name)
         if isinstance(node, Model):
             tables = [table for table in inputs if isinstance(table, Table)]
-            frames = [sample(self._lake.read(table), table.key, node.max_rows) for table in tables]
+            frames = [sample(self._shared.read(table), table.key, node.max_rows) for table in tables]
             return self._models.train(node, frames, making), ()
         values = {name: getattr(self._settings, name) for name in node.parameters}
         written = self._lake.overwrite(node, node(*map(self._read, inputs), **values), making)
         return written.state, written.checks
 
     def _read(self, node: Node) -> DataFrame | Artifact:
-        return self._models.read(node, self._lake.spark) if isinstance(node, Model) else self._lake.read(node)
+        return self._models.read(node, self._lake.spark) if isinstance(node, Model) else self._shared.read(node)
 
     def _making_of(self, node: Node, run_id: str = "") -> Provenance:
         states = {name: self._state(self._nodes[name]) for name in node.inputs}

@@ -61,7 +61,8 @@ def cache(prefix: str, seconds: int) -> dict[str, object]:
     common = {"CACHE_KEY_PREFIX": f"superset_{prefix}_", "CACHE_DEFAULT_TIMEOUT": seconds}
     if REDIS_URL:
         return common | {"CACHE_TYPE": "RedisCache", "CACHE_REDIS_URL": REDIS_URL}
-    return common | {"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": 1000}
+    # Without "ignore errors" it stops forgetting at the first key that is gone already.
+    return common | {"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": 1000, "CACHE_IGNORE_ERRORS": True}
 
 
 REDIS_URL = os.environ.get("REDIS_URL", "").rstrip("/")
@@ -141,13 +142,16 @@ SQLLAB_TIMEOUT = 60
 
 
 def FLASK_APP_MUTATOR(app) -> None:  # noqa: N802
-    """Open the home dashboard after a login, and let the invalidation of cached charts find them."""
+    """Open the home dashboard after a login, and mend two things in Superset 6.1."""
     from flask import g, redirect, request
     from superset.extensions import cache_manager, db
     from superset.models.dashboard import Dashboard
 
-    # Superset 6.1 keeps charts' rows in its data cache and looks for them in another one when it is to forget them.
+    # It keeps charts' rows in its data cache and looks for them in another one when it is to forget them.
     cache_manager.cache.delete_many = cache_manager.data_cache.delete_many
+    # It limits the logins of its login page only, not those of its API.
+    limited = app.appbuilder.sm.limiter.limit(AUTH_RATE_LIMIT)(app.view_functions["SecurityApi.login"])
+    app.view_functions["SecurityApi.login"] = limited
 
     @app.before_request
     def open_home():

@@ -16,6 +16,7 @@ from lakehouse.runner import run
 from lakehouse.settings import Settings
 from lakehouse.spark import build_session
 from lakehouse.storage import Lake
+from tests.frames import Tables
 from tests.spotify_server import SpotifyServer, log_in, spotify_server
 
 REAL_DATA_DIR = Path(os.environ.get("REAL_DATA_DIR", "../shared/data"))
@@ -87,9 +88,15 @@ def real_lake(real_data_dir: Path, spark: SparkSession, tmp_path_factory: pytest
 
 
 @pytest.fixture(scope="session")
-def real_silver_spark(real_lake: Settings, spark: SparkSession) -> DataFrame:
+def real_table(real_lake: Settings, spark: SparkSession) -> Tables:
+    """Reads a table of the real listener's lake, by its name."""
+    return _reader(real_lake, spark)
+
+
+@pytest.fixture(scope="session")
+def real_silver_spark(real_table: Tables) -> DataFrame:
     """`listening_with_features` of the real listener."""
-    return Lake(real_lake.lake_uri, spark).read(pipeline_tables()["listening_with_features"]).cache()
+    return real_table("listening_with_features").cache()
 
 
 @pytest.fixture(scope="session")
@@ -99,9 +106,9 @@ def real_silver(real_silver_spark: DataFrame) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def real_catalogue_tracks(real_lake: Settings, spark: SparkSession) -> DataFrame:
+def real_catalogue_tracks(real_table: Tables) -> DataFrame:
     """`catalogue_tracks` of the real catalogue."""
-    return Lake(real_lake.lake_uri, spark).read(pipeline_tables()["catalogue_tracks"]).cache()
+    return real_table("catalogue_tracks").cache()
 
 
 @pytest.fixture(scope="session")
@@ -115,6 +122,17 @@ def demo_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> 
     summary = run(settings)
     assert not summary.errors
     return settings
+
+
+@pytest.fixture(scope="session")
+def demo_table(demo_lake: Settings, spark: SparkSession) -> Tables:
+    """Reads a table of the demo lake, by its name."""
+    return _reader(demo_lake, spark)
+
+
+def _reader(settings: Settings, spark: SparkSession) -> Tables:
+    lake = Lake(settings.lake_uri, spark)
+    return lambda name: lake.read(pipeline_tables()[name])
 
 
 @pytest.fixture

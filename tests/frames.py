@@ -1,5 +1,6 @@
 """Builds frames for tests from the few values that matter to a case."""
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -7,6 +8,9 @@ from pyspark.sql import DataFrame, Row, SparkSession
 
 from lakehouse.contract import Table
 from lakehouse.storage import schema_of
+
+# Reads a table of a lake, by its name: the fixtures real_table and demo_table.
+Tables = Callable[[str], DataFrame]
 
 WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 

@@ -16,8 +16,6 @@ MAX_CLUSTERS = 8
 RESAMPLES = 10
 SHUFFLES = 5
 STARTS = 5
-# A number of clusters is stable when fits on resamples agree this well with the fit on all (adjusted Rand index).
-STABLE = 0.8
 DIGITS = 9
 
 
@@ -37,10 +35,10 @@ class Clusters:
 def fit_clusters(points: FloatArray) -> Clusters:
     """Fit k-means with the number of clusters that the points themselves support.
 
-    Among 2 to 8 clusters those count that bootstrap resamples reproduce (Fang and Wang 2012, "Selection of the number
-    of clusters via the bootstrap method", CSDA 56(3); with the adjusted Rand index of Hubert and Arabie 1985 as the
-    measure of agreement), or the most stable one if none does. Of these it is the one whose silhouette (Rousseeuw 1987)
-    exceeds by most that of the same columns shuffled, which hold no clusters.
+    Among 2 to 8 clusters those count that bootstrap resamples reproduce best (Fang and Wang 2012, "Selection of the
+    number of clusters via the bootstrap method", CSDA 56(3); with the mean adjusted Rand index of Hubert and Arabie
+    1985 as the measure of agreement), up to one standard error below the best. Of these it is the one whose silhouette
+    (Rousseeuw 1987) exceeds by most that of the same columns shuffled, which hold no clusters.
 
     Args:
         points: (n, features), standardised, n >= 3, at least 2 of them different.
@@ -51,8 +49,11 @@ def fit_clusters(points: FloatArray) -> Clusters:
         resamples = [generator.integers(len(points), size=len(points)) for _ in range(RESAMPLES)]
         most = min(MAX_CLUSTERS, len(np.unique(points, axis=0)), len(points) - 1)
         fits = {k: _fit(points, k) for k in range(2, most + 1)}
-        stability = {k: _stability(fit, points, resamples) for k, fit in fits.items()}
-        stable = [k for k in fits if stability[k] >= STABLE] or [max(fits, key=lambda k: stability[k])]
+        agreements = {k: _agreements(fit, points, resamples) for k, fit in fits.items()}
+        stability = {k: float(agreement.mean()) for k, agreement in agreements.items()}
+        most_stable = max(fits, key=lambda k: stability[k])
+        error = float(agreements[most_stable].std(ddof=1) / np.sqrt(RESAMPLES))
+        stable = [k for k in fits if stability[k] >= round(stability[most_stable] - error, DIGITS)]
         best = max(stable, key=lambda k: _silhouette(fits[k], points) - _of_noise(k, shuffles))
         return _ordered(fits[best], points)
 
@@ -61,10 +62,10 @@ def _fit(points: FloatArray, k: int) -> KMeans:
     return KMeans(k, n_init=STARTS, random_state=SEED).fit(points)
 
 
-def _stability(fit: KMeans, points: FloatArray, resamples: Sequence[npt.NDArray[np.int64]]) -> float:
-    """Mean agreement of the fit's labels with those of fits on resamples."""
+def _agreements(fit: KMeans, points: FloatArray, resamples: Sequence[npt.NDArray[np.int64]]) -> FloatArray:
+    """How well the fit's labels agree with those of a fit on each resample."""
     refits = [_fit(points[resample], fit.n_clusters) for resample in resamples]
-    return float(np.mean([adjusted_rand_score(fit.labels_, refit.predict(points)) for refit in refits]))
+    return np.array([adjusted_rand_score(fit.labels_, refit.predict(points)) for refit in refits])
 
 
 def _silhouette(fit: KMeans, points: FloatArray) -> float:
@@ -100,3 +101,19 @@ def names_of(centres: FloatArray, words: Sequence[tuple[str, str]]) -> list[str]
         if len(set(names)) == len(names):
             return names
     return [f"{name} ({number})" for number, name in enumerate(names, start=1)]
+
+
+def set_apart(centres: FloatArray, features: Sequence[str]) -> list[str]:
+    """For each centre the two features it is furthest out in: 'energy (1.4 standard deviations above the mean) and'.
+
+    Args:
+        centres: (k, features), in standard deviations from the mean.
+        features: their names.
+    """
+    return [
+        " and ".join(
+            f"{features[i]} ({abs(centre[i]):.1f} standard deviations {'above' if centre[i] > 0 else 'below'} the mean)"
+            for i in np.argsort(-np.abs(centre), kind="stable")[:2]
+        )
+        for centre in np.round(centres, DIGITS)
+    ]

@@ -17,7 +17,7 @@ from silver.feature_source import is_measured
 FEATURE_WORDS = {
     "valence": ("bright", "dark"),
     "energy": ("energetic", "calm"),
-    "danceability": ("danceable", "unhurried"),
+    "danceability": ("danceable", "undanceable"),
     "acousticness": ("acoustic", "electric"),
     "instrumentalness": ("instrumental", "sung"),
     "speechiness": ("wordy", "melodic"),
@@ -30,6 +30,7 @@ LOG_OFFSET = 0.001
 # Silhouettes compare all recordings with one another: their cost grows with the square.
 MAX_RECORDINGS = 3_000
 ENOUGH_RECORDINGS = 20
+OF_CLUSTER = ("cluster", "mood_state_name", "set_apart", "silhouette")
 AVERAGED = ("valence", "energy", "danceability", "acousticness", "instrumentalness")
 
 
@@ -61,12 +62,13 @@ def mood_state_clusters(listening_with_features: DataFrame) -> DataFrame:
     centres = in_pandas(
         recordings,
         _centres,
-        "cluster int, mood_state_name string, silhouette double, centre array<double>, scale array<double>",
+        "cluster int, mood_state_name string, set_apart string, silhouette double, centre array<double>, "
+        "scale array<double>",
         key="recording_key",
         max_rows=MAX_RECORDINGS,
     )
     plays = complete.join(_nearest(recordings, centres), on="recording_key", how="inner")
-    clusters = plays.groupBy("cluster", "mood_state_name", "silhouette").agg(
+    clusters = plays.groupBy(*OF_CLUSTER).agg(
         F.count(F.lit(1)).alias("member_count"),
         F.count_distinct("recording_key").alias("track_count"),
         *(F.avg(name).alias(f"avg_{name}") for name in AVERAGED),
@@ -86,18 +88,19 @@ def _scaled(name: str) -> Column:
 def _centres(recordings: pd.DataFrame) -> pd.DataFrame:
     """One row per cluster: its name and its centre, in the units of the recordings; none below enough recordings."""
     # scikit-learn takes seconds to import, which only the task that fits should pay, not every start of the program.
-    from gold.cognitive.cluster_models import fit_clusters, names_of
+    from gold.cognitive.cluster_models import fit_clusters, names_of, set_apart
 
     values = recordings[list(FEATURE_WORDS)].to_numpy()
     varies = np.ptp(values, axis=0) > 0
     if len(values) < ENOUGH_RECORDINGS or not varies.any():
-        return pd.DataFrame(columns=["cluster", "mood_state_name", "silhouette", "centre", "scale"])
+        return pd.DataFrame(columns=[*OF_CLUSTER, "centre", "scale"])
     means, scale = values.mean(axis=0), np.where(varies, values.std(axis=0), 1.0)
     found = fit_clusters((values - means) / scale)
     return pd.DataFrame(
         {
             "cluster": range(len(found.centres)),
             "mood_state_name": names_of(found.centres, list(FEATURE_WORDS.values())),
+            "set_apart": set_apart(found.centres, list(FEATURE_WORDS)),
             "silhouette": found.silhouettes,
             "centre": list(found.centres * scale + means),
             "scale": [scale] * len(found.centres),
@@ -112,11 +115,7 @@ def _nearest(recordings: DataFrame, centres: DataFrame) -> DataFrame:
     return (
         recordings.crossJoin(F.broadcast(centres))
         .groupBy("recording_key")
-        .agg(
-            F.min_by(F.struct("cluster", "mood_state_name", "silhouette"), F.struct(distance, "cluster")).alias(
-                "nearest"
-            )
-        )
+        .agg(F.min_by(F.struct(*OF_CLUSTER), F.struct(distance, "cluster")).alias("nearest"))
         .select("recording_key", "nearest.*")
     )
 
@@ -132,12 +131,13 @@ def _description() -> Column:
         return sentence("%s %s (%s the mean of all)", F.lit(name), number(column), compared(column - overall))
 
     return sentence(
-        "%s of %s measured plays (%s), %s tracks: %s. A slice of a continuum, not a type: silhouette %s, where 1 is "
-        "set apart and 0 is not.",
+        "%s of %s measured plays (%s), %s tracks, set apart by their %s: %s. A slice of a continuum, not a type: "
+        "silhouette %s, where 1 is set apart and 0 is not.",
         F.col("member_count"),
         plays,
         percent(F.col("member_count") / plays),
         F.col("track_count"),
-        F.concat_ws(", ", *(against_all(name) for name in AVERAGED[:4])),
+        F.col("set_apart"),
+        F.concat_ws(", ", *(against_all(name) for name in AVERAGED)),
         number(F.col("silhouette")),
     )

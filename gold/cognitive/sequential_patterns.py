@@ -1,19 +1,26 @@
 """Which mood of music follows which within a session, and more often than by chance?"""
 
+from itertools import product
+
+import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from gold import cluster_robust
 from gold.consecutive_plays import consecutive_measured_plays
 from gold.wording import number, percent, sentence, steady
+from lakehouse.bounded import in_pandas
 from lakehouse.contract import accepted_values, in_range, table
 from silver.feature_source import MOODS
 
-# A lift this far from 1, or its reciprocal, is called a pattern.
+# A lift this far from 1, or its reciprocal, is called a pattern where the difference is no chance either.
 NOTABLE_LIFT = 1.25
+SIGNIFICANT = 0.05
 # Where neither so many occurred nor were to be expected by chance, a lift is noise (Cochran 1954 on small cells).
 ENOUGH_OCCURRENCES = 5
 FAVOURED, AVOIDED, EXPECTED, TOO_FEW = "Favoured", "Avoided", "Expected", "Too few"
 REPEAT, CHANGE = "repeat", "change"
+PAIR = ("mood_category", "next_mood_category")
 KINDS = tuple(f"{leaning} {kind}" for leaning in (FAVOURED, AVOIDED, EXPECTED, TOO_FEW) for kind in (REPEAT, CHANGE))
 
 
@@ -21,13 +28,15 @@ KINDS = tuple(f"{leaning} {kind}" for leaning in (FAVOURED, AVOIDED, EXPECTED, T
     grain="One row per ordered pair of moods of consecutive measured plays within a session.",
     key="mood_category next_mood_category",
     columns=(
-        "mood_category next_mood_category pattern_type occurrence_count transition_probability lift behavioral_insight"
+        "mood_category next_mood_category pattern_type occurrence_count transition_probability lift p_value "
+        "behavioral_insight"
     ),
     checks=[
         accepted_values("mood_category", *MOODS),
         accepted_values("next_mood_category", *MOODS),
         accepted_values("pattern_type", *KINDS),
         in_range("transition_probability", 0, 1),
+        in_range("p_value", 0, 1),
     ],
     caveats=["features_from_catalogue", "measured_only", "track_not_listener", "single_listener"],
 )
@@ -36,29 +45,46 @@ def sequential_patterns(listening_with_features: DataFrame) -> DataFrame:
 
     transition_probability is the pair's share of all transitions from its first mood (the maximum-likelihood estimate;
     Anderson and Goodman 1957, "Statistical Inference about Markov Chains"). lift is that share over the second mood's
-    share of all next plays, so 1 where the next play does not depend on this one. No test is made: songs recur, so
-    transitions are not independent.
+    share of all next plays, so 1 where the next play does not depend on this one. p_value tests whether the second mood
+    follows the first as often as it follows the others (`gold.cluster_robust.of_difference`, by recording and date of
+    the next play: songs recur); it is for one pair of moods, not corrected for looking at all of them.
     """
-    pairs = (
-        consecutive_measured_plays(listening_with_features)
-        .groupBy("mood_category", "next_mood_category")
-        .agg(F.count(F.lit(1)).alias("occurrence_count"))
+    consecutive = consecutive_measured_plays(listening_with_features)
+    pairs = consecutive.groupBy(*PAIR).agg(F.count(F.lit(1)).alias("occurrence_count"))
+    tests = in_pandas(
+        consecutive.select("play_id", "recording_key", "date", *PAIR),
+        _tests,
+        f"{PAIR[0]} string, {PAIR[1]} string, p_value double",
+        key="play_id",
+        max_rows=cluster_robust.MAX_PLAYS,
     )
     from_mood, to_mood, in_all = (
         F.sum("occurrence_count").over(Window.partitionBy(*columns))
         for columns in (["mood_category"], ["next_mood_category"], [])
     )
     return (
-        pairs.withColumn("from_mood", from_mood)
+        pairs.join(tests, on=list(PAIR), how="left")
+        .withColumn("from_mood", from_mood)
         .withColumn("next_share", to_mood / in_all)
         .withColumn("transition_probability", F.col("occurrence_count") / F.col("from_mood"))
         .withColumn("lift", F.col("transition_probability") / F.col("next_share"))
         .withColumn("kind", F.when(F.expr("mood_category = next_mood_category"), REPEAT).otherwise(CHANGE))
         .select(
             "mood_category", "next_mood_category", F.concat_ws(" ", _leaning(), "kind").alias("pattern_type"),
-            "occurrence_count", "transition_probability", "lift", _insight().alias("behavioral_insight"),
+            "occurrence_count", "transition_probability", "lift", "p_value",
+            _insight().alias("behavioral_insight"),
         )
     )  # fmt: skip
+
+
+def _tests(pairs: pd.DataFrame) -> pd.DataFrame:
+    """The p-value of every pair of moods."""
+    rows = []
+    for first, following in product(MOODS, MOODS):
+        follows = pairs.assign(follows=(pairs[PAIR[1]] == following).astype(float))
+        found = cluster_robust.of_difference(follows, "follows", pairs[PAIR[0]] == first)
+        rows.append((first, following, found.p_value))
+    return pd.DataFrame(rows, columns=[*PAIR, "p_value"])
 
 
 def _leaning() -> Column:
@@ -66,22 +92,31 @@ def _leaning() -> Column:
     expected = steady(F.col("from_mood") * F.col("next_share"))
     return (
         F.when(F.greatest("occurrence_count", expected) < ENOUGH_OCCURRENCES, TOO_FEW)
-        .when(lift >= NOTABLE_LIFT, FAVOURED)
-        .when(lift <= 1 / NOTABLE_LIFT, AVOIDED)
+        .when((lift >= NOTABLE_LIFT) & _is_significant(), FAVOURED)
+        .when((lift <= 1 / NOTABLE_LIFT) & _is_significant(), AVOIDED)
         .otherwise(EXPECTED)
     )
+
+
+def _is_significant() -> Column:
+    return steady(F.col("p_value")) < SIGNIFICANT
+
+
+def _chance() -> Column:
+    p_value = F.col("p_value")
+    return F.when(p_value < 0.001, "p < 0.001").otherwise(F.concat(F.lit("p = "), number(p_value, digits=3)))
 
 
 def _insight() -> Column:
     meaning = (
         F.when(_leaning() == FAVOURED, F.concat(F.lit("a "), "kind", F.lit(" made more often than by chance")))
         .when(_leaning() == AVOIDED, F.concat(F.lit("a "), "kind", F.lit(" made less often than by chance")))
-        .when(_leaning() == EXPECTED, "about what a shuffled order would give")
+        .when(_leaning() == EXPECTED, "no clear difference from a shuffled order")
         .otherwise("too few to call it a pattern")
     )
     return sentence(
-        "After %s the next known play was %s in %s of %s cases (%s), against %s of all next plays: %s times as often, "
-        "%s.",
+        "After %s the next known play was %s in %s of %s cases (%s), against %s of all next plays: %s times as often "
+        "(%s), %s.",
         F.col("mood_category"),
         F.col("next_mood_category"),
         F.col("occurrence_count"),
@@ -89,5 +124,6 @@ def _insight() -> Column:
         percent(F.col("transition_probability")),
         percent(F.col("next_share")),
         number(F.col("lift")),
+        _chance(),
         meaning,
     )

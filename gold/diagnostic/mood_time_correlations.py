@@ -18,7 +18,7 @@ from silver.feature_source import is_featured, is_measured
     key="hour_of_day",
     columns=(
         "hour_of_day avg_valence avg_energy avg_danceability avg_acousticness featured_play_count sample_size "
-        "valence_stddev energy_stddev valence_ci_low valence_ci_high"
+        "measured_valence valence_stddev energy_stddev valence_ci_low valence_ci_high"
     ),
     checks=[
         in_range("hour_of_day", 0, 23),
@@ -26,17 +26,25 @@ from silver.feature_source import is_featured, is_measured
         in_range("avg_energy", 0, 1),
         expression("interval is not upside down", "valence_ci_low <= valence_ci_high"),
     ],
-    caveats=["features_from_catalogue", "features_estimated", "clock_time_weak", "track_not_listener"],
+    caveats=[
+        "features_from_catalogue",
+        "features_estimated",
+        "tests_measured_only",
+        "clock_time_weak",
+        "track_not_listener",
+    ],
 )
 def mood_time_correlations(listening_with_features: DataFrame) -> DataFrame:
-    """Averages rest on featured plays; spread and interval on measured ones, for estimates lie too close together.
+    """Averages rest on featured plays; measured_valence, spread and interval on measured ones.
 
-    The interval is that of `gold.cluster_robust.of_mean` within the hour, cut to 0..1.
+    Estimates lie too close together for a spread. The interval is that of `gold.cluster_robust.of_mean` within the
+    hour, cut to 0..1.
     """
     by_hour = listening_with_features.groupBy("hour_of_day").agg(
         *(F.avg(name).alias(f"avg_{name}") for name in ("valence", "energy", "danceability", "acousticness")),
         F.count_if(is_featured()).alias("featured_play_count"),
         F.count_if(is_measured()).alias("sample_size"),
+        F.avg(F.when(is_measured(), F.col("valence"))).alias("measured_valence"),
         *(F.stddev_samp(F.when(is_measured(), F.col(name))).alias(f"{name}_stddev") for name in ("valence", "energy")),
     )
     intervals = in_pandas(
@@ -50,7 +58,7 @@ def mood_time_correlations(listening_with_features: DataFrame) -> DataFrame:
     )
     return by_hour.join(intervals, on="hour_of_day", how="left").select(
         "hour_of_day", "avg_valence", "avg_energy", "avg_danceability", "avg_acousticness", "featured_play_count",
-        "sample_size", "valence_stddev", "energy_stddev", "valence_ci_low", "valence_ci_high",
+        "sample_size", "measured_valence", "valence_stddev", "energy_stddev", "valence_ci_low", "valence_ci_high",
     )  # fmt: skip
 
 

@@ -19,17 +19,24 @@ TEST = ("valence_p_value", "valence_difference_ci_low", "valence_difference_ci_h
     key="period",
     columns=(
         "period total_plays plays_per_day avg_valence avg_energy avg_danceability avg_tempo avg_acousticness "
-        "featured_play_count sample_size valence_stddev energy_stddev valence_difference valence_p_value "
-        "valence_difference_ci_low valence_difference_ci_high"
+        "featured_play_count sample_size measured_valence valence_stddev energy_stddev valence_difference "
+        "valence_p_value valence_difference_ci_low valence_difference_ci_high"
     ),
     checks=[accepted_values("period", WEEKDAY, WEEKEND), in_range("valence_p_value", 0, 1)],
-    caveats=["features_from_catalogue", "features_estimated", "clock_time_weak", "track_not_listener"],
+    caveats=[
+        "features_from_catalogue",
+        "features_estimated",
+        "tests_measured_only",
+        "clock_time_weak",
+        "track_not_listener",
+    ],
 )
 def weekend_vs_weekday(listening_with_features: DataFrame) -> DataFrame:
-    """Averages and their difference rest on featured plays; spread, p-value and interval on measured ones alone.
+    """Averages and their difference rest on featured plays, all else on measured ones alone.
 
-    The test is `gold.cluster_robust.of_difference`. plays_per_day counts the calendar dates from the first play to the
-    last, also those without plays.
+    So p-value and interval are those of the difference between the two measured_valence. The test is
+    `gold.cluster_robust.of_difference`. plays_per_day counts the calendar dates from the first play to the last, also
+    those without plays.
     """
     plays = listening_with_features.withColumn("period", _period(F.col("is_weekend")))
     by_period = plays.groupBy("period").agg(
@@ -37,6 +44,7 @@ def weekend_vs_weekday(listening_with_features: DataFrame) -> DataFrame:
         *(F.avg(name).alias(f"avg_{name}") for name in AVERAGED),
         F.count_if(is_featured()).alias("featured_play_count"),
         F.count_if(is_measured()).alias("sample_size"),
+        F.avg(F.when(is_measured(), F.col("valence"))).alias("measured_valence"),
         *(F.stddev_samp(F.when(is_measured(), F.col(name))).alias(f"{name}_stddev") for name in ("valence", "energy")),
     )
     test = in_pandas(
@@ -55,8 +63,8 @@ def weekend_vs_weekday(listening_with_features: DataFrame) -> DataFrame:
         .join(test, on="period", how="left")
         .select(
             "period", "total_plays", (F.col("total_plays") / F.col("date_count")).alias("plays_per_day"),
-            *(f"avg_{name}" for name in AVERAGED), "featured_play_count", "sample_size", "valence_stddev",
-            "energy_stddev", (weekend - weekday).alias("valence_difference"), *TEST,
+            *(f"avg_{name}" for name in AVERAGED), "featured_play_count", "sample_size", "measured_valence",
+            "valence_stddev", "energy_stddev", (weekend - weekday).alias("valence_difference"), *TEST,
         )
     )  # fmt: skip
 

@@ -227,7 +227,7 @@ def _matrix(frame: pd.DataFrame, features: tuple[str, ...]) -> FloatArray:
     return values
 
 
-def score(model: CrossFittedModel, tracks: pd.DataFrame, fold: IntArray) -> pd.DataFrame:
+def score(model: CrossFittedModel, tracks: pd.DataFrame, fold: IntArray, links: Links | None = None) -> pd.DataFrame:
     """Predict each track by the model that never saw its fold.
 
     Args:
@@ -235,6 +235,7 @@ def score(model: CrossFittedModel, tracks: pd.DataFrame, fold: IntArray) -> pd.D
         tracks: Numeric inputs (nulls allowed), artists (or artist_name where that is null), track_genres (or
             track_genre).
         fold: (n,) fold per track; CONFLICT gives nulls.
+        links: result of `links_of`, where the same tracks are scored often.
 
     Returns:
         On the tracks' index: predicted (0..1), or probability_0 .. probability_4 that add up to 1. Null where
@@ -243,10 +244,24 @@ def score(model: CrossFittedModel, tracks: pd.DataFrame, fold: IntArray) -> pd.D
     Raises:
         ValueError: A column that the model was trained with is missing.
     """
+    return _scored(model, tracks, links_of(model, tracks) if links is None else links, fold)
+
+
+def links_of(model: CrossFittedModel, tracks: pd.DataFrame) -> Links:
+    """Artists and genres of tracks in the model's vocabulary."""
+    return link_tracks(_artists(tracks), genres_of(tracks), model.artist_ids, model.genre_ids)
+
+
+def score_catalogue(model: CrossFittedModel, training: TrainingSet, by: HoldoutBy = "recording") -> pd.DataFrame:
+    """Out-of-fold predictions of the training set's own rows: the grouped cross-validation."""
+    return _scored(model, training.rows, training.links, training.folds.fold(by))
+
+
+def _scored(model: CrossFittedModel, tracks: pd.DataFrame, links: Links, fold: IntArray) -> pd.DataFrame:
+    """See `score`; the links are in the model's vocabulary."""
     result = np.full((len(tracks), len(model.outputs)), np.nan)
     if model.folds and len(tracks):
         numeric = _matrix(tracks, model.features)
-        links = link_tracks(_artists(tracks), genres_of(tracks), model.artist_ids, model.genre_ids)
         with threadpool_limits(1):
             for number, fold_model in model.folds.items():
                 rows = np.flatnonzero(fold == number)
@@ -273,11 +288,6 @@ def _predict(model: FoldModel, kind: str, numeric: FloatArray, links: Links) -> 
     probabilities = np.zeros((len(matrix), N_MOODS))
     probabilities[:, model.estimator.classes_.astype(int)] = model.estimator.predict_proba(matrix)
     return probabilities
-
-
-def score_catalogue(model: CrossFittedModel, training: TrainingSet, by: HoldoutBy = "recording") -> pd.DataFrame:
-    """Out-of-fold predictions of the training set's own rows: the grouped cross-validation."""
-    return score(model, training.rows, training.folds.fold(by))
 
 
 def decide(probabilities: FloatArray, target_mean: FloatArray, alpha: float) -> IntArray:

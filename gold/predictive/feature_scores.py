@@ -60,13 +60,16 @@ def predicted_moods(tracks: DataFrame, model: Artifact) -> DataFrame:
         model: the saved model.
 
     Returns:
-        Per track track_key, predicted_mood_label (see `feature_models.decide`), confidence (its probability), fold;
-        null where no model may or can score it.
+        Per track track_key, predicted_mood_label (see `feature_models.decide`), confidence (its probability),
+        mood_probability (that of its actual mood), fold; null where no model may or can score it.
     """
+    names = ["track_key", "predicted_mood_label", "confidence", "mood_probability", "fold"]
+    schema = "track_key string, predicted_mood_label int, confidence double, mood_probability double, fold int"
 
     def moods_of(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         from gold.predictive.feature_models import decide
         from gold.predictive.model_building import PROBABILITIES, main_model
+        from gold.predictive.training_set import mood_labels
 
         shares = main_model(model.parts).target_mean
         for batch in batches:
@@ -75,9 +78,12 @@ def predicted_moods(tracks: DataFrame, model: Artifact) -> DataFrame:
             label = decide(probabilities, shares, PARAMETERS.prior_alpha)
             scored["confidence"] = probabilities[np.arange(len(label)), label]
             scored["predicted_mood_label"] = _null_below_0(label)
-            yield scored[["track_key", "predicted_mood_label", "confidence", "fold"]]
+            actual = mood_labels(scored["valence"].astype(float), scored["energy"].astype(float))
+            of_actual = probabilities[np.arange(len(actual)), actual.fillna(0).astype(int)]
+            scored["mood_probability"] = np.where(actual.notna(), of_actual, np.nan)
+            yield scored[names]
 
-    return tracks.mapInPandas(moods_of, "track_key string, predicted_mood_label int, confidence double, fold int")
+    return tracks.mapInPandas(moods_of, schema)
 
 
 def _scored(tracks: pd.DataFrame, model: Artifact) -> pd.DataFrame:

@@ -18,13 +18,14 @@ from silver.feature_source import MOODS
     key="play_id",
     columns=(
         "play_id played_at date hour_of_day day_of_week mood_label predicted_mood_label predicted_mood confidence "
-        "feature_source fold model_version"
+        "mood_probability feature_source fold model_version"
     ),
     checks=[
         in_range("mood_label", 0, len(MOODS) - 1),
         in_range("predicted_mood_label", 0, len(MOODS) - 1),
         accepted_values("predicted_mood", *MOODS),
         in_range("confidence", 0, 1),
+        in_range("mood_probability", 0, 1),
     ],
     caveats=["trained_on_catalogue", "measured_only", "track_not_listener", "single_listener"],
 )
@@ -36,15 +37,15 @@ def mood_classifications(
 ) -> DataFrame:
     """Rare moods are favoured a little, else they would never be named; the confidence is the plain probability.
 
-    Null where no model was trained, or where a track's links lead to recordings of several folds; mood_label is null
-    where valence or energy is.
+    Null where no model was trained, or where a track's links lead to recordings of several folds; mood_label and
+    mood_probability are null where valence or energy is.
     """
     scores = predicted_moods(measured_tracks(feature_matches, catalogue_tracks), mood_class_model)
     plays = measured_plays(listening_with_features).join(scores, on="track_key", how="left")
     return plays.select(
         "play_id", "played_at", "date", "hour_of_day", "day_of_week", _label().alias("mood_label"),
-        "predicted_mood_label", _name().alias("predicted_mood"), "confidence", "feature_source", "fold",
-        F.lit(mood_class_model.version).alias("model_version"),
+        "predicted_mood_label", _name().alias("predicted_mood"), "confidence", "mood_probability",
+        "feature_source", "fold", F.lit(mood_class_model.version).alias("model_version"),
     )  # fmt: skip
 
 

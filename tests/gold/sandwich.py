@@ -27,8 +27,9 @@ def clustered(plays: pd.DataFrame, values: str, regressor: pd.Series | None = No
     by_recording, by_date, by_both = (
         _variance(design, scores, plays, by) for by in ([RECORDING], [DATE], [RECORDING, DATE])
     )
-    if dates >= 2 and by_recording + by_date - by_both > 0:
-        return coefficients[-1], np.sqrt(by_recording + by_date - by_both), min(recordings, dates) - 1
+    if dates >= 2:
+        two_way = by_recording + by_date - by_both
+        return coefficients[-1], np.sqrt(max(two_way, by_recording, by_date)), min(recordings, dates) - 1
     return coefficients[-1], np.sqrt(by_recording), recordings - 1
 
 

@@ -66,6 +66,14 @@ def test_plays_of_one_date_count_as_chosen_together() -> None:
     assert together.ci_high - together.ci_low > 2 * (apart.ci_high - apart.ci_low)
 
 
+def test_dates_whose_means_agree_by_chance_prove_nothing() -> None:
+    """With two dates their sums nearly cancel, and the two-way error with them."""
+    values = [0.3, 0.7, 0.4, 0.601, 0.3, 0.7, 0.4, 0.6]
+    found = of_mean(plays_of(values, dates=[0, 0, 0, 0, 1, 1, 1, 1]), "valence")
+    half_width = stats.t.ppf(0.975, 1) * stats.sem(values)
+    assert (found.ci_high - found.ci_low) / 2 >= 0.99 * half_width
+
+
 def test_false_alarms_are_as_rare_as_promised() -> None:
     alarms = 0
     for seed in range(200):

@@ -44,34 +44,45 @@ class Chart:
         return f"{self.path.parent.name}/{self.path.stem}"
 
     @property
+    def dimensions(self) -> list[Any]:
+        """What the chart shows or groups by: names of columns, or expressions with labels."""
+        return self._listed(COLUMN_FIELDS)
+
+    @property
+    def metrics(self) -> list[Any]:
+        """What the chart aggregates: names of saved metrics, or expressions with labels; none where it shows rows."""
+        return self._listed(METRIC_FIELDS)
+
+    @property
+    def conditions(self) -> list[dict[str, Any]]:
+        """What limits the rows."""
+        return self._listed(FILTER_FIELDS)
+
+    @property
     def output_labels(self) -> set[str]:
         """Names of the columns that the chart's query gives."""
-        given = [*self._listed(COLUMN_FIELDS), *self._listed(METRIC_FIELDS)]
-        return {value if isinstance(value, str) else value["label"] for value in given}
+        return {label_of(value) for value in (*self.dimensions, *self.metrics)}
 
     def used_columns(self) -> set[str]:
         """Columns of the dataset that the chart needs, also those inside expressions."""
-        plain = {value for value in self._listed(COLUMN_FIELDS) if isinstance(value, str)}
-        plain |= {condition["subject"] for condition in self._filters() if "subject" in condition}
+        plain = {value for value in self.dimensions if isinstance(value, str)}
+        plain |= {condition["subject"] for condition in self.conditions if "subject" in condition}
         return plain | {name for expression in self._expressions() for name in columns_in(expression)}
 
     def used_metrics(self) -> set[str]:
         """Saved metrics of the dataset that the chart needs."""
-        return {value for value in self._listed(METRIC_FIELDS) if isinstance(value, str)}
+        return {value for value in self.metrics if isinstance(value, str)}
 
     @property
     def follows_time(self) -> bool:
         """Whether a date range reaches the chart's query."""
-        return any(condition.get("operator") == "TEMPORAL_RANGE" for condition in self._filters())
+        return any(condition.get("operator") == "TEMPORAL_RANGE" for condition in self.conditions)
 
     def _expressions(self) -> Iterator[str]:
-        for value in (*self._listed(COLUMN_FIELDS), *self._listed(METRIC_FIELDS), *self._filters()):
+        for value in (*self.dimensions, *self.metrics, *self.conditions):
             if isinstance(value, dict) and "sqlExpression" in value:
                 yield value["sqlExpression"]
         yield from (self.dataset.metrics.get(name, "") for name in self.used_metrics())
-
-    def _filters(self) -> list[dict[str, Any]]:
-        return self._listed(FILTER_FIELDS)
 
     def _listed(self, fields: Iterable[str]) -> list[Any]:
         found = (self.params.get(name) for name in fields)
@@ -111,6 +122,11 @@ class Dashboard:
         places = set(native_filter["scope"]["rootPath"])
         below = (node for node in self.nodes if node["type"] == "CHART" and places & set(node["parents"]))
         return [charts()[node["meta"]["uuid"]] for node in below]
+
+
+def label_of(value: Any) -> str:
+    """The name of the result's column."""
+    return value if isinstance(value, str) else str(value["label"])
 
 
 def columns_in(expression: str) -> set[str]:

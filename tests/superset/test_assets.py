@@ -12,6 +12,7 @@ from sqlglot.optimizer.qualify import qualify
 from lakehouse.registry import all_tables
 from lakehouse.superset_datasets import DATABASE_UUID, main_time_column, metrics, shown_tables, verbose_name
 from silver.feature_source import FEATURE_SOURCES, MOODS
+from tests.stack.query_contexts import digest, kept
 from tests.stack.test_documents import known_tables
 from tests.superset.bundle import ASSETS, Chart, Dashboard, Dataset, charts, columns_in, dashboards, datasets
 
@@ -95,6 +96,11 @@ def test_a_chart_says_what_is_seen(chart: Chart) -> None:
     assert len(chart.title) <= 60, "longer titles are cut off"
 
 
+@every_chart
+def test_what_a_chart_asks_is_kept_for_its_settings_of_today(chart: Chart) -> None:
+    assert kept()[chart.uuid]["params"] == digest(chart), "run `make query-contexts`"
+
+
 @every_dashboard
 def test_the_layout_is_a_tree_within_the_grid(dashboard: Dashboard) -> None:
     for node in dashboard.nodes:
@@ -158,9 +164,9 @@ def test_a_chart_that_follows_only_the_date_range_says_so(dashboard: Dashboard) 
 def test_a_mood_and_a_source_have_one_colour_on_every_dashboard() -> None:
     palettes = [dashboard.metadata["label_colors"] for dashboard in dashboards().values()]
     assert all(palette == palettes[0] for palette in palettes)
-    assert {*MOODS, *(f"then {mood}" for mood in MOODS), *FEATURE_SOURCES} <= set(palettes[0])
+    assert {*MOODS, *(f"→ {mood}" for mood in MOODS), *FEATURE_SOURCES} <= set(palettes[0])
     for mood in MOODS:
-        assert palettes[0][mood] == palettes[0][f"then {mood}"]
+        assert palettes[0][mood] == palettes[0][f"→ {mood}"]
     assert len({palettes[0][name] for name in (*MOODS, *FEATURE_SOURCES)}) == len(MOODS) + len(FEATURE_SOURCES)
 
 

@@ -10,8 +10,9 @@ from pyspark.sql import DataFrame, SparkSession
 from gold.cognitive.behavioral_segments import behavioral_segments
 from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import frame_of, only, play, rows
+from tests.frames import Tables, frame_of, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
+from tests.gold.wording import compared, number, percent
 
 SATURDAY, MONDAY = "2026-01-31", "2026-02-02"
 
@@ -100,7 +101,7 @@ def test_the_tip_is_about_the_music_and_its_numbers(
 
 
 @pytest.mark.real_data
-def test_real_plays_give_what_pandas_gives(real_silver_spark: DataFrame, real_silver: pd.DataFrame) -> None:
+def test_real_plays_give_what_pandas_gives(real_table: Tables, real_silver: pd.DataFrame) -> None:
     day = np.where(real_silver["is_weekend"], "weekend ", "weekday ")
     parts = real_silver.assign(segment=day + real_silver["part_of_day"].astype(str))
     plays = pd.concat([parts, parts.assign(segment="overall")], ignore_index=True)
@@ -111,7 +112,25 @@ def test_real_plays_give_what_pandas_gives(real_silver_spark: DataFrame, real_si
     expected["featured_play_count"] = of_all["feature_source"].agg(lambda source: (source != "none").sum())
     expected["sample_size"] = measured.size()
     expected[["mood_variability", "energy_variability"]] = measured[["valence", "energy"]].std()
+    expected["bright"] = measured["valence"].agg(lambda valence: (valence >= 0.6).mean())
+    expected["dark"] = measured["valence"].agg(lambda valence: (valence < 0.4).mean())
+    usual = expected.loc["overall"]
     expected = expected[expected["sample_size"] >= 20].reset_index()
-    found = behavioral_segments(real_silver_spark)
-    texts = ["listening_archetype", "archetype_description", "wellbeing_recommendation"]
-    assert_same_rows(found.drop(*texts), expected, ["segment"])
+    expected["archetype_description"] = [_description(row, usual) for _, row in expected.iterrows()]
+    expected = expected.drop(columns=["bright", "dark"])
+    found = real_table("behavioral_segments")
+    assert_same_rows(found.drop("listening_archetype", "wellbeing_recommendation"), expected, ["segment"])
+
+
+def _description(row: Any, usual: Any) -> str:
+    text = (
+        f"{row['total_listens']} plays, {row['sample_size']} of them measured: valence "
+        f"{number(row['overall_valence'])} (spread {number(row['mood_variability'])}), energy "
+        f"{number(row['overall_energy'])} (spread {number(row['energy_variability'])}), danceability "
+        f"{number(row['overall_danceability'])}, acousticness {number(row['overall_acousticness'])}; "
+        f"{percent(row['bright'])} of the measured plays are bright, {percent(row['dark'])} dark"
+    )
+    if row["segment"] == "overall":
+        return f"{text}."
+    valence, energy = (row[f"overall_{name}"] - usual[f"overall_{name}"] for name in ("valence", "energy"))
+    return f"{text}; valence is {compared(valence)} and energy {compared(energy)} the listener's overall."

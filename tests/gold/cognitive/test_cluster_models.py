@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
 
-from gold.cognitive.cluster_models import FloatArray, fit_clusters, names_of
+from gold.cognitive.cluster_models import FloatArray, fit_clusters, names_of, set_apart
 
 WORDS = [("bright", "dark"), ("energetic", "calm"), ("danceable", "unhurried")]
 
@@ -33,6 +35,19 @@ def test_clusters_are_ordered_by_the_first_coordinate_highest_first() -> None:
     assert list(centres[:, 0]) == sorted(centres[:, 0], reverse=True)
 
 
+def test_the_number_is_the_one_that_resamples_reproduce() -> None:
+    """In a long cloud all silhouettes are alike; what fits on resamples agree on is the cut through its middle."""
+    points = np.random.default_rng(4).normal(0, (2.5, 1, 1, 1), (300, 4))
+    points = (points - points.mean(axis=0)) / points.std(axis=0) * (2.5, 1, 1, 1)
+    rng, agreement = np.random.default_rng(5), {}
+    for k in range(2, 9):
+        whole = KMeans(k, n_init=5, random_state=1).fit_predict(points)
+        resampled = [points[rng.integers(300, size=300)] for _ in range(10)]
+        fits = [KMeans(k, n_init=5, random_state=1).fit(sample).predict(points) for sample in resampled]
+        agreement[k] = np.mean([adjusted_rand_score(whole, labels) for labels in fits])
+    assert len(fit_clusters(points).centres) == max(agreement, key=lambda k: agreement[k])
+
+
 def test_the_same_points_give_the_same_clusters() -> None:
     points = blobs((2.0, 0.0), (-2.0, 0.0))
     first, second = fit_clusters(points), fit_clusters(points)
@@ -53,6 +68,12 @@ def test_two_different_points_make_two_clusters() -> None:
 def test_names_say_what_is_furthest_from_the_mean() -> None:
     centres = np.array([[0.1, 1.0, -0.5], [-0.8, 0.2, 0.3]])
     assert names_of(centres, WORDS) == ["Energetic & unhurried", "Dark & danceable"]
+
+
+def test_what_sets_a_cluster_apart_is_said_in_deviations() -> None:
+    assert set_apart(np.array([[0.1, 1.04, -0.5]]), ["valence", "energy", "danceability"]) == [
+        "energy (1.0 standard deviations above the mean) and danceability (0.5 standard deviations below the mean)"
+    ]
 
 
 def test_names_grow_until_they_differ() -> None:

@@ -11,8 +11,9 @@ from scipy import stats
 from gold.cognitive.listening_anomalies import listening_anomalies
 from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import frame_of, only, play, rows
+from tests.frames import Tables, frame_of, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
+from tests.gold.wording import compared, number
 
 # Around 0.5, with a MAD of 0.05: 3.5 robust deviations are 0.2595 away.
 USUAL = [0.45, 0.5, 0.55] * 7
@@ -68,8 +69,8 @@ def test_without_any_spread_nothing_is_unusual(spark: SparkSession) -> None:
 
 def test_energy_alone_can_be_unusual(spark: SparkSession) -> None:
     plays = at_hour(10, *USUAL, 0.5)
-    for number, energy in enumerate([*USUAL, 0.01]):
-        plays[number]["energy"] = energy
+    for row_number, energy in enumerate([*USUAL, 0.01]):
+        plays[row_number]["energy"] = energy
     row = only(anomalies(spark, plays))
     assert (row["avg_valence_deviation"], row["avg_energy_deviation"]) == (0.0, pytest.approx(-0.49))
 
@@ -86,7 +87,7 @@ def test_of_two_equally_unusual_plays_the_later_is_the_example(spark: SparkSessi
 
 
 @pytest.mark.real_data
-def test_real_plays_give_what_scipy_gives(real_silver_spark: DataFrame, real_silver: pd.DataFrame) -> None:
+def test_real_plays_give_what_scipy_gives(real_table: Tables, real_silver: pd.DataFrame) -> None:
     measured = real_silver[real_silver["feature_source"].isin(MEASURED_SOURCES)].dropna(subset=["valence", "energy"])
     expected = []
     for hour, plays in measured.groupby("hour_of_day"):
@@ -99,8 +100,15 @@ def test_real_plays_give_what_scipy_gives(real_silver_spark: DataFrame, real_sil
         means = deviations[unusual].mean()
         severity = np.select([scores.max().max() >= 7, scores.max().max() >= 5.25], ["High", "Medium"], "Low").item()
         example = f"{worst['artist_name']} – {worst['track_name']}"
-        expected.append((hour, unusual.sum(), len(plays), means["valence"], means["energy"], severity, example))
+        usual = plays[["valence", "energy"]].median()
+        text = (
+            f"Unusual at {hour:02d}:00: {unusual.sum()} of {len(plays)} measured plays, on average with a valence "
+            f"{compared(means['valence'])} the usual {number(usual['valence'])} and an energy "
+            f"{compared(means['energy'])} the usual {number(usual['energy'])}. Furthest off: {example}, at "
+            f"{number(scores.max().max())} robust deviations (unusual is above 3.5)."
+        )
+        figures = (hour, unusual.sum(), len(plays), means["valence"], means["energy"], severity, text, example)
+        expected.append(figures)
     names = ["hour_of_day", "anomaly_count", "sample_size", "avg_valence_deviation", "avg_energy_deviation"]
-    names += ["anomaly_severity", "example_track"]
-    found = listening_anomalies(real_silver_spark).drop("interpretation")
-    assert_same_rows(found, pd.DataFrame(expected, columns=names), ["hour_of_day"])
+    names += ["anomaly_severity", "interpretation", "example_track"]
+    assert_same_rows(real_table("listening_anomalies"), pd.DataFrame(expected, columns=names), ["hour_of_day"])

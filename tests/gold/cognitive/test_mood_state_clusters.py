@@ -12,8 +12,9 @@ from sklearn.metrics import silhouette_samples
 from gold.cognitive.mood_state_clusters import FEATURE_WORDS, LOG_OFFSET, LOGARITHMIC, mood_state_clusters
 from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import frame_of, play, rows
+from tests.frames import Tables, frame_of, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
+from tests.gold.wording import compared, number, percent
 
 Plays = list[dict[str, Any]]
 
@@ -27,11 +28,10 @@ def kind(name: str, count: int, values: dict[str, float], plays_each: int = 1) -
     """Tracks of one kind, each a little different."""
     rng = np.random.default_rng(5)
     plays = []
-    for number in range(count):
+    for track in range(count):
         own = {feature: value + float(rng.normal(0, 0.02)) for feature, value in values.items()}
         plays += [
-            play(f"2026-01-{1 + i:02d} 10:{number:02d}:00", track_id=f"{name}{number}", **own)
-            for i in range(plays_each)
+            play(f"2026-01-{1 + i:02d} 10:{track:02d}:00", track_id=f"{name}{track}", **own) for i in range(plays_each)
         ]
     return plays
 
@@ -51,9 +51,9 @@ def test_names_and_texts_come_from_the_numbers(spark: SparkSession) -> None:
     names = [name for _, name in rows(frame, "cluster", "mood_state_name")]
     assert len(set(names)) == 2
     (text,) = frame.where("cluster = 0").select("cluster_description").first() or ("",)
-    assert text.startswith(
-        "15 of 60 measured plays (25 %), 15 tracks: valence 0.80 (0.45 above the mean of all), energy"
-    )
+    assert text.startswith("15 of 60 measured plays (25 %), 15 tracks, set apart by their ")
+    assert "standard deviations above the mean): valence 0.80 (0.45 above the mean of all), energy" in text
+    assert "instrumentalness" in text
     assert "A slice of a continuum, not a type" in text
 
 
@@ -74,8 +74,8 @@ def test_plays_without_all_measured_features_are_left_out(spark: SparkSession, l
 
 
 @pytest.mark.real_data
-def test_real_plays_give_what_sklearn_gives(real_silver_spark: DataFrame, real_silver: pd.DataFrame) -> None:
-    found = mood_state_clusters(real_silver_spark).toPandas().sort_values("cluster", ignore_index=True)
+def test_real_plays_give_what_sklearn_gives(real_table: Tables, real_silver: pd.DataFrame) -> None:
+    found = real_table("mood_state_clusters").toPandas().sort_values("cluster", ignore_index=True)
     features = list(FEATURE_WORDS)
     measured = real_silver[real_silver["feature_source"].isin(MEASURED_SOURCES)].dropna(subset=features)
     scaled = measured.assign(**{name: np.log(measured[name] + LOG_OFFSET) for name in LOGARITHMIC})
@@ -93,9 +93,21 @@ def test_real_plays_give_what_sklearn_gives(real_silver_spark: DataFrame, real_s
     expected["silhouette"] = (
         pd.Series(silhouette_samples(points, labels), index=recordings.index).groupby(labels).mean()
     )
+    overall = measured[means].mean()
+    texts = found.set_index("cluster")["cluster_description"].to_dict()
+    for cluster, row in zip(expected.index.tolist(), expected.to_dict("records"), strict=True):
+        known = ", ".join(
+            f"{name} {number(row[f'avg_{name}'])} ({compared(row[f'avg_{name}'] - overall[name])} the mean of all)"
+            for name in means
+        )
+        share = percent(row["member_count"] / len(measured))
+        plays_told = f"{row['member_count']:.0f} of {len(measured)} measured plays ({share})"
+        assert texts[cluster].startswith(f"{plays_told}, {row['track_count']:.0f} tracks, set apart by their ")
+        assert f"the mean): {known}. A slice" in texts[cluster]
+        assert f"silhouette {number(row['silhouette'])}," in texts[cluster]
     columns = ["cluster", *expected.columns]
     assert_same_rows(
-        mood_state_clusters(real_silver_spark).select(*columns),
+        real_table("mood_state_clusters").select(*columns),
         expected.rename_axis("cluster").reset_index(),
         ["cluster"],
     )

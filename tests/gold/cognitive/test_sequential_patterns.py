@@ -9,19 +9,23 @@ from pyspark.sql import DataFrame, SparkSession
 from gold.cognitive.sequential_patterns import sequential_patterns
 from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import frame_of, only, play, rows
+from tests.frames import Tables, frame_of, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
+from tests.gold.sandwich import p_value
+from tests.gold.wording import number, percent
 
 MOODS = {"happy": (0.8, 0.8), "calm": (0.8, 0.2), "sad": (0.2, 0.2), "neutral": (0.5, 0.5)}
+OFTEN = ("happy " * 10 + "sad " * 10).strip()
 HAPPY, CALM, SAD = "Happy & Energetic", "Happy & Calm", "Sad & Calm"
 
 
-def patterns(spark: SparkSession, *sessions: str) -> DataFrame:
-    """The patterns of sessions such as "happy sad sad"."""
+def patterns(spark: SparkSession, *sessions: str, track: str = "") -> DataFrame:
+    """The patterns of sessions such as "happy sad sad", one a day, each play of another recording."""
     plays = [
         play(
             f"2026-01-{1 + number:02d} 10:{minute:02d}:00",
             session_id=number,
+            track_id=track or f"{number} {minute}",
             valence=MOODS[mood][0],
             energy=MOODS[mood][1],
         )
@@ -58,8 +62,7 @@ def test_a_mood_that_never_changes_is_no_news(spark: SparkSession) -> None:
 
 
 def test_pattern_types_need_numbers(spark: SparkSession) -> None:
-    often = ("happy " * 10 + "sad " * 10).strip()
-    frame = patterns(spark, often, often, "happy calm")
+    frame = patterns(spark, *[OFTEN] * 4, "happy calm")
     assert rows(frame, "mood_category", "next_mood_category", "pattern_type") == sorted(
         [
             (HAPPY, HAPPY, "Favoured repeat"),
@@ -72,16 +75,20 @@ def test_pattern_types_need_numbers(spark: SparkSession) -> None:
 
 
 def test_the_insight_says_the_numbers(spark: SparkSession) -> None:
-    often = ("happy " * 10 + "sad " * 10).strip()
-    row = only(patterns(spark, often, often).where(f"mood_category = next_mood_category AND mood_category = '{HAPPY}'"))
-    assert row["behavioral_insight"] == (
-        "After Happy & Energetic the next known play was Happy & Energetic in 18 of 20 cases (90 %), against 47 % of "
-        "all next plays: 1.90 times as often, a repeat made more often than by chance."
+    repeats = patterns(spark, *[OFTEN] * 4).where(f"mood_category = next_mood_category AND mood_category = '{HAPPY}'")
+    assert only(repeats)["behavioral_insight"] == (
+        "After Happy & Energetic the next known play was Happy & Energetic in 36 of 40 cases (90 %), against 47 % of "
+        "all next plays: 1.90 times as often (p < 0.001), a repeat made more often than by chance."
     )
 
 
+def test_one_recording_on_repeat_is_no_evidence(spark: SparkSession) -> None:
+    found = patterns(spark, *[OFTEN] * 4, track="on repeat").where(f"mood_category = '{HAPPY}'")
+    assert rows(found, "pattern_type", "p_value") == [("Expected change", None), ("Expected repeat", None)]
+
+
 @pytest.mark.real_data
-def test_real_plays_give_what_pandas_gives(real_silver_spark: DataFrame, real_silver: pd.DataFrame) -> None:
+def test_real_plays_give_what_pandas_gives(real_table: Tables, real_silver: pd.DataFrame) -> None:
     measured = real_silver[real_silver["feature_source"].isin(MEASURED_SOURCES)].dropna(subset=["valence", "energy"])
     plays = measured.sort_values(["played_at", "play_id"])
     following = plays.groupby("session_id")["mood_category"].shift(-1)
@@ -95,5 +102,41 @@ def test_real_plays_give_what_pandas_gives(real_silver_spark: DataFrame, real_si
     expected = pd.concat({name: table.stack() for name, table in tables.items()}, axis=1).reset_index()
     expected = expected[expected["occurrence_count"] > 0]
     key = ["mood_category", "next_mood_category"]
-    found = sequential_patterns(real_silver_spark)
-    assert_same_rows(found.drop("pattern_type", "behavioral_insight"), expected, key)
+    pairs = plays.assign(next=following, **next_play(plays, "recording_key", "date")).dropna(subset="next")
+    expected["p_value"] = [
+        p_value(pairs.assign(y=(pairs["next"] == second).astype(float)), "y", pairs["mood_category"] == first)
+        for first, second in zip(expected[key[0]], expected[key[1]], strict=True)
+    ]
+    expected["pattern_type"] = [_kind(row) for _, row in expected.iterrows()]
+    totals, of_next = counts.sum(axis=1), counts.sum() / counts.to_numpy().sum()
+    beginnings = [_beginning(row, totals, of_next) for _, row in expected.iterrows()]
+    found = real_table("sequential_patterns")
+    texts = {(row[key[0]], row[key[1]]): row["behavioral_insight"] for row in found.collect()}
+    for first, second, beginning in zip(expected[key[0]], expected[key[1]], beginnings, strict=True):
+        assert texts[first, second].startswith(beginning)
+    assert_same_rows(found.drop("behavioral_insight"), expected, key)
+
+
+def _kind(row: Any) -> str:
+    leaning = "Expected"
+    if max(row["occurrence_count"], row["occurrence_count"] / row["lift"]) < 5:
+        leaning = "Too few"
+    elif row["p_value"] < 0.05 and not 0.8 < row["lift"] < 1.25:
+        leaning = "Favoured" if row["lift"] > 1 else "Avoided"
+    return f"{leaning} {'repeat' if row['mood_category'] == row['next_mood_category'] else 'change'}"
+
+
+def _beginning(row: Any, totals: "pd.Series[int]", of_next: "pd.Series[float]") -> str:
+    """The insight as far as it says numbers."""
+    first, second = row["mood_category"], row["next_mood_category"]
+    chance = "p < 0.001" if row["p_value"] < 0.001 else f"p = {number(row['p_value'], 3)}"
+    return (
+        f"After {first} the next known play was {second} in {row['occurrence_count']} of {totals[first]} cases "
+        f"({percent(row['transition_probability'])}), against {percent(of_next[second])} of all next plays: "
+        f"{number(row['lift'])} times as often ({chance}), "
+    )
+
+
+def next_play(plays: pd.DataFrame, *columns: str) -> dict[str, pd.Series]:
+    """Columns of the play that follows in the session."""
+    return {name: plays.groupby("session_id")[name].shift(-1) for name in columns}

@@ -11,7 +11,7 @@ from lakehouse.columns import AUDIO_FEATURES
 from lakehouse.storage import conform
 from silver.catalogue_tracks import catalogue_tracks
 from silver.listening_with_features import listening_with_features
-from tests.frames import frame_of, only, play, rows
+from tests.frames import Tables, frame_of, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
 
 Rows = list[dict[str, Any]]
@@ -77,7 +77,7 @@ def test_without_plays_and_catalogue_there_are_no_rows(spark: SparkSession) -> N
 
 @pytest.mark.real_data
 def test_real_plays_give_what_pandas_gives(
-    real_silver_spark: DataFrame, real_silver: pd.DataFrame, real_catalogue_tracks: DataFrame
+    real_table: Tables, real_silver: pd.DataFrame, real_catalogue_tracks: DataFrame
 ) -> None:
     features = list(AUDIO_FEATURES)
     plays, catalogue = real_silver[features].astype(float), real_catalogue_tracks.select(*features).toPandas()
@@ -86,5 +86,5 @@ def test_real_plays_give_what_pandas_gives(
     expected["catalogue_mean"] = catalogue.astype(float).mean()
     expected["catalogue_std_dev"] = catalogue.astype(float).std()
     expected = expected.rename_axis("feature_name").reset_index()
-    frame = audio_feature_distributions(real_silver_spark, real_catalogue_tracks)
+    frame = real_table("audio_feature_distributions")
     assert_same_rows(frame, expected, ["feature_name"])

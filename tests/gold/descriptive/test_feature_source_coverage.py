@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from gold.descriptive.feature_source_coverage import feature_source_coverage
 from lakehouse.storage import conform
 from silver.listening_with_features import listening_with_features
-from tests.frames import frame_of, play, rows
+from tests.frames import Tables, frame_of, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
 
 
@@ -54,11 +54,11 @@ def test_no_plays_make_no_rows(spark: SparkSession) -> None:
 
 
 @pytest.mark.real_data
-def test_real_plays_give_what_pandas_gives(real_silver_spark: DataFrame, real_silver: pd.DataFrame) -> None:
+def test_real_plays_give_what_pandas_gives(real_table: Tables, real_silver: pd.DataFrame) -> None:
     plays = real_silver.assign(track=real_silver["track_id"].fillna(real_silver["recording_key"]))
     expected = plays.groupby("feature_source", as_index=False).agg(
         record_count=("play_id", "size"), track_count=("track", "nunique")
     )
     expected["percentage"] = expected["record_count"] / len(plays) * 100
     assert expected["percentage"].sum() == pytest.approx(100)
-    assert_same_rows(feature_source_coverage(real_silver_spark), expected, ["feature_source"])
+    assert_same_rows(real_table("feature_source_coverage"), expected, ["feature_source"])

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from gold.descriptive.listening_patterns_by_time import listening_patterns_by_time
 from lakehouse.storage import conform
 from silver.listening_with_features import listening_with_features
-from tests.frames import frame_of, only, play, rows
+from tests.frames import Tables, frame_of, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
 
 SATURDAY, SUNDAY = "2026-01-31", "2026-02-01"
@@ -60,7 +60,7 @@ def test_no_plays_make_no_rows(spark: SparkSession) -> None:
 
 
 @pytest.mark.real_data
-def test_real_plays_give_what_pandas_gives(real_silver_spark: DataFrame, real_silver: pd.DataFrame) -> None:
+def test_real_plays_give_what_pandas_gives(real_table: Tables, real_silver: pd.DataFrame) -> None:
     slots = real_silver.assign(featured=real_silver["feature_source"] != "none").groupby(
         ["hour_of_day", "day_of_week", "day_name", "part_of_day", "is_weekend"], as_index=False
     )
@@ -73,4 +73,4 @@ def test_real_plays_give_what_pandas_gives(real_silver_spark: DataFrame, real_si
         avg_acousticness=("acousticness", "mean"),
         avg_tempo=("tempo", "mean"),
     )
-    assert_same_rows(listening_patterns_by_time(real_silver_spark), expected, ["day_of_week", "hour_of_day"])
+    assert_same_rows(real_table("listening_patterns_by_time"), expected, ["day_of_week", "hour_of_day"])

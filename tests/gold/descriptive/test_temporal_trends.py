@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from gold.descriptive.temporal_trends import temporal_trends
 from lakehouse.storage import conform
 from silver.listening_with_features import listening_with_features
-from tests.frames import dates, frame_of, only, play, rows
+from tests.frames import Tables, dates, frame_of, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
 
 
@@ -91,7 +91,7 @@ def test_no_plays_make_no_rows(spark: SparkSession) -> None:
 
 
 @pytest.mark.real_data
-def test_real_plays_give_what_pandas_gives(real_silver_spark: DataFrame, real_silver: pd.DataFrame) -> None:
+def test_real_plays_give_what_pandas_gives(real_table: Tables, real_silver: pd.DataFrame) -> None:
     plays = real_silver.assign(date=pd.to_datetime(real_silver["date"]))
     expected = plays.groupby("date").agg(
         total_plays=("play_id", "size"),
@@ -115,4 +115,4 @@ def test_real_plays_give_what_pandas_gives(real_silver_spark: DataFrame, real_si
         ]
     expected = expected.reset_index()
     expected["date"] = expected["date"].dt.date
-    assert_same_rows(temporal_trends(real_silver_spark), expected, ["date"])
+    assert_same_rows(real_table("temporal_trends"), expected, ["date"])

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from gold.descriptive.top_tracks_by_mood import RECORDINGS_PER_MOOD, top_tracks_by_mood
 from lakehouse.storage import conform
 from silver.listening_with_features import listening_with_features
-from tests.frames import frame_of, only, play, rows
+from tests.frames import Tables, frame_of, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
 
 HAPPY = {"valence": 0.9, "energy": 0.9}
@@ -97,7 +97,7 @@ def test_no_plays_make_no_rows(spark: SparkSession) -> None:
 
 
 @pytest.mark.real_data
-def test_real_plays_give_what_pandas_gives(real_silver_spark: DataFrame, real_silver: pd.DataFrame) -> None:
+def test_real_plays_give_what_pandas_gives(real_table: Tables, real_silver: pd.DataFrame) -> None:
     key = ["mood_category", "recording_key"]
     with_mood = real_silver[real_silver["mood_category"].notna()]
     counts = with_mood.groupby(key, as_index=False).size().rename(columns={"size": "play_count"})
@@ -112,4 +112,4 @@ def test_real_plays_give_what_pandas_gives(real_silver_spark: DataFrame, real_si
     ranked = ranked.sort_values(["play_count", "recording_key"], ascending=[False, True])
     ranked["rank_in_category"] = ranked.groupby("mood_category").cumcount() + 1
     expected = ranked[ranked["rank_in_category"] <= 50].drop(columns=["recording_key", "release_plays"])
-    assert_same_rows(top_tracks_by_mood(real_silver_spark), expected, ["mood_category", "rank_in_category"])
+    assert_same_rows(real_table("top_tracks_by_mood"), expected, ["mood_category", "rank_in_category"])

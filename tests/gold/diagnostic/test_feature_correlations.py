@@ -14,7 +14,7 @@ from lakehouse.columns import AUDIO_FEATURES
 from silver.catalogue_tracks import catalogue_tracks
 from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import frame_of, only, play, rows
+from tests.frames import Tables, frame_of, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
 from tests.gold.sandwich import p_value
 
@@ -101,7 +101,7 @@ def test_strength_is_read_off_the_size(spark: SparkSession, correlation: float |
 
 @pytest.mark.real_data
 def test_real_plays_give_what_scipy_gives(
-    real_silver_spark: DataFrame, real_silver: pd.DataFrame, real_catalogue_tracks: DataFrame
+    real_table: Tables, real_silver: pd.DataFrame, real_catalogue_tracks: DataFrame
 ) -> None:
     measured = real_silver[real_silver["feature_source"].isin(MEASURED_SOURCES)]
     measured = measured.astype(dict.fromkeys(AUDIO_FEATURES, float))
@@ -115,4 +115,4 @@ def test_real_plays_give_what_scipy_gives(
     expected = pd.DataFrame(rows, columns=names)
     levels = ["Negligible", "Weak", "Moderate", "Strong"]
     expected["strength"] = pd.cut(expected["correlation"].abs(), [0, 0.1, 0.3, 0.5, 1], labels=levels).astype(str)
-    assert_same_rows(feature_correlations(real_silver_spark, real_catalogue_tracks), expected, ["feature1", "feature2"])
+    assert_same_rows(real_table("feature_correlations"), expected, ["feature1", "feature2"])

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from gold.diagnostic.mood_shift_patterns import mood_shift_patterns
 from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import frame_of, only, play, rows
+from tests.frames import Tables, frame_of, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
 
 
@@ -61,7 +61,7 @@ def test_single_plays_do_not_shift(spark: SparkSession) -> None:
 
 
 @pytest.mark.real_data
-def test_real_plays_give_what_pandas_gives(real_silver_spark: DataFrame, real_silver: pd.DataFrame) -> None:
+def test_real_plays_give_what_pandas_gives(real_table: Tables, real_silver: pd.DataFrame) -> None:
     measured = real_silver[real_silver["feature_source"].isin(MEASURED_SOURCES)].dropna(subset=["valence", "energy"])
     plays = measured.sort_values(["played_at", "play_id"])
     changes = plays.groupby("session_id")[["valence", "energy"]].diff().dropna().round(9)
@@ -76,4 +76,4 @@ def test_real_plays_give_what_pandas_gives(real_silver_spark: DataFrame, real_si
     overall = magnitude.value_counts(normalize=True)
     expected = expected.reset_index()
     expected["lift"] = expected["shift_probability"] / expected["shift_magnitude"].map(overall)
-    assert_same_rows(mood_shift_patterns(real_silver_spark), expected, key)
+    assert_same_rows(real_table("mood_shift_patterns"), expected, key)

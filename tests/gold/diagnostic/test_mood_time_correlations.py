@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from gold.diagnostic.mood_time_correlations import mood_time_correlations
 from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import frame_of, only, play, rows
+from tests.frames import Tables, frame_of, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
 from tests.gold.sandwich import interval
 
@@ -34,6 +34,7 @@ def test_averages_rest_on_featured_plays_the_rest_on_measured_ones(spark: SparkS
     row = at_ten(spark, {"valence": 0.2}, {"valence": 0.4}, estimated, {"feature_source": "none"})
     assert (row["avg_valence"], row["featured_play_count"], row["sample_size"]) == (pytest.approx(0.5), 3, 2)
     assert row["valence_stddev"] == pytest.approx(np.std([0.2, 0.4], ddof=1))
+    assert row["measured_valence"] == pytest.approx(0.3)
     assert row["valence_ci_low"] < 0.3 < row["valence_ci_high"]
 
 
@@ -63,13 +64,14 @@ def test_an_interval_does_not_leave_the_range_of_valence(spark: SparkSession) ->
 
 
 @pytest.mark.real_data
-def test_real_plays_give_what_pandas_gives(real_silver_spark: DataFrame, real_silver: pd.DataFrame) -> None:
+def test_real_plays_give_what_pandas_gives(real_table: Tables, real_silver: pd.DataFrame) -> None:
     measured = real_silver[real_silver["feature_source"].isin(MEASURED_SOURCES)]
     hours, measured_hours = real_silver.groupby("hour_of_day"), measured.groupby("hour_of_day")
     expected = hours[["valence", "energy", "danceability", "acousticness"]].mean().add_prefix("avg_")
     expected["featured_play_count"] = hours["feature_source"].agg(lambda source: (source != "none").sum())
     expected["sample_size"] = measured_hours.size().reindex(expected.index, fill_value=0)
+    expected["measured_valence"] = measured_hours["valence"].mean()
     expected[["valence_stddev", "energy_stddev"]] = measured_hours[["valence", "energy"]].std()
     bounds = pd.DataFrame({hour: interval(plays, "valence") for hour, plays in measured_hours}).T
     expected[["valence_ci_low", "valence_ci_high"]] = bounds.clip(0, 1)
-    assert_same_rows(mood_time_correlations(real_silver_spark), expected.reset_index(), ["hour_of_day"])
+    assert_same_rows(real_table("mood_time_correlations"), expected.reset_index(), ["hour_of_day"])

@@ -11,7 +11,7 @@ from statsmodels.stats.weightstats import CompareMeans
 from gold.diagnostic.part_of_day_drivers import CANDIDATES, part_of_day_drivers
 from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import frame_of, only, play, rows
+from tests.frames import Tables, frame_of, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
 from tests.gold.sandwich import interval
 
@@ -83,7 +83,7 @@ def test_midnight_belongs_to_the_night(spark: SparkSession) -> None:
 
 
 @pytest.mark.real_data
-def test_real_plays_give_what_pandas_gives(real_silver_spark: DataFrame, real_silver: pd.DataFrame) -> None:
+def test_real_plays_give_what_pandas_gives(real_table: Tables, real_silver: pd.DataFrame) -> None:
     measured = real_silver[real_silver["feature_source"].isin(MEASURED_SOURCES)]
     parts, measured_parts = real_silver.groupby("part_of_day"), measured.groupby("part_of_day")
     averaged = ["valence", "energy", "danceability", "acousticness", "instrumentalness", "tempo"]
@@ -95,7 +95,7 @@ def test_real_plays_give_what_pandas_gives(real_silver_spark: DataFrame, real_si
     expected = expected.reset_index()
     driver = ["top_driver", "driver_effect_size", "driver_ci_low", "driver_ci_high"]
     expected[driver] = [top_driver(measured, measured["part_of_day"] == part) for part in expected["part_of_day"]]
-    assert_same_rows(part_of_day_drivers(real_silver_spark), expected, ["part_of_day"])
+    assert_same_rows(real_table("part_of_day_drivers"), expected, ["part_of_day"])
 
 
 def top_driver(plays: pd.DataFrame, inside: pd.Series) -> tuple[str, float, float, float]:

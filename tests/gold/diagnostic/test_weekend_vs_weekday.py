@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from gold.diagnostic.weekend_vs_weekday import weekend_vs_weekday
 from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import frame_of, only, play, rows
+from tests.frames import Tables, frame_of, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
 from tests.gold.sandwich import interval, p_value
 
@@ -71,7 +71,7 @@ def test_a_clear_difference_has_a_small_p_value(spark: SparkSession) -> None:
 
 
 @pytest.mark.real_data
-def test_real_plays_give_what_pandas_gives(real_silver_spark: DataFrame, real_silver: pd.DataFrame) -> None:
+def test_real_plays_give_what_pandas_gives(real_table: Tables, real_silver: pd.DataFrame) -> None:
     plays = real_silver.assign(period=np.where(real_silver["day_of_week"].isin([0, 6]), "Weekend", "Weekday"))
     measured = plays[plays["feature_source"].isin(MEASURED_SOURCES)]
     features = ["valence", "energy", "danceability", "tempo", "acousticness"]
@@ -81,9 +81,10 @@ def test_real_plays_give_what_pandas_gives(real_silver_spark: DataFrame, real_si
     expected["plays_per_day"] = expected["total_plays"] / [(dates.weekday < 5).sum(), (dates.weekday >= 5).sum()]
     expected["featured_play_count"] = plays[plays["feature_source"] != "none"].groupby("period").size()
     expected["sample_size"] = measured.groupby("period").size()
+    expected["measured_valence"] = measured.groupby("period")["valence"].mean()
     expected[["valence_stddev", "energy_stddev"]] = measured.groupby("period")[["valence", "energy"]].std()
     expected["valence_difference"] = expected["avg_valence"].diff().loc["Weekend"]
     weekend = measured["period"] == "Weekend"
     expected["valence_p_value"] = p_value(measured, "valence", weekend)
     expected[["valence_difference_ci_low", "valence_difference_ci_high"]] = interval(measured, "valence", weekend)
-    assert_same_rows(weekend_vs_weekday(real_silver_spark), expected.reset_index(), ["period"])
+    assert_same_rows(real_table("weekend_vs_weekday"), expected.reset_index(), ["period"])

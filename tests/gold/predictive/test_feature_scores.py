@@ -44,6 +44,8 @@ def test_moods_are_those_in_memory(spark: SparkSession, small_world: World) -> N
     assert found["predicted_mood_label"].tolist() == moods["chosen"].tolist()
     chosen = [row[f"probability_{row['chosen']:.0f}"] for _, row in moods.iterrows()]
     assert found["confidence"].tolist() == pytest.approx(chosen)
+    actual = [row[f"probability_{row['truth']:.0f}"] for _, row in moods.iterrows()]
+    assert found["mood_probability"].tolist() == pytest.approx(actual)
 
 
 def test_a_saved_model_scores_the_same(

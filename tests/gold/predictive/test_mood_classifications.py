@@ -30,6 +30,7 @@ def test_poor_input_gives_rows_without_predictions(spark: SparkSession, name: st
     assert len(rows) == 2 * len(POOR_WORLDS[name].tracks)
     for row in rows:
         assert (row["predicted_mood_label"], row["predicted_mood"], row["confidence"]) == (None, None, None)
+        assert row["mood_probability"] is None
 
 
 def test_a_mood_that_the_catalogue_lacks_is_never_predicted(spark: SparkSession) -> None:

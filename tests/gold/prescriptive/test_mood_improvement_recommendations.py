@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from gold.prescriptive.mood_improvement_recommendations import mood_improvement_recommendations
 from silver.feature_source import MEASURED_SOURCES
-from tests.frames import only
+from tests.frames import Tables, only
 from tests.gold.prescriptive.music import inputs, lifting, offer, plays_of
 
 USUAL = plays_of("Usual", "Song", 20)
@@ -74,9 +74,9 @@ def test_up_to_25_of_each_kind_best_first(spark: SparkSession) -> None:
 
 
 @pytest.mark.real_data
-def test_the_real_listeners_recommendations(real_silver_spark: DataFrame, real_catalogue_tracks: DataFrame) -> None:
-    songs = mood_improvement_recommendations(real_silver_spark, real_catalogue_tracks).toPandas()
-    plays, catalogue = real_silver_spark.toPandas(), real_catalogue_tracks.toPandas()
+def test_the_real_listeners_recommendations(real_table: Tables, real_catalogue_tracks: DataFrame) -> None:
+    songs = real_table("mood_improvement_recommendations").toPandas()
+    plays, catalogue = real_table("listening_with_features").toPandas(), real_catalogue_tracks.toPandas()
     measured = plays[plays["feature_source"].isin(MEASURED_SOURCES)]
     assert songs.groupby("is_new_to_you").size().to_dict() == {False: 25, True: 25}
     assert songs["avg_valence"].min() > measured["valence"].mean()

@@ -4,12 +4,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import Row, SparkSession
 
 from gold.prescriptive.mood_intervention_triggers import mood_intervention_triggers
 from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import frame_of
+from tests.frames import Tables, frame_of
 from tests.gold.prescriptive.hours import music_at
 from tests.gold.sandwich import interval
 
@@ -70,9 +70,9 @@ def test_hours_with_fewer_than_20_measured_plays_are_left_out(spark: SparkSessio
 
 
 @pytest.mark.real_data
-def test_the_real_listener_hour_by_hour(real_silver_spark: DataFrame, real_silver: pd.DataFrame) -> None:
+def test_the_real_listener_hour_by_hour(real_table: Tables, real_silver: pd.DataFrame) -> None:
     measured = real_silver[real_silver["feature_source"].isin(MEASURED_SOURCES)]
-    by_hour = {row["hour_of_day"]: row for row in mood_intervention_triggers(real_silver_spark).collect()}
+    by_hour = {row["hour_of_day"]: row for row in real_table("mood_intervention_triggers").collect()}
     counts = measured["hour_of_day"].value_counts()
     assert set(by_hour) == set(counts[counts >= 20].index)
     usual = measured["valence"].mean()

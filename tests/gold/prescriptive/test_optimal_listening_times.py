@@ -4,13 +4,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import Row, SparkSession
 
 from gold.predictive.mood_predictions import mood_predictions
 from gold.prescriptive.optimal_listening_times import optimal_listening_times
 from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import frame_of
+from tests.frames import Tables, frame_of
 from tests.gold.prescriptive.hours import music_at
 from tests.gold.sandwich import interval
 
@@ -66,11 +66,9 @@ def test_hours_with_fewer_than_20_measured_plays_are_left_out(spark: SparkSessio
 
 
 @pytest.mark.real_data
-def test_the_real_listener_hour_by_hour(
-    spark: SparkSession, real_silver_spark: DataFrame, real_silver: pd.DataFrame
-) -> None:
+def test_the_real_listener_hour_by_hour(real_table: Tables, real_silver: pd.DataFrame) -> None:
     measured = real_silver[real_silver["feature_source"].isin(MEASURED_SOURCES)]
-    by_hour = optimal_listening_times(real_silver_spark, frame_of(spark, mood_predictions, [])).collect()
+    by_hour = real_table("optimal_listening_times").collect()
     counts = measured["hour_of_day"].value_counts()
     assert {row["hour_of_day"] for row in by_hour} == set(counts[counts >= 20].index)
     for row in by_hour:

@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from gold.prescriptive.personalized_playlist_suggestions import personalized_playlist_suggestions
 from silver.feature_source import MEASURED_SOURCES
-from tests.frames import rows
+from tests.frames import Tables, rows
 from tests.gold.prescriptive.music import inputs, lifting, offer, plays_of
 
 NAMES = {"Focus", "Energy", "Relaxation", "Mood Lift", "Discovery"}
@@ -44,16 +44,16 @@ def test_every_playlist_fills_from_enough_music(spark: SparkSession) -> None:
 
 
 @pytest.mark.real_data
-def test_the_real_listeners_playlists(real_silver_spark: DataFrame, real_catalogue_tracks: DataFrame) -> None:
-    suggested = personalized_playlist_suggestions(real_silver_spark, real_catalogue_tracks).toPandas()
-    plays, catalogue = real_silver_spark.toPandas(), real_catalogue_tracks.toPandas()
+def test_the_real_listeners_playlists(real_table: Tables, real_catalogue_tracks: DataFrame) -> None:
+    suggested = real_table("personalized_playlist_suggestions").toPandas()
+    plays, catalogue = real_table("listening_with_features").toPandas(), real_catalogue_tracks.toPandas()
     assert suggested.groupby("playlist_name").size().to_dict() == dict.fromkeys(NAMES, 25)
     assert not suggested.duplicated(["playlist_name", "artist_name", "track_name"]).any()
     known = plays[plays["feature_source"].isin(MEASURED_SOURCES)]
     features = ["valence", "energy", "danceability", "acousticness", "instrumentalness", "speechiness"]
     offered = catalogue.set_index("track_id")[features]
-    heard = known.groupby(["artist_name", "track_name"])[features].mean()
-    sounds = {
+    heard: Any = known.groupby(["artist_name", "track_name"])[features].mean()
+    sounds: dict[tuple[Any, Any], Any] = {
         (song.playlist_name, song.position): offered.loc[song.track_id]
         if song.is_new_to_you
         else heard.loc[(song.artist_name, song.track_name)]

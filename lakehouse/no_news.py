@@ -1,0 +1,89 @@
+"""A run without news, told from files alone: nothing changed since a run found everything up to date.
+
+Loads neither Spark nor a table. What is compared holds everything that the full comparison (`lakehouse.runner`) rests
+on, so a difference that means nothing costs that comparison, and one that means something is never missed.
+"""
+
+import hashlib
+import platform
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from lakehouse.artifacts import PINNED_LIBRARIES
+from lakehouse.lock import writer_lock
+from lakehouse.registry import inbox
+from lakehouse.run_spool import SPOOL, RunLog, holds_unrecorded, new_run_id
+from lakehouse.settings import Settings
+from lakehouse.state_files import read_state, write_state
+
+UP_TO_DATE = "state/up_to_date.json"
+NO_NEWS = "no news: all {tables} tables and models are up to date"
+PACKAGES = ("lakehouse", "bronze", "silver", "gold")
+# Folders of the lake that hold tables and models; what lies beside them is looked at on its own.
+STORED = ("bronze", "silver", "gold", "ops", "models")
+
+
+def run_without_news(settings: Settings, trigger: str) -> int:
+    """Note a run without news, if nothing changed since everything was up to date.
+
+    Returns:
+        The number of tables and models that are up to date; 0 where only `runner.run` can tell.
+    """
+    if not (settings.lake_path / UP_TO_DATE).exists():
+        return 0
+    with writer_lock(settings.lake_path, purpose="run", wait_seconds=settings.lock_wait_seconds):
+        known = read_state(settings.lake_path / UP_TO_DATE)
+        tables = known.get("tables")
+        if not isinstance(tables, int) or known.get("look") != look(settings) or _waits(settings):
+            return 0
+        note_run_without_news(settings, trigger, tables)
+    return tables
+
+
+def note_run_without_news(settings: Settings, trigger: str, tables: int) -> RunLog:
+    """Record a run that found all of so many tables and models up to date."""
+    log = new_run_log(settings, trigger)
+    log.count(tables_skipped=tables)
+    log.finish("no_news", datetime.now(UTC))
+    return log
+
+
+def new_run_log(settings: Settings, trigger: str) -> RunLog:
+    """The log of a run that begins now."""
+    now = datetime.now(UTC)
+    return RunLog(
+        settings.lake_path / SPOOL,
+        run_id=new_run_id(now),
+        trigger=trigger,
+        code_version=version("lakehouse"),
+        started_at=now,
+    )
+
+
+def remember_up_to_date(settings: Settings, tables: int) -> None:
+    """Remember that all of so many tables and models are up to date now; the caller holds the writer's lock."""
+    write_state(settings.lake_path / UP_TO_DATE, {"tables": tables, "look": look(settings)})
+
+
+def look(settings: Settings) -> str:
+    """Digest of what decides whether a table or model is out of date: code, libraries, settings, and what is stored."""
+    digest = hashlib.sha256()
+    libraries = [(name, version(name)) for name in PINNED_LIBRARIES]
+    digest.update(repr((platform.python_version(), libraries, settings)).encode())
+    program = Path(__file__).parents[1]
+    for file in [*_files(program, PACKAGES, ".py"), *_files(settings.lake_path, STORED)]:
+        stat = file.stat()
+        digest.update(repr((str(file), stat.st_size, stat.st_mtime_ns)).encode())
+    return digest.hexdigest()
+
+
+def _files(root: Path, folders: tuple[str, ...], suffix: str = "") -> Iterator[Path]:
+    for folder in folders:
+        yield from sorted(path for path in (root / folder).rglob(f"*{suffix}") if path.is_file())
+
+
+def _waits(settings: Settings) -> bool:
+    waiting = inbox().waiting_files(settings)
+    return bool(waiting) or holds_unrecorded(settings.lake_path / SPOOL)
