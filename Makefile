@@ -52,15 +52,19 @@ sql: setup ## Open Trino's own client on the lake's tables
 
 .PHONY: test
 test: setup ## Run the tests, without the long ones
-	$(PYTEST) -m "not long"
+	$(PYTEST) -m "not long and not compose"
 
 .PHONY: test-long
 test-long: setup ## Run all tests, also random kills and simulated months
-	$(PYTEST)
+	$(PYTEST) -m "not compose"
 
 .PHONY: test-sample
 test-sample: setup ## Run a sample of the long tests, shortened: LONG_SAMPLE of them, by SEED
 	$(PYTEST) --long-sample=$(LONG_SAMPLE) --seed=$(SEED)
+
+.PHONY: test-compose
+test-compose: setup ## Run the whole stack in containers and test it; as root, makes engine and images itself
+	tests/stack/compose/run.sh $(COMPOSE_TESTS)
 
 .PHONY: lint
 lint: setup ## Check style and types
