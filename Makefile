@@ -71,6 +71,7 @@ lint: setup ## Check style and types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/hadolint Dockerfile superset/Dockerfile
 
 .PHONY: docs
 docs: setup ## Regenerate the data dictionary from the contracts

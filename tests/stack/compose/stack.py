@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +39,17 @@ class Stack:
     project: str
     variables: dict[str, str]
 
-    def run(self, *arguments: str, timeout: float = 900, **more: str) -> "subprocess.CompletedProcess[str]":
+    def run(self, *arguments: str, timeout: float = 900) -> "subprocess.CompletedProcess[str]":
         """`docker compose ...`, whatever becomes of it."""
         return subprocess.run(
             ["docker", "compose", "--progress", "plain", *arguments], cwd=self.folder, capture_output=True, text=True,
             errors="replace", timeout=timeout, check=False, stdin=subprocess.DEVNULL,
-            env={**_plain_environment(), "COMPOSE_PROJECT_NAME": self.project, **self.variables, **more},
+            env={**_plain_environment(), "COMPOSE_PROJECT_NAME": self.project, **self.variables},
         )  # fmt: skip
 
-    def __call__(self, *arguments: str, timeout: float = 900, **more: str) -> str:
+    def __call__(self, *arguments: str, timeout: float = 900) -> str:
         """What `docker compose ...` writes to standard output; it must succeed."""
-        done = self.run(*arguments, timeout=timeout, **more)
+        done = self.run(*arguments, timeout=timeout)
         assert done.returncode == 0, f"docker compose {' '.join(arguments)}: {done.stdout[-2000:]}{done.stderr[-3000:]}"
         return done.stdout
 
@@ -82,7 +82,11 @@ class Stack:
     def copy(self, folder: Path, project: str, **variables: str) -> "Stack":
         """The same images in another project of its own."""
         copy_repository(folder)
-        return Stack(folder, project, {**self.variables, **variables})
+        return Stack(folder, project, self.variables).with_variables(**variables)
+
+    def with_variables(self, **variables: str) -> "Stack":
+        """The same project with other variables."""
+        return replace(self, variables={**self.variables, **variables})
 
     def superset(self) -> "SupersetApi":
         """Superset's API, logged in as the user that `lakehouse credentials` shows."""
