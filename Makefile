@@ -64,7 +64,7 @@ test-sample: setup ## Run a sample of the long tests, shortened: LONG_SAMPLE of 
 
 .PHONY: test-compose
 test-compose: setup ## Run the whole stack in containers and test it; as root, makes engine and images itself
-	tests/stack/compose/run.sh $(COMPOSE_TESTS)
+	tests/stack/compose/run.sh --seed=$(SEED) $(COMPOSE_TESTS)
 
 .PHONY: lint
 lint: setup ## Check style and types

@@ -1,5 +1,6 @@
 """One running stack on demo data for all tests here; `make test-compose` makes engine and images first."""
 
+import random
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,6 +13,18 @@ from tests.stack.conftest import free_port
 
 # Planted where a careless image would take it in.
 PLANTED = "planted-secret-6f0c2e"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--faults", type=int, metavar="N", help="run N of the tests of faults, by --seed")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    count = config.getoption("--faults", None)
+    faults = [item for item in items if "test_faults" in item.nodeid]
+    if count is not None and count < len(faults):
+        kept = random.Random(config.getoption("--seed")).sample(faults, count)
+        items[:] = [item for item in items if item not in faults or item in kept]
 
 
 @pytest.fixture(scope="session")
