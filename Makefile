@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 VENV := .venv
+SUPERSET_VENV := .venv-superset
 LAKEHOUSE := $(VENV)/bin/lakehouse
 PYTEST := $(VENV)/bin/python -m pytest
 # Fits and linear algebra on one thread each: with several, busy cores wait for each other.
@@ -12,7 +13,7 @@ SEED := 1
 
 .PHONY: help
 help: ## List the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 .PHONY: setup
 setup: $(VENV)/.set-up ## Install everything: uv, the environment, the Delta jars, Java
@@ -20,14 +21,29 @@ $(VENV)/.set-up: uv.lock pyproject.toml setup.sh
 	@sh setup.sh $(VENV)
 	@touch $@
 
+.PHONY: superset
+superset: $(SUPERSET_VENV)/.set-up ## Install Superset in an environment of its own
+$(SUPERSET_VENV)/.set-up: superset/requirements.lock superset/install.sh | setup
+	@sh superset/install.sh $(SUPERSET_VENV)
+	@touch $@
+
+.PHONY: superset-lock
+superset-lock: setup ## Resolve Superset's requirements anew
+	@sh superset/install.sh --lock
+
+.PHONY: query-contexts
+query-contexts: superset ## After a change of a chart: keep anew what it asks, from a browser
+	UPDATE_QUERY_CONTEXTS=1 $(PYTEST) tests/stack/test_dashboards.py -k kept_queries
+
 .PHONY: demo
-demo: setup ## Run the pipeline on made-up data, without Docker and accounts
+demo: setup superset ## The whole stack on made-up data, without Docker and accounts
 	$(LAKEHOUSE) demo-data data/demo
 	KAGGLE_CSV=data/demo/demo_tracks.csv IMPORT_DIR=data/demo $(LAKEHOUSE) run
+	$(LAKEHOUSE) stack up
 	$(LAKEHOUSE) status
 
 .PHONY: down
-down: setup ## Stop the Trino that `lakehouse stack up` started
+down: setup ## Stop Trino and Superset
 	$(LAKEHOUSE) stack down
 
 .PHONY: sql

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,9 +14,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from lakehouse.errors import LakehouseError, UsageError
 from lakehouse.settings import Settings, load_settings
-
-if TYPE_CHECKING:
-    from lakehouse.runner import RunSummary
 
 # Heavy imports (Spark, pandas) happen inside the commands: help and runs without news answer at once.
 
@@ -38,8 +35,12 @@ app = typer.Typer(
     Settings come from the environment and the file .env; .env.example explains each.
     """,
 )
-stack_app = typer.Typer(no_args_is_help=True, help="Start and stop Trino as a plain process, without containers.")
+stack_app = typer.Typer(
+    no_args_is_help=True, help="Start and stop Trino and Superset as plain processes, without containers."
+)
 app.add_typer(stack_app, name="stack")
+dashboards_app = typer.Typer(no_args_is_help=True, help="Superset's dashboards as files.")
+app.add_typer(dashboards_app, name="dashboards")
 out = Console()
 err = Console(stderr=True)
 
@@ -70,7 +71,9 @@ def run(
     with _progress("run") as progress:
         summary = runner.run(settings, select=select or (), full=full, trigger=trigger, progress=progress)
     report.print_run(out, summary, settings)
-    _register_where_trino_answers(settings, summary)
+    if any(build.status == "built" for build in summary.builds):
+        _register_where_trino_answers(settings)
+        _refresh_where_superset_answers(settings)
     _exit_on(summary.errors)
 
 
@@ -191,18 +194,23 @@ def register() -> None:
 @app.command()
 def sql() -> None:
     """Open Trino's own client on the lake's tables."""
-    from lakehouse import stack
+    from lakehouse.trino_server import sql_command
 
-    command = stack.sql_command(load_settings(), err)
+    command = sql_command(load_settings(), err)
     os.execv(command[0], command)  # noqa: S606  (our own Java and client)
 
 
 @stack_app.command("up")
-def stack_up() -> None:
-    """Start Trino on this machine and register the lake's tables; the first time it is downloaded."""
+def stack_up(
+    trino_only: Annotated[bool, typer.Option("--trino-only", help="Leave Superset out.")] = False,
+) -> None:
+    """Start Trino and Superset on this machine, register the lake's tables and import the dashboards.
+
+    The first time Trino is downloaded. Superset's environment is made by `make superset`.
+    """
     from lakehouse import stack
 
-    stack.stack_up(load_settings(), out)
+    stack.stack_up(load_settings(), out, superset=not trino_only)
 
 
 @stack_app.command("down")
@@ -215,11 +223,64 @@ def stack_down() -> None:
 
 @stack_app.command("status")
 def stack_status() -> None:
-    """Say whether Trino runs and answers; exit code 1 where it does not."""
+    """Say whether Trino and Superset run and answer; exit code 1 where one that should does not."""
     from lakehouse import stack
 
     if not stack.stack_status(load_settings(), out):
         raise typer.Exit(1)
+
+
+@dashboards_app.command("export")
+def dashboards_export(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[DASHBOARD]...", help="Slugs or titles; without one, every published dashboard."),
+    ] = None,
+    folder: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where the assets are kept.")] = Path(
+        "superset/assets"
+    ),
+) -> None:
+    """Bring dashboards and charts that were made or changed in Superset into the files that lie in git.
+
+    Each keeps its uuid and its file; what says the same already is not touched. Look at the changes with `git diff`.
+    """
+    from lakehouse.dashboards_export import export
+
+    done = export(load_settings(), folder, names or ())
+    lines = [*(f"wrote {folder / path}" for path in done.written), *(f"left out {what}" for what in done.left_out)]
+    for line in (*lines, f"{done.unchanged} assets are in git as they are"):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def credentials(
+    create: Annotated[
+        bool, typer.Option("--create", help="Make the secrets that are missing, and show none of them.")
+    ] = False,
+) -> None:
+    """Show where Superset is and how to log in.
+
+    Secrets are made at random when the stack first starts, and kept in SECRETS_DIR, readable for you alone.
+    """
+    from lakehouse.secret_files import create_secrets, read_secret
+
+    settings = load_settings()
+    if create:
+        made = create_secrets(settings.secrets_dir)
+        out.print(
+            f"{len(made)} secrets made in {settings.secrets_dir}: `lakehouse credentials` shows how to log in",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
+        return
+    password = read_secret(settings.secrets_dir, "superset_admin_password")
+    lines = (
+        f"Superset  {settings.superset_address}",
+        "user      admin",
+        f"password  {password}",
+        f"kept in   {settings.secrets_dir / 'superset_admin_password'}",
+    )
+    for line in lines:
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -294,10 +355,8 @@ def main() -> None:
         )
 
 
-def _register_where_trino_answers(settings: Settings, summary: "RunSummary") -> None:
+def _register_where_trino_answers(settings: Settings) -> None:
     """Trino sees new versions by itself, but new tables only when they are registered."""
-    if not any(build.status == "built" for build in summary.builds):
-        return
     from lakehouse import registry, trino_registration
 
     if trino_registration.answers(settings):
@@ -305,6 +364,20 @@ def _register_where_trino_answers(settings: Settings, summary: "RunSummary") -> 
             told = trino_registration.register(settings, registry.all_tables().values()).summary
         except LakehouseError as error:  # the tables are built all the same; it may be another lake's Trino
             told = str(error)
+        out.print(told, markup=False, highlight=False, soft_wrap=True)
+
+
+def _refresh_where_superset_answers(settings: Settings) -> None:
+    """Superset keeps charts' rows until it is told that they are old."""
+    from lakehouse.superset_refresh import refresh
+
+    with err.status("Superset ...") as status:
+        try:
+            done = refresh(settings, lambda charts, of: status.update(f"Superset: {charts} of {of} charts"))
+            told = done.summary if done else ""
+        except LakehouseError as error:  # the tables are built all the same
+            told = f"Superset may show old data for a day: {error}"
+    if told:
         out.print(told, markup=False, highlight=False, soft_wrap=True)
 
 

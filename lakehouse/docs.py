@@ -1,10 +1,11 @@
-"""The documents made from the contracts: each layer's README (its data dictionary) and the snapshot of the graph."""
+"""What is made from the contracts: the layers' READMEs, the graph's snapshot and Superset's datasets."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 from lakehouse.contract import CAVEATS, Model, Node, Table
 from lakehouse.registry import all_models, all_nodes, all_tables
+from lakehouse.superset_datasets import dataset_files
 
 GRAPH_SNAPSHOT = Path("tests/graph_snapshot.txt")
 LAYER_INTROS = {
@@ -55,7 +56,7 @@ def drifted(root: Path) -> list[Path]:
 
 def generated_files() -> dict[Path, str]:
     """Every generated document, by its path below the repository's folder."""
-    return {**layer_readmes(), GRAPH_SNAPSHOT: graph_snapshot()}
+    return {**layer_readmes(), GRAPH_SNAPSHOT: graph_snapshot(), **dataset_files()}
 
 
 def layer_readmes() -> dict[Path, str]:

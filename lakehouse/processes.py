@@ -2,18 +2,23 @@
 
 import fcntl
 import json
+import socket
 import subprocess
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
+from rich.console import Console
 
 from lakehouse.errors import LakehouseError
 
+LOOPBACK = "127.0.0.1"
 STOP_SECONDS = 30
+POLL_SECONDS = 0.2
 # A pid is used again after a reboot or a long time: the start time tells whether the process is still ours.
 START_TIME_TOLERANCE_SECONDS = 2
 
@@ -101,3 +106,57 @@ def only_one(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             raise LakehouseError(f"another `lakehouse stack` command is at work in {folder}: wait for it") from None
         yield
+
+
+def require_free_port(port: int, setting: str) -> None:
+    """Refuse a port on loopback that another program has.
+
+    Raises:
+        LakehouseError: it is taken; names the setting that gives another one.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            raise LakehouseError(
+                f"port {port} is taken by another program: stop it, or set {setting} to a free port"
+            ) from None
+
+
+def wait_until_it_answers(
+    background: Background, name: str, answers: Callable[[], bool], seconds: float, first_error: Callable[[Path], str]
+) -> float:
+    """Wait for a process that was started just now.
+
+    Args:
+        background: the process.
+        name: how users know it.
+        answers: whether it is ready.
+        seconds: how long it may take; then it is stopped.
+        first_error: finds the reason in its log.
+
+    Returns:
+        The seconds it took.
+
+    Raises:
+        LakehouseError: it ended or took too long; says where its log is.
+    """
+    began = time.monotonic()
+    while not answers():
+        if background.process() is None:
+            raise LakehouseError(
+                f"{name} ended while starting: {first_error(background.log)}; its log: {background.log}"
+            )
+        if time.monotonic() - began > seconds:
+            background.stop()
+            raise LakehouseError(
+                f"{name} did not start within {seconds:.0f} s and was stopped; its log: {background.log}"
+            )
+        time.sleep(POLL_SECONDS)
+    return time.monotonic() - began
+
+
+def say(console: Console, text: str) -> None:
+    """Tell a line as it is."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -37,6 +37,12 @@ class Settings(BaseSettings):
     trino_password: SecretStr | None = None
     trino_certificate: Path | None = None
     stack_dir: Path = Path("data/stack")
+    secrets_dir: Path = Path("data/secrets")
+    superset_port: Annotated[int, Field(ge=1, le=65535)] = 8088
+    superset_uri: Annotated[str, Field(pattern=r"^https?://[^/@\s]+:\d+$")] | None = None
+    superset_trino_uri: SecretStr | None = None
+    superset_database_uri: SecretStr | None = None
+    redis_url: SecretStr | None = None
     maven_repository_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
     spotify_client_id: str | None = None
     spotify_client_secret: SecretStr | None = None
@@ -77,9 +83,10 @@ class Settings(BaseSettings):
         raise ValueError("must be https, or http on 127.0.0.1 or [::1] with a port: Spotify refuses `localhost`")
 
     @model_validator(mode="after")
-    def _tokens_outside_the_lake(self) -> "Settings":
-        if self.spotify_token_file.resolve().is_relative_to(self.lake_path):
-            raise ValueError("SPOTIFY_TOKEN_FILE must lie outside LAKE_URI: the lake is for sharing, tokens are not")
+    def _secrets_outside_the_lake(self) -> "Settings":
+        for name, path in (("SPOTIFY_TOKEN_FILE", self.spotify_token_file), ("SECRETS_DIR", self.secrets_dir)):
+            if path.resolve().is_relative_to(self.lake_path):
+                raise ValueError(f"{name} must lie outside LAKE_URI: the lake is for sharing, secrets are not")
         return self
 
     @property
@@ -91,6 +98,11 @@ class Settings(BaseSettings):
     def trino_address(self) -> str:
         """Where Trino answers: `trino_uri`, or the server that `lakehouse stack up` starts."""
         return self.trino_uri or f"http://127.0.0.1:{self.trino_port}"
+
+    @property
+    def superset_address(self) -> str:
+        """Where Superset answers: `superset_uri`, or the server that `lakehouse stack up` starts."""
+        return self.superset_uri or f"http://127.0.0.1:{self.superset_port}"
 
     @property
     def lake_path(self) -> Path:

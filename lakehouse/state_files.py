@@ -37,13 +37,18 @@ def write_state(file: Path, state: object, *, mode: int = 0o644) -> None:
     Raises:
         LakehouseError: the place cannot be written.
     """
+    write_at_once(file, json.dumps(state, indent=1), mode=mode)
+
+
+def write_at_once(file: Path, text: str, *, mode: int = 0o644) -> None:
+    """Replace a text file at once, as `write_state` does."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         # Created for its owner alone.
         descriptor, partial = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                json.dump(state, stream, indent=1)
+                stream.write(text)
                 stream.flush()
                 os.fchmod(stream.fileno(), mode)
                 os.fsync(stream.fileno())

@@ -1,18 +1,24 @@
-"""A real Trino over a copy of the demo lake, started once for all tests that need it."""
+"""A real Trino over a copy of the demo lake and a real Superset on it, each started once for all tests that need it."""
 
 import os
 import shutil
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from rich.console import Console
 from trino.dbapi import connect
 
+from lakehouse.secret_files import create_secrets, read_secret
 from lakehouse.settings import Settings
-from lakehouse.stack import get_cli, get_server, stack_down, stack_up
+from lakehouse.stack import stack_down, stack_up
+from lakehouse.superset_server import start_superset, superset_process
+from lakehouse.trino_server import get_cli, get_server
+from tests.stack.services import RedisServer, SupersetServer, postgres, require_superset
 
 Query = Callable[..., list[tuple[Any, ...]]]
 
@@ -54,7 +60,7 @@ def trino(demo_lake: Settings, downloads: Path, tmp_path_factory: pytest.TempPat
     settings = settings_in(tmp_path_factory.mktemp("trino"), downloads)
     shutil.copytree(demo_lake.lake_path, settings.lake_path)
     try:
-        stack_up(settings, Console())
+        stack_up(settings, Console(), superset=False)
         yield settings
     finally:
         stack_down(settings, Console())
@@ -64,6 +70,34 @@ def trino(demo_lake: Settings, downloads: Path, tmp_path_factory: pytest.TempPat
 def query(trino: Settings) -> Query:
     """Runs SQL on the running Trino."""
     return lambda sql, user="reader": run_query(trino, sql, user)
+
+
+@pytest.fixture(scope="session")
+def superset(trino: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupersetServer]:
+    """A running Superset with Postgres, Redis and the repository's dashboards, over the running Trino."""
+    require_superset()
+    # Postgres runs as another user, who cannot enter pytest's folders.
+    with tempfile.TemporaryDirectory(prefix="lakehouse-tests-") as folder:
+        Path(folder).chmod(0o755)
+        redis = RedisServer(tmp_path_factory.mktemp("redis"), free_port())
+        secrets = tmp_path_factory.mktemp("secrets") / "made"
+        create_secrets(secrets)
+        with postgres(Path(folder) / "postgres", free_port(), read_secret(secrets, "postgres_password")) as uri:
+            settings = trino.model_copy(
+                update={
+                    "superset_port": free_port(),
+                    "secrets_dir": secrets,
+                    "superset_database_uri": SecretStr(uri),
+                    "redis_url": SecretStr(redis.url),
+                }
+            )
+            try:
+                redis.start()
+                start_superset(settings, Console())
+                yield SupersetServer(settings, redis)
+            finally:
+                superset_process(settings).stop()
+                redis.stop()
 
 
 def settings_in(folder: Path, downloads: Path) -> Settings:

@@ -11,7 +11,9 @@ from sqlglot.optimizer.qualify import qualify
 from lakehouse.registry import all_tables
 from tests.stack.documents import ROOT, SqlBlock, sql_blocks
 
-DASHBOARDS = ("Daily Overview", "Mood Analysis", "Recommendations", "Deep Insights", "Model Performance")
+DASHBOARDS = (
+    "Daily Overview", "Mood Analysis", "Recommendations", "Deep Insights", "Model Performance", "Data Health",
+)  # fmt: skip
 # Those of "<table>$history" that the documents use.
 HISTORY_COLUMNS = ("version", "timestamp", "operation")
 QUERIES = (ROOT / "SUPERSET_QUERIES.md").read_text()

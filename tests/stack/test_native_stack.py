@@ -13,11 +13,12 @@ import psutil
 import pytest
 from rich.console import Console
 
-from lakehouse import stack
+from lakehouse import trino_server
 from lakehouse.errors import LakehouseError
 from lakehouse.processes import Background
 from lakehouse.settings import Settings
-from lakehouse.stack import java_home, sql_command, stack_down, stack_status, stack_up, unpack_server
+from lakehouse.stack import stack_down, stack_status, stack_up
+from lakehouse.trino_server import java_home, sql_command, unpack_server
 
 QUIET = Console(quiet=True)
 
@@ -32,14 +33,14 @@ def test_status_and_repeated_up_of_a_running_stack(trino: Settings) -> None:
     assert f"Trino answers at http://127.0.0.1:{trino.trino_port}, process " in said(trino)
     assert f"on the lake {trino.lake_path}." in said(trino)
     before = Background("trino", trino.stack_dir).facts
-    stack_up(trino, QUIET)
+    stack_up(trino, QUIET, superset=False)
     assert Background("trino", trino.stack_dir).facts == before
 
 
 def test_a_running_stack_on_another_lake_is_not_taken_for_ours(trino: Settings, tmp_path: Path) -> None:
     other = trino.model_copy(update={"lake_uri": f"file://{tmp_path}"})
     with pytest.raises(LakehouseError, match=r"runs already, on port .* and lake .*: run `lakehouse stack down` first"):
-        stack_up(other, QUIET)
+        stack_up(other, QUIET, superset=False)
 
 
 def test_it_listens_on_loopback_only(trino: Settings) -> None:
@@ -54,27 +55,27 @@ def test_a_taken_port_is_named(native: Settings) -> None:
         taken.bind(("127.0.0.1", native.trino_port))
         taken.listen()
         with pytest.raises(LakehouseError, match=rf"port {native.trino_port} is taken .*, or set TRINO_PORT"):
-            stack_up(native, QUIET)
+            stack_up(native, QUIET, superset=False)
 
 
 def test_too_little_memory_is_said_before_starting(native: Settings) -> None:
     greedy = native.model_copy(update={"trino_memory": "9000g"})
     with pytest.raises(LakehouseError, match=r"Trino may use 9000g of memory \(TRINO_MEMORY\), .* GB are free"):
-        stack_up(greedy, QUIET)
+        stack_up(greedy, QUIET, superset=False)
 
 
 def test_too_little_disk_is_said_before_downloading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10, 9, 1))
     with pytest.raises(LakehouseError, match=r"Trino 476 needs 2.0 GB on the disk of .*, 0.0 GB are free"):
-        stack_up(Settings(stack_dir=tmp_path, _env_file=None), QUIET)
+        stack_up(Settings(stack_dir=tmp_path, _env_file=None), QUIET, superset=False)
 
 
 def test_a_trino_that_dies_while_starting_gives_its_reason_and_log(native: Settings) -> None:
     # A heap that Java accepts and Trino cannot live in.
     doomed = native.model_copy(update={"trino_memory": "8m"})
     with pytest.raises(LakehouseError, match=rf"Trino ended while starting: .+; its log: {native.stack_dir}/trino.log"):
-        stack_up(doomed, QUIET)
+        stack_up(doomed, QUIET, superset=False)
     assert "Trino is not running, but it was started and not stopped: it died." in said(native)
     stack_down(native, QUIET)
     assert said(native) == "Trino is not running.\n"
@@ -107,7 +108,7 @@ def test_else_the_one_of_the_python_environment(tmp_path: Path, monkeypatch: pyt
 def test_without_any_java_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(stack, "find_spec", lambda _: None)
+    monkeypatch.setattr(trino_server, "find_spec", lambda _: None)
     with pytest.raises(LakehouseError, match="Trino needs Java 24 or newer and there is none: install one"):
         java_home()
 

@@ -1,0 +1,174 @@
+"""The form in which Superset's assets lie in git: without what differs from one Superset to the next.
+
+An export holds every field, with the numbers that things have in that Superset. Here charts are known by their uuid;
+where Superset wants a number inside a dashboard, it is one of that file's own.
+"""
+
+import copy
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+Asset = dict[str, Any]
+
+# Fields as Superset has them for whatever does not say otherwise.
+DATASET_DEFAULTS = {
+    "offset": 0,
+    "filter_select_enabled": True,
+    "normalize_columns": False,
+    "always_filter_main_dttm": False,
+}
+COLUMN_DEFAULTS = {"is_dttm": False, "is_active": True, "groupby": True, "filterable": True}
+# Kept by Superset while somebody looks, or numbers of one Superset.
+CHART_NOISE = {"datasource", "slice_id", "dashboards", "dashboardId", "url_params", "extra_form_data"}
+METADATA_NOISE = {
+    "import_time", "remote_id", "default_filters", "show_native_filters", "shared_label_colors", "map_label_colors",
+    "color_scheme_domain", "filter_scopes",
+}  # fmt: skip
+IN_SCOPE = ("chartsInScope", "tabsInScope")
+EVERYWHERE = {"rootPath": ["ROOT_ID"], "excluded": []}
+
+
+def chart_in_git(exported: Asset) -> Asset:
+    """A chart as it lies in git."""
+    chart = _without_empty(exported)
+    chart["params"] = {
+        name: value for name, value in (exported.get("params") or {}).items() if name not in CHART_NOISE and value != []
+    }
+    if context := exported.get("query_context"):
+        chart["query_context"] = _query_context(json.loads(context))
+    return chart
+
+
+def dataset_in_git(exported: Asset) -> Asset:
+    """A dataset as it lies in git."""
+    dataset = _without_empty(exported, DATASET_DEFAULTS)
+    dataset["columns"] = [_without_empty(column, COLUMN_DEFAULTS) for column in exported.get("columns") or []]
+    dataset["metrics"] = [_without_empty(metric) for metric in exported.get("metrics") or []]
+    return dataset
+
+
+def dashboard_in_git(exported: Asset, numbers: Mapping[str, int]) -> Asset:
+    """A dashboard as it lies in git.
+
+    Args:
+        exported: as Superset gave it, or as a file has it.
+        numbers: of charts by uuid, as the dashboard's file has them; charts it does not have get the next free ones.
+    """
+    board = _without_empty(exported)
+    position = copy.deepcopy(exported.get("position") or {})
+    given, number_of = dict(numbers), {}
+    for node in chart_nodes(position):
+        uuid = node["meta"]["uuid"]
+        given.setdefault(uuid, max(given.values(), default=0) + 1)
+        number_of[node["meta"]["chartId"]] = given[uuid]
+        node["meta"]["chartId"] = given[uuid]
+    board["position"] = position
+    if metadata := _metadata(exported.get("metadata") or {}, number_of):
+        board["metadata"] = metadata
+    else:
+        board.pop("metadata", None)
+    return board
+
+
+def chart_nodes(position: Asset) -> Iterator[Asset]:
+    """The charts in a dashboard's layout."""
+    for node in position.values():
+        if isinstance(node, dict) and node.get("type") == "CHART" and "uuid" in node.get("meta", {}):
+            yield node
+
+
+def says_the_same(one: Asset, other: Asset) -> bool:
+    """Whether two assets in git's form mean the same; the order of columns and metrics does not count."""
+    return bool(_comparable(one) == _comparable(other))
+
+
+def as_yaml(asset: Asset) -> str:
+    """The text of an asset's file."""
+    return yaml.dump(asset, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _metadata(metadata: Asset, number_of: Mapping[int, int]) -> Asset:
+    kept = {
+        name: value for name, value in metadata.items() if name not in METADATA_NOISE and value not in ({}, [], None)
+    }
+    kept = copy.deepcopy(kept)
+    for scoped in kept.get("native_filter_configuration", []):
+        _renumber_scope(scoped, number_of)
+    charts = {}
+    for number, chart in kept.pop("chart_configuration", {}).items():
+        crossing = chart.get("crossFilters", {})
+        _renumber_scope(crossing, number_of)
+        # 'global' is what every chart does that is not listed.
+        if crossing.get("scope", "global") != "global" and int(number) in number_of:
+            new = number_of[int(number)]
+            charts[str(new)] = chart | {"id": new}
+    if charts:
+        kept["chart_configuration"] = charts
+    if everywhere := kept.pop("global_chart_configuration", None):
+        _renumber_scope(everywhere, number_of)
+        if everywhere.get("scope", EVERYWHERE) != EVERYWHERE:
+            kept["global_chart_configuration"] = everywhere
+    if "expanded_slices" in kept:
+        expanded = {int(old): value for old, value in kept["expanded_slices"].items()}
+        kept["expanded_slices"] = {str(number_of[old]): value for old, value in expanded.items() if old in number_of}
+    if "timed_refresh_immune_slices" in kept:
+        kept["timed_refresh_immune_slices"] = _renumbered(kept["timed_refresh_immune_slices"], number_of)
+    return kept
+
+
+def _renumber_scope(scoped: Asset, number_of: Mapping[int, int]) -> None:
+    for name in IN_SCOPE:
+        scoped.pop(name, None)
+    scope = scoped.get("scope")
+    if isinstance(scope, dict) and scope.get("excluded"):
+        scope["excluded"] = _renumbered(scope["excluded"], number_of)
+
+
+def _renumbered(numbers: list[int], number_of: Mapping[int, int]) -> list[int]:
+    return sorted(number_of[number] for number in numbers if number in number_of)
+
+
+def _query_context(context: Asset) -> str:
+    """A chart's query as JSON, without the numbers of one Superset."""
+    kept = {name: value for name, value in context.items() if name != "form_data"}
+    kept |= {"datasource": {"id": 0, "type": "table"}, "force": False}
+    for query in kept.get("queries", []):
+        query.pop("datasource", None)
+        query["url_params"] = {}
+    return json.dumps(kept, sort_keys=True, ensure_ascii=False)
+
+
+def _without_empty(asset: Asset, defaults: Mapping[str, object] | None = None) -> Asset:
+    defaults = defaults or {}
+    return {
+        name: value
+        for name, value in asset.items()
+        if value is not None and value not in ("", [], {}) and not (name in defaults and defaults[name] == value)
+    }
+
+
+def _comparable(value: Any) -> Any:
+    """Without what is empty, and lists of named things by their names."""
+    if isinstance(value, dict):
+        compared = {name: _comparable(below) for name, below in value.items()}
+        return {name: below for name, below in compared.items() if below not in (None, "", [], {})}
+    if isinstance(value, list):
+        for name in ("column_name", "metric_name"):
+            if value and all(isinstance(item, dict) and name in item for item in value):
+                return sorted((_comparable(item) for item in value), key=lambda item: str(item[name]))
+        return [_comparable(item) for item in value]
+    return value.strip() if isinstance(value, str) else value
+
+
+class _Dumper(yaml.SafeDumper):
+    """Texts of several lines as blocks."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)

@@ -1,0 +1,230 @@
+"""Imports the assets of a folder into Superset, all or nothing, and deletes those of earlier imports that are gone.
+
+Imported by `bootstrap.py` once the application is there. An asset of ours is known by its `external_url`; what users
+made themselves has none and is left alone.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from flask import g
+from marshmallow import ValidationError
+from sqlalchemy.engine import make_url
+from superset import db
+from superset.commands.exceptions import CommandException
+from superset.commands.importers.v1.assets import ImportAssetsCommand
+from superset.connectors.sqla.models import SqlaTable
+from superset.models.core import Database
+from superset.models.dashboard import Dashboard
+from superset.models.slice import Slice
+
+# In the order in which they may be deleted: what uses something before what is used.
+KINDS = {"dashboards": Dashboard, "charts": Slice, "datasets": SqlaTable, "databases": Database}
+OURS = "lakehouse:"
+MASK = "XXXXXXXXXX"
+# What each chart asks, by uuid: its data can be had and warmed without a browser. Made by `make query-contexts`.
+QUERIES = "query_contexts.json"
+
+
+class AssetError(Exception):
+    """The assets cannot be imported; nothing was changed."""
+
+
+def import_assets(folder: Path, trino_uri: str, user: object) -> dict[str, int]:
+    """Import every asset file; what is in Superset under the same uuid becomes what the file says.
+
+    Args:
+        folder: holds metadata.yaml, databases, datasets, charts and dashboards.
+        trino_uri: where the database of the assets is; its password is kept encrypted.
+        user: owns what is imported.
+
+    Returns:
+        How many of each kind were imported.
+
+    Raises:
+        AssetError: names file, field and reason.
+    """
+    assets = read_assets(folder)
+    check_links(assets)
+    g.user = user
+    uri = make_url(trino_uri)
+    passwords = {}
+    for name, asset in assets.items():
+        if name.startswith("databases/"):
+            asset["sqlalchemy_uri"] = str(uri.set(password=MASK)) if uri.password else trino_uri
+            passwords[name] = uri.password
+        if name != "metadata.yaml":
+            asset["external_url"] = OURS + name
+    contents = {name: yaml.safe_dump(asset, sort_keys=False) for name, asset in assets.items()}
+    with _all_or_nothing():
+        try:
+            ImportAssetsCommand(contents, passwords={name: word for name, word in passwords.items() if word}).run()
+        except Exception as error:
+            raise AssetError(f"the assets were not imported: {_reason(error)}") from error
+        _delete_gone(assets)
+        db.session.flush()
+        counts = _counts(assets)
+    return counts
+
+
+def database_of(folder: Path) -> Database:
+    """The database that the assets bring."""
+    [asset] = [asset for name, asset in read_assets(folder).items() if name.startswith("databases/")]
+    return db.session.query(Database).filter_by(uuid=asset["uuid"]).one()
+
+
+def read_assets(folder: Path) -> dict[str, dict[str, Any]]:
+    """The assets by their path below the folder.
+
+    Raises:
+        AssetError: there are none, or a file is no YAML or has no uuid of its own.
+    """
+    assets: dict[str, dict[str, Any]] = {}
+    for path in sorted(folder.rglob("*.yaml")):
+        name = path.relative_to(folder).as_posix()
+        try:
+            asset = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise AssetError(f"{name} is not YAML: {error}") from error
+        if not isinstance(asset, dict):
+            raise AssetError(f"{name} holds no fields")
+        assets[name] = asset
+    if "metadata.yaml" not in assets:
+        raise AssetError(f"there is no metadata.yaml in {folder}")
+    _add_queries(folder / QUERIES, assets)
+    return assets
+
+
+def _add_queries(path: Path, assets: dict[str, dict[str, Any]]) -> None:
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    frame = {"datasource": {"id": 0, "type": "table"}, "force": False, "result_format": "json", "result_type": "full"}
+    for name, asset in assets.items():
+        if name.startswith("charts/") and asset.get("uuid") in kept:
+            asset["query_context"] = json.dumps({**frame, "queries": kept[asset["uuid"]]["queries"]})
+
+
+def check_links(assets: dict[str, dict[str, Any]]) -> None:
+    """Superset leaves out, without a word, what names an unknown uuid: say it before.
+
+    Raises:
+        AssetError: a file has no uuid or another one's, or names one that no file has.
+    """
+    known: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
+    for name, asset in assets.items():
+        kind = name.split("/")[0]
+        if kind not in KINDS:
+            continue
+        uuid = asset.get("uuid")
+        if not isinstance(uuid, str):
+            raise AssetError(f"{name}: uuid: missing")
+        if uuid in known[kind]:
+            raise AssetError(f"{name}: uuid: {known[kind][uuid]} has the same")
+        known[kind][uuid] = name
+    for name, asset in assets.items():
+        for kind, field, uuid in _links(name, asset):
+            if uuid not in known[kind]:
+                raise AssetError(f"{name}: {field}: {uuid} is in none of the {kind}")
+
+
+def _links(name: str, asset: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """What an asset points to: kind, field and uuid."""
+    kind = name.split("/")[0]
+    if kind == "datasets":
+        yield "databases", "database_uuid", asset.get("database_uuid")
+    if kind == "charts":
+        yield "datasets", "dataset_uuid", asset.get("dataset_uuid")
+    if kind == "dashboards":
+        for key, node in (asset.get("position") or {}).items():
+            if isinstance(node, dict) and node.get("type") == "CHART":
+                yield "charts", f"position.{key}.meta.uuid", (node.get("meta") or {}).get("uuid")
+        for item in (asset.get("metadata") or {}).get("native_filter_configuration") or []:
+            for target in item.get("targets") or []:
+                if "datasetUuid" in target:
+                    yield "datasets", f"native filter {item.get('name')}", target["datasetUuid"]
+
+
+@contextmanager
+def _all_or_nothing() -> Iterator[None]:
+    """One transaction around code that commits in between: Superset does so when it adds permissions."""
+    db.session.commit()
+    db.session.commit = db.session.flush
+    g.in_transaction = True
+    try:
+        yield
+    except BaseException:
+        db.session.rollback()
+        raise
+    finally:
+        g.in_transaction = False
+        del db.session.commit
+    db.session.commit()
+
+
+def _delete_gone(assets: dict[str, dict[str, Any]]) -> None:
+    """Delete what an earlier import brought and no file has any more."""
+    for kind, model in KINDS.items():
+        wanted = {asset["uuid"] for name, asset in assets.items() if name.startswith(f"{kind}/")}
+        for found in db.session.query(model).filter(model.external_url.startswith(OURS)):
+            if str(found.uuid) in wanted:
+                continue
+            # Somebody's own chart may show a dataset that we no longer need.
+            if (
+                kind == "datasets"
+                and db.session.query(Slice).filter_by(datasource_id=found.id, datasource_type="table").count()
+            ):
+                found.external_url = None
+                continue
+            db.session.delete(found)
+        db.session.flush()
+
+
+def _counts(assets: dict[str, dict[str, Any]]) -> dict[str, int]:
+    """How many of each kind are in Superset under the assets' uuids.
+
+    Raises:
+        AssetError: something is not there, or a dashboard has other charts than its file.
+    """
+    counts = {}
+    for kind, model in KINDS.items():
+        wanted = {asset["uuid"]: name for name, asset in assets.items() if name.startswith(f"{kind}/")}
+        found = {str(row.uuid): row for row in db.session.query(model).filter(model.external_url.startswith(OURS))}
+        if missing := sorted(wanted[uuid] for uuid in wanted.keys() - found.keys()):
+            raise AssetError(f"Superset does not have {', '.join(missing)} after the import")
+        counts[kind] = len(wanted)
+        if kind == "dashboards":
+            for uuid, name in wanted.items():
+                charts = {link for _, field, link in _links(name, assets[name]) if field.startswith("position.")}
+                if charts != {str(chart.uuid) for chart in found[uuid].slices}:
+                    raise AssetError(f"{name}: Superset has {len(found[uuid].slices)} of its {len(charts)} charts")
+    return counts
+
+
+def _reason(error: BaseException) -> str:
+    """File, field and reason, which Superset hides in the cause and in the messages' depth."""
+    while not isinstance(error, (ValidationError, CommandException)) and error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, CommandException):
+        messages = getattr(error, "normalized_messages", None)
+        found = messages() if messages else None
+        if not found and error.__cause__ is not None:
+            return _reason(error.__cause__)
+        return "; ".join(_flat(found)) if found else str(error)
+    if isinstance(error, ValidationError):
+        return "; ".join(_flat(error.messages))
+    return f"{type(error).__name__}: {error}"
+
+
+def _flat(messages: Any, path: str = "") -> Iterator[str]:
+    """The leaves of nested messages as 'file: field: reason'."""
+    if isinstance(messages, dict):
+        for key, below in messages.items():
+            yield from _flat(below, f"{path}{': ' if path else ''}{key}")
+    elif isinstance(messages, list):
+        for below in messages:
+            yield from _flat(below, path)
+    else:
+        yield f"{path}: {messages}"

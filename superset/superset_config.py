@@ -1,0 +1,163 @@
+"""Superset's configuration, for container and plain process alike: everything that differs comes from the environment.
+
+| variable | what |
+|---|---|
+| SECRETS_DIR | folder of the secrets that `lakehouse` made, one file each |
+| SUPERSET_DATABASE_URI | the metadata; a missing password is postgres_password; else SQLite in SUPERSET_HOME |
+| REDIS_URL | caches, sessions and rate limits, such as redis://redis:6379; else in memory |
+| SUPERSET_HTTPS | `true` behind a proxy that speaks TLS: cookies are then sent over TLS only |
+
+Each secret may also be given as a variable of its name in upper case, or as a file that NAME_FILE names.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+SECRETS = ("superset_secret_key", "superset_guest_token_secret", "superset_async_queries_secret")
+DAY = 24 * 60 * 60
+HOME = "/superset/dashboard/daily-overview/"
+
+
+def secret(name: str) -> str | None:
+    """A secret by its name, or None where there is none."""
+    value = os.environ.get(name.upper())
+    folder = os.environ.get("SECRETS_DIR")
+    file = os.environ.get(f"{name.upper()}_FILE") or (folder and f"{folder}/{name}")
+    if not value and file and Path(file).is_file():
+        try:
+            value = Path(file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SystemExit(f"superset: {file} cannot be read ({error.strerror}): check who owns it") from None
+    return value or None
+
+
+def required_secret(name: str) -> str:
+    """A secret without which nothing starts."""
+    value = secret(name)
+    if value is None:
+        raise SystemExit(
+            f"superset: the secret {name} is missing: set SECRETS_DIR to the folder that `lakehouse credentials "
+            f"--create` fills, or set {name.upper()} or {name.upper()}_FILE"
+        )
+    return value
+
+
+def metadata_uri() -> str:
+    """Where the metadata is, with its password."""
+    named = os.environ.get("SUPERSET_DATABASE_URI")
+    if not named:
+        return f"sqlite:///{Path(os.environ.get('SUPERSET_HOME', '.')).resolve()}/superset.db"
+    uri = make_url(named)
+    if uri.host and uri.password is None:
+        uri = uri.set(password=secret("postgres_password"))
+    return uri.render_as_string(hide_password=False)
+
+
+def cache(prefix: str, seconds: int) -> dict[str, object]:
+    """A cache of its own: on Redis where there is one, else in this process."""
+    common = {"CACHE_KEY_PREFIX": f"superset_{prefix}_", "CACHE_DEFAULT_TIMEOUT": seconds}
+    if REDIS_URL:
+        return common | {"CACHE_TYPE": "RedisCache", "CACHE_REDIS_URL": REDIS_URL}
+    # Without "ignore errors" it stops forgetting at the first key that is gone already.
+    return common | {"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": 1000, "CACHE_IGNORE_ERRORS": True}
+
+
+REDIS_URL = os.environ.get("REDIS_URL", "").rstrip("/")
+
+SECRET_KEY, GUEST_TOKEN_JWT_SECRET, GLOBAL_ASYNC_QUERIES_JWT_SECRET = map(required_secret, SECRETS)
+
+SQLALCHEMY_DATABASE_URI = metadata_uri()
+# A second writer waits; a restarted Postgres is found again.
+SQLALCHEMY_ENGINE_OPTIONS = (
+    {"connect_args": {"timeout": 30}}
+    if SQLALCHEMY_DATABASE_URI.startswith("sqlite")
+    else {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
+)
+
+CACHE_CONFIG = cache("metadata", DAY)
+# Every run forgets what is in it, so that it may be long.
+DATA_CACHE_CONFIG = cache("data", DAY)
+FILTER_STATE_CACHE_CONFIG = cache("filter", 90 * DAY)
+EXPLORE_FORM_DATA_CACHE_CONFIG = cache("explore", 7 * DAY)
+STORE_CACHE_KEYS_IN_METADATA_DB = True
+
+if REDIS_URL:
+    from redis import Redis
+
+    # Cookies alone let the login page's own requests overwrite a fresh login.
+    SESSION_SERVER_SIDE = True
+    SESSION_TYPE = "redis"
+    SESSION_REDIS = Redis.from_url(REDIS_URL)
+    SESSION_KEY_PREFIX = "superset_session_"
+    SESSION_PERMANENT = True
+    RATELIMIT_STORAGE_URI = REDIS_URL
+PERMANENT_SESSION_LIFETIME = timedelta(days=1)
+
+RATELIMIT_ENABLED = True
+RATELIMIT_APPLICATION = "100 per second"
+AUTH_RATE_LIMITED = True
+AUTH_RATE_LIMIT = "30 per minute"
+# Without Redis answering, each process counts for itself.
+RATELIMIT_IN_MEMORY_FALLBACK_ENABLED = True
+
+over_tls = os.environ.get("SUPERSET_HTTPS", "").lower() == "true"
+TALISMAN_ENABLED = True
+# Nothing from elsewhere. Superset's own policy lets a telemetry pixel and map tiles through.
+TALISMAN_CONFIG = {
+    "content_security_policy": {
+        "base-uri": ["'self'"],
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "blob:", "data:"],
+        "worker-src": ["'self'", "blob:"],
+        "connect-src": ["'self'"],
+        "object-src": "'none'",
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "font-src": ["'self'"],
+        "script-src": ["'self'", "'strict-dynamic'"],
+        "frame-ancestors": ["'self'"],
+    },
+    "content_security_policy_nonce_in": ["script-src"],
+    "force_https": False,
+    "session_cookie_secure": over_tls,
+    "frame_options": "SAMEORIGIN",
+}
+SESSION_COOKIE_SECURE = over_tls
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+ENABLE_PROXY_FIX = over_tls
+ENABLE_CORS = False
+PUBLIC_ROLE_LIKE = None
+AUTH_USER_REGISTRATION = False
+
+APP_NAME = "Listening"
+LOGO_TARGET_PATH = HOME
+# Nobody asks a personal lake for more at once; it keeps a mistake in SQL Lab from filling the memory.
+ROW_LIMIT = 10_000
+SQL_MAX_ROW = 100_000
+SUPERSET_WEBSERVER_TIMEOUT = 60
+SQLLAB_TIMEOUT = 60
+
+
+def FLASK_APP_MUTATOR(app) -> None:  # noqa: N802
+    """Open the home dashboard after a login, and mend two things in Superset 6.1."""
+    from flask import g, redirect, request
+    from superset.extensions import cache_manager, db
+    from superset.models.dashboard import Dashboard
+
+    # It keeps charts' rows in its data cache and looks for them in another one when it is to forget them.
+    cache_manager.cache.delete_many = cache_manager.data_cache.delete_many
+    # It limits the logins of its login page only, not those of its API.
+    limited = app.appbuilder.sm.limiter.limit(AUTH_RATE_LIMIT)(app.view_functions["SecurityApi.login"])
+    app.view_functions["SecurityApi.login"] = limited
+
+    @app.before_request
+    def open_home():
+        is_somebody = getattr(g, "user", None) and not g.user.is_anonymous
+        if request.path == "/superset/welcome/" and is_somebody:
+            slug = HOME.strip("/").rpartition("/")[2]
+            if db.session.query(Dashboard.id).filter_by(slug=slug).scalar():
+                return redirect(HOME)
+        return None

@@ -1,0 +1,150 @@
+"""Who may do what in Superset: nobody, a reader, an analyst, the pipeline."""
+
+import pytest
+import requests
+
+from lakehouse.secret_files import read_secret
+from lakehouse.trino_registration import local_session
+from tests.stack.services import Api, SupersetServer
+
+PASSWORD = "a long password for tests"
+LOOKED_AT = ("/api/v1/dashboard/", "/api/v1/chart/", "/api/v1/me/")
+METADATA = (
+    "/api/v1/database/", "/api/v1/dataset/", "/api/v1/query/", "/api/v1/saved_query/", "/api/v1/log/",
+    "/api/v1/security/users/", "/api/v1/security/roles/", "/api/v1/assets/export/", "/api/v1/rowlevelsecurity/",
+    "/api/v1/sqllab/", "/api/v1/report/", "/api/v1/annotation_layer/",
+)  # fmt: skip
+REFUSED = {requests.codes.unauthorized, requests.codes.forbidden, requests.codes.not_found}
+SQL = {"sql": "SELECT 1 AS one", "runAsync": False, "queryLimit": 10, "tab": "test", "client_id": "0123456789a"}
+
+
+def user_with(superset: SupersetServer, role: str) -> Api:
+    """A new user with a role."""
+    admin = superset.login()
+    [role_id] = [row["id"] for row in admin.rows("/api/v1/security/roles/") if row["name"] == role]
+    name = role.lower()
+    user = {
+        "username": name, "first_name": name, "last_name": name, "email": f"{name}@localhost", "active": True,
+        "roles": [role_id], "password": PASSWORD,
+    }  # fmt: skip
+    made = admin.post("/api/v1/security/users/", user)
+    assert made.ok, made.text
+    return superset.login(name, PASSWORD)
+
+
+@pytest.fixture(scope="module")
+def reader(superset: SupersetServer) -> Api:
+    return user_with(superset, "Reader")
+
+
+@pytest.fixture(scope="module")
+def analyst(superset: SupersetServer) -> Api:
+    return user_with(superset, "Analyst")
+
+
+def database_id(superset: SupersetServer) -> int:
+    [database] = superset.login().rows("/api/v1/database/")
+    return int(database["id"])
+
+
+@pytest.mark.parametrize("path", ["/", "/superset/welcome/", "/dashboard/list/", "/sqllab/", "/superset/dashboard/1/"])
+def test_without_a_login_pages_lead_to_the_login(superset: SupersetServer, path: str) -> None:
+    answer = local_session().get(superset.address + path, timeout=30)
+    assert answer.url.startswith(f"{superset.address}/login/")
+
+
+@pytest.mark.parametrize("path", (*LOOKED_AT, *METADATA, "/api/v1/dashboard/daily-overview", "/swagger/v1"))
+def test_without_a_login_the_api_answers_nothing(superset: SupersetServer, path: str) -> None:
+    answer = local_session().get(superset.address + path, timeout=30, allow_redirects=False)
+    assert answer.status_code in REFUSED | {requests.codes.found}
+
+
+def test_without_a_login_health_answers(superset: SupersetServer) -> None:
+    assert local_session().get(f"{superset.address}/health", timeout=30).text == "OK"
+
+
+def test_a_wrong_password_is_refused(superset: SupersetServer) -> None:
+    with pytest.raises(KeyError, match="access_token"):
+        superset.login("admin", "admin")
+
+
+def test_a_reader_sees_all_dashboards_and_their_data(superset: SupersetServer, reader: Api) -> None:
+    assert len(reader.rows("/api/v1/dashboard/")) >= 6
+    assert reader.get("/api/v1/dashboard/daily-overview").status_code == requests.codes.ok
+    [dataset] = [row for row in superset.login().rows("/api/v1/dataset/") if row["table_name"] == "temporal_trends"]
+    context = {
+        "datasource": {"id": dataset["id"], "type": "table"}, "result_format": "json", "result_type": "full",
+        "queries": [{"columns": ["date"], "metrics": [], "row_limit": 3}],
+    }  # fmt: skip
+    assert len(reader.post("/api/v1/chart/data", context).json()["result"][0]["data"]) == 3
+
+
+@pytest.mark.parametrize("path", METADATA)
+def test_a_reader_does_not_reach_the_metadata(reader: Api, path: str) -> None:
+    assert reader.get(path).status_code in REFUSED
+
+
+def test_a_reader_does_not_write_sql(superset: SupersetServer, reader: Api) -> None:
+    body = SQL | {"database_id": database_id(superset)}
+    assert reader.post("/api/v1/sqllab/execute/", body).status_code in REFUSED
+
+
+def test_a_reader_changes_and_makes_nothing(reader: Api) -> None:
+    board, chart = reader.rows("/api/v1/dashboard/")[0]["id"], reader.rows("/api/v1/chart/")[0]["id"]
+    refused = [
+        reader.put(f"/api/v1/dashboard/{board}", {"dashboard_title": "x"}),
+        reader.put(f"/api/v1/chart/{chart}", {"slice_name": "x"}),
+        reader.delete(f"/api/v1/dashboard/{board}"),
+        reader.delete(f"/api/v1/chart/{chart}"),
+        reader.post("/api/v1/dashboard/", {"dashboard_title": "x"}),
+        reader.post("/api/v1/database/", {"database_name": "x", "sqlalchemy_uri": "sqlite://"}),
+        reader.post("/api/v1/cachekey/invalidate", {"datasource_uids": []}),
+    ]
+    assert [answer.status_code in REFUSED for answer in refused] == [True] * len(refused)
+
+
+def test_an_analyst_writes_sql_on_the_lake(superset: SupersetServer, analyst: Api) -> None:
+    done = analyst.post("/api/v1/sqllab/execute/", SQL | {"database_id": database_id(superset)})
+    assert done.ok, done.text
+    assert done.json()["data"] == [{"one": 1}]
+
+
+def test_an_analyst_makes_a_dashboard_and_does_not_change_ours(analyst: Api) -> None:
+    board = analyst.rows("/api/v1/dashboard/")[0]["id"]
+    made = analyst.post("/api/v1/dashboard/", {"dashboard_title": "An analyst's"})
+    assert made.ok
+    assert analyst.put(f"/api/v1/dashboard/{board}", {"dashboard_title": "x"}).status_code in REFUSED
+    assert analyst.delete(f"/api/v1/dashboard/{made.json()['id']}").ok
+
+
+@pytest.mark.parametrize("path", ["/api/v1/security/users/", "/api/v1/security/roles/", "/api/v1/log/"])
+def test_an_analyst_does_not_manage_users(analyst: Api, path: str) -> None:
+    assert analyst.get(path).status_code in REFUSED
+
+
+def test_the_pipeline_may_refresh_and_nothing_else(superset: SupersetServer) -> None:
+    password = read_secret(superset.settings.secrets_dir, "superset_pipeline_password")
+    pipeline = superset.login("pipeline", password)
+    assert pipeline.post("/api/v1/cachekey/invalidate", {"datasource_uids": []}).ok
+    for path in ("/api/v1/database/", "/api/v1/security/users/", "/api/v1/assets/export/", "/api/v1/log/"):
+        assert pipeline.get(path).status_code in REFUSED
+    body = SQL | {"database_id": database_id(superset)}
+    assert pipeline.post("/api/v1/sqllab/execute/", body).status_code in REFUSED
+
+
+def test_pages_load_nothing_from_elsewhere_and_other_sites_read_nothing(superset: SupersetServer) -> None:
+    answer = local_session().get(
+        f"{superset.address}/login/", timeout=30, headers={"Origin": "https://elsewhere.example"}
+    )
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "http" not in policy
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_guessing_passwords_is_slowed_down(superset: SupersetServer) -> None:
+    """Last: it uses up this minute's logins."""
+    session = local_session()
+    login = {"username": "nobody", "password": "x", "provider": "db"}
+    codes = [session.post(f"{superset.address}/login/", data=login, timeout=30).status_code for _ in range(40)]
+    assert requests.codes.too_many_requests in codes
