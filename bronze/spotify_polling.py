@@ -20,7 +20,6 @@ from lakehouse.run_spool import RunLog, recorded_at_once
 from lakehouse.settings import Settings
 from lakehouse.spotify_login import SERVICE, SpotifyLogin
 from lakehouse.state_files import only_one_process
-from lakehouse.web_api import Refused
 
 # How an answer's file name begins; the importer knows it by that.
 ANSWER_KIND = "recently_played"
@@ -32,11 +31,6 @@ MOST_PAGES = 4
 # Spotify shows 50 plays, of which it may leave out podcasts: so many without a known one mean that others are lost.
 FULL_WINDOW = 40
 MOST_KNOWN_PLAYS = 500
-NEW_SCOPE = "log in again with `lakehouse auth`"
-NOT_ALLOWED = (
-    "the app's owner needs Spotify Premium, and you must be listed under User Management of the app in Spotify's "
-    "developer dashboard"
-)
 POLL_LOCK, PAUSE_FILE = "state/poll.lock", "state/spotify_pause.json"
 
 
@@ -154,11 +148,7 @@ class _Polling:
 
     def _answer(self, asked: dict[str, int]) -> dict[str, Any]:
         """One page."""
-        try:
-            answer = self.login.ask(lambda client: client.current_user_recently_played(limit=PAGE_SIZE, **asked))
-        except Refused as refusal:
-            remedy = NEW_SCOPE if "scope" in refusal.told.lower() else NOT_ALLOWED
-            raise Refused(f"{refusal}; {remedy}", refusal.told) from None
+        answer = self.login.ask(lambda client: client.current_user_recently_played(limit=PAGE_SIZE, **asked))
         if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
             raise ValueError("no list of plays")
         return answer

@@ -20,6 +20,7 @@ CAVEATS = {
     "averages rest on those plays alone.",
     "features_estimated": "Includes plays whose features are estimated from the artist's other tracks.",
     "measured_only": "Plays with estimated or synthetic features are left out.",
+    "tests_measured_only": "Spread, intervals and tests leave out plays with estimated or synthetic features.",
     "trained_on_catalogue": "The model was trained on the catalogue, not on this listener.",
     "track_not_listener": "Valence and energy describe the track, not the listener's mood.",
     "single_listener": "Describes one listener; nothing here generalises to other people.",

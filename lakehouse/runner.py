@@ -26,6 +26,7 @@ from lakehouse.registry import all_tables, importers, pipeline_nodes, pipeline_t
 from lakehouse.run_log import append_finished_runs, close_killed_runs, drop_uncommitted
 from lakehouse.run_spool import SPOOL, RunLog, holds_unrecorded
 from lakehouse.settings import Settings
+from lakehouse.shared_reads import SharedReads
 from lakehouse.spark import build_session
 from lakehouse.storage import CheckResult, ContractViolation, Lake, Provenance, TableState, conform, enforce
 
@@ -243,6 +244,7 @@ class _Builder:
         self._full = full
         self._models = models_of(settings)
         self._nodes = pipeline_nodes()
+        self._shared = SharedReads(lake)
 
     def why_build(self, node: Node) -> str:
         """Why a node is out of date, or '' where it is not; tables without a transform never are."""
@@ -273,6 +275,12 @@ class _Builder:
 
     def build_all(self, chosen: set[str], log: RunLog, on_build: Callable[[Build], None]) -> list[Build]:
         """Build the chosen tables and models, inputs first; a failed one stops only those that are made from it."""
+        try:
+            return self._built(chosen, log, on_build)
+        finally:
+            self._shared.release()
+
+    def _built(self, chosen: set[str], log: RunLog, on_build: Callable[[Build], None]) -> list[Build]:
         waiting = [node for name, node in self._nodes.items() if name in chosen]
         done: dict[str, Build] = {}
         running: dict[Future[Build], Node] = {}
@@ -331,14 +339,14 @@ class _Builder:
         self._lake.spark.sparkContext.setJobDescription(node.name)
         if isinstance(node, Model):
             tables = [table for table in inputs if isinstance(table, Table)]
-            frames = [sample(self._lake.read(table), table.key, node.max_rows) for table in tables]
+            frames = [sample(self._shared.read(table), table.key, node.max_rows) for table in tables]
             return self._models.train(node, frames, making), ()
         values = {name: getattr(self._settings, name) for name in node.parameters}
         written = self._lake.overwrite(node, node(*map(self._read, inputs), **values), making)
         return written.state, written.checks
 
     def _read(self, node: Node) -> DataFrame | Artifact:
-        return self._models.read(node, self._lake.spark) if isinstance(node, Model) else self._lake.read(node)
+        return self._models.read(node, self._lake.spark) if isinstance(node, Model) else self._shared.read(node)
 
     def _making_of(self, node: Node, run_id: str = "") -> Provenance:
         states = {name: self._state(self._nodes[name]) for name in node.inputs}

@@ -23,6 +23,11 @@ from lakehouse.web_api import TIMEOUT_SECONDS, BoundedSession, NotAccepted, Refu
 
 SERVICE = "Spotify"
 SCOPE = "user-read-recently-played"
+NEW_SCOPE = "log in again with `lakehouse auth`"
+NOT_ALLOWED = (
+    "the app's owner needs Spotify Premium, and you must be listed under User Management of the app in Spotify's "
+    "developer dashboard"
+)
 BUSY = "another process is renewing the login at Spotify: try again"
 # An access token is renewed this long before its end.
 RENEW_BEFORE = timedelta(minutes=1)
@@ -127,13 +132,10 @@ class SpotifyLogin:
         """
         client = self.client()
         try:
-            with errors_of(SERVICE, self.now):
-                return question(client)
+            return self._answer(client, question)
         except NotAccepted:
             self.renew(client._auth)
-        client = self.client()
-        with errors_of(SERVICE, self.now):
-            return question(client)
+        return self._answer(self.client(), question)
 
     def client(self) -> spotipy.Spotify:
         """Spotify's Web API for this login.
@@ -205,6 +207,14 @@ class SpotifyLogin:
             access_token=access, refresh_token=refresh, scope=SCOPE, access_expires_at=expires_at.isoformat(),
             **self._with_tokens,
         )  # fmt: skip
+
+    def _answer(self, client: spotipy.Spotify, question: Callable[[spotipy.Spotify], Any]) -> Any:
+        try:
+            with errors_of(SERVICE, self.now):
+                return question(client)
+        except Refused as refusal:
+            remedy = NEW_SCOPE if "scope" in refusal.told.lower() else NOT_ALLOWED
+            raise Refused(f"{refusal}; {remedy}", refusal.told) from None
 
     @property
     def _lock_file(self) -> Path:

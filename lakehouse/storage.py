@@ -8,9 +8,10 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
-from deltalake import DeltaTable
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -30,6 +31,8 @@ SPARK_TYPES: dict[str, T.DataType] = {
     "date": T.DateType(),
 }
 ROWS_PER_FILE = 2_000_000
+# Up to here rows are committed by delta-rs: Spark plans a write for most of a second, however little it writes.
+SMALL_ROWS = 100_000
 # Readers of an older version, such as a long query in Trino, have this long to finish.
 KEEP_HOURS = 7 * 24
 # Delta's names of operations after which a table has the same rows.
@@ -169,9 +172,7 @@ class Lake:
         frame = conform(table, frame).persist()
         try:
             rows, checks = enforce(table, frame)
-            provenance = replace(provenance, rows=rows)
-            # `rows` is known by now: few files of a good size, whatever the number of partitions was.
-            self._commit(table, frame.coalesce(1 + rows // ROWS_PER_FILE), provenance, mode="overwrite")
+            self._commit(table, frame, rows, replace(provenance, rows=rows), mode="overwrite")
         finally:
             frame.unpersist()
         return self._written(table, checks)
@@ -195,7 +196,7 @@ class Lake:
         try:
             rows, checks = enforce(table, frame)
             provenance = replace(provenance, rows=rows_before + rows)
-            self._commit(table, frame.coalesce(1 + rows // ROWS_PER_FILE), provenance, mode="append", once=once)
+            self._commit(table, frame, rows, provenance, mode="append", once=once)
         finally:
             frame.unpersist()
         return self._written(table, checks)
@@ -206,14 +207,26 @@ class Lake:
         self.spark.sql(f"VACUUM delta.`{self.location(table)}` RETAIN {KEEP_HOURS} HOURS")
 
     def _commit(
-        self, table: Table, frame: DataFrame, provenance: Provenance, *, mode: str, once: str | None = None
+        self,
+        table: Table,
+        frame: DataFrame,
+        rows: int,
+        provenance: Provenance,
+        *,
+        mode: Literal["append", "overwrite"],
+        once: str | None = None,
     ) -> None:
-        metadata = json.dumps(asdict(provenance), sort_keys=True)
-        exists = self._log(table) is not None
-        if not exists and once:
+        log = self._log(table)
+        is_described = log is not None and _is_described(log, table)
+        if rows <= SMALL_ROWS and (log is None or is_described):
+            self._commit_small(table, frame, log, provenance, mode=mode, once=once)
+            return
+        # `rows` is known by now: few files of a good size, whatever the number of partitions was.
+        frame, metadata = frame.coalesce(1 + rows // ROWS_PER_FILE), _metadata(provenance)
+        if log is None and once:
             # Creating a table does not record the append's name, so the rows come in a commit of their own.
-            self._replace(table, frame.where("false"), json.dumps(asdict(replace(provenance, rows=0)), sort_keys=True))
-        elif not exists or (mode == "overwrite" and not self._is_described(table)):
+            self._replace(table, frame.where("false"), _metadata(replace(provenance, rows=0)))
+        elif log is None or (mode == "overwrite" and not is_described):
             self._replace(table, frame, metadata)
             return
         writer = frame.write.format("delta").mode(mode).option("userMetadata", metadata).option("mergeSchema", "true")
@@ -221,21 +234,33 @@ class Lake:
             writer = writer.option("txnAppId", once).option("txnVersion", 1)
         writer.save(self.location(table))
 
+    def _commit_small(
+        self,
+        table: Table,
+        frame: DataFrame,
+        log: DeltaTable | None,
+        provenance: Provenance,
+        *,
+        mode: Literal["append", "overwrite"],
+        once: str | None,
+    ) -> None:
+        if once and log is not None and log.transaction_version(once) is not None:
+            return
+        write_deltalake(
+            self.location(table),
+            _described(table, frame.toArrow()),
+            mode=mode,
+            description=description_of(table),
+            commit_properties=CommitProperties(
+                custom_metadata={"userMetadata": _metadata(provenance)},
+                app_transactions=[Transaction(once, 1)] if once else None,
+            ),
+        )
+
     def _replace(self, table: Table, frame: DataFrame, metadata: str) -> None:
         writer = frame.writeTo(f"delta.`{self.location(table)}`").using("delta")
         writer = writer.tableProperty("comment", description_of(table))
         writer.option("userMetadata", metadata).createOrReplace()
-
-    def _is_described(self, table: Table) -> bool:
-        """Whether the stored table has the contract's columns, comments and description."""
-        log = self._log(table)
-        if log is None:
-            return False
-        stored = [
-            (field["name"], field["metadata"].get("comment")) for field in json.loads(log.schema().to_json())["fields"]
-        ]
-        wanted = [(column.name, comment_of(column)) for column in table.columns]
-        return stored == wanted and log.metadata().description == description_of(table)
 
     def _written(self, table: Table, checks: Iterable[CheckResult]) -> Written:
         state = self.state(table)
@@ -319,6 +344,25 @@ def enforce(table: Table, frame: DataFrame) -> tuple[int, tuple[CheckResult, ...
         listed = "; ".join(f"{result.check.name}: {result.failing_rows} rows" for result in failed)
         raise ContractViolation(f"{table.name} breaks its contract, its last good version stays. {listed}")
     return counts["rows"], tuple(results)
+
+
+def _is_described(log: DeltaTable, table: Table) -> bool:
+    """Whether the stored table has the contract's columns, comments and description."""
+    stored = [
+        (field["name"], field["metadata"].get("comment")) for field in json.loads(log.schema().to_json())["fields"]
+    ]
+    wanted = [(column.name, comment_of(column)) for column in table.columns]
+    return stored == wanted and log.metadata().description == description_of(table)
+
+
+def _described(table: Table, rows: pa.Table) -> pa.Table:
+    """The rows with the contract's comments on their columns, as Delta keeps them."""
+    fields = zip(rows.schema, table.columns, strict=True)
+    return rows.cast(pa.schema([field.with_metadata({"comment": comment_of(column)}) for field, column in fields]))
+
+
+def _metadata(provenance: Provenance) -> str:
+    return json.dumps(asdict(provenance), sort_keys=True)
 
 
 def _state(commit: dict[str, Any], provenance: Provenance) -> TableState:

@@ -85,7 +85,8 @@ class ArtistModel:
         estimates: (A, features) from all recordings.
         weights: (A,) tracks each rests on: 1 as main artist, 0.5 as guest.
         without_fold: (folds, A, features), NaN for artists with no other track.
-        catalogue_half_width: (features,) bounds' half-width over the catalogue's hidden recordings.
+        catalogue_half_width: (features,) bounds' half-width over the catalogue's recordings, each hidden in turn.
+        catalogue_mae: (features,) mean absolute error over the same.
         catalogue_mean: (features,).
         train_size: Recordings.
         recordings: Folds of all recordings, to find a listened track's.
@@ -98,6 +99,7 @@ class ArtistModel:
     weights: FloatArray
     without_fold: FloatArray
     catalogue_half_width: FloatArray
+    catalogue_mae: FloatArray
     catalogue_mean: FloatArray
     train_size: int
     recordings: RecordingFolds
@@ -142,14 +144,15 @@ def train(training: ArtistTrainingSet, parameters: ArtistEstimateParameters) -> 
     estimates: FloatArray = np.full(shape, np.nan)
     weights: FloatArray = np.zeros(artists)
     without_fold = np.full((n_folds, *shape), np.nan)
-    half_width: FloatArray = np.full(shape[1], np.nan)
-    mean: FloatArray = np.full(shape[1], np.nan)
+    half_width, mae, mean = np.full((3, shape[1]), np.nan)
     if not reason:
         everything = np.ones(len(training.values), dtype=bool)
         estimates, weights = _estimate_artists(training, everything, parameters)
         for fold in range(n_folds):
             without_fold[fold], _ = _estimate_artists(training, training.fold != fold, parameters)
-        half_width = _catalogue_half_width(training, without_fold, parameters.coverage)
+        residuals = _catalogue_residuals(training, without_fold)
+        half_width = np.array([conformal_half_width(column, parameters.coverage) for column in residuals.T])
+        mae = np.ma.masked_invalid(residuals).mean(axis=0).filled(np.nan)
         mean = training.values.mean(axis=0)
     return ArtistModel(
         features=training.features,
@@ -159,6 +162,7 @@ def train(training: ArtistTrainingSet, parameters: ArtistEstimateParameters) -> 
         weights=weights,
         without_fold=without_fold,
         catalogue_half_width=half_width,
+        catalogue_mae=mae,
         catalogue_mean=mean,
         train_size=len(training.values),
         recordings=training.recordings,
@@ -187,11 +191,11 @@ def _estimate_artists(
     return (means.artist_sums + artist_k * prior) / (weights + artist_k), means.artist_weights
 
 
-def _catalogue_half_width(training: ArtistTrainingSet, without_fold: FloatArray, coverage: float) -> FloatArray:
-    """Half-width that covers the catalogue's own recordings, each hidden in turn."""
+def _catalogue_residuals(training: ArtistTrainingSet, without_fold: FloatArray) -> FloatArray:
+    """Absolute residuals (n, features) of the recordings, each hidden in turn; NaN for the only track of an artist."""
     known = np.asarray(training.links.main_artist.sum(axis=1)).ravel() > 0
     artist = np.zeros(len(known), dtype=np.int64)
     artist[known] = training.links.main_artist.indices
     residual = np.abs(training.values - without_fold[training.fold, artist])
     residual[~known] = np.nan
-    return np.array([conformal_half_width(column, coverage) for column in residual.T])
+    return residual

@@ -4,6 +4,7 @@ import pandas as pd
 
 from lakehouse.artifacts import Trained
 from lakehouse.contract import model
+from silver.catalogue_tracks import DATA, LICENCE
 
 # The Kaggle catalogue has 90,000 tracks; of a larger one a sample is taken.
 MAX_CATALOGUE_ROWS = 200_000
@@ -23,11 +24,18 @@ def artist_model(catalogue_tracks: pd.DataFrame) -> Trained:
     trained = train(split(catalogue_tracks, PARAMETERS), PARAMETERS)
     card = {
         "purpose": "Estimate the audio features of tracks that no source has, from the artist's other tracks.",
+        "data": DATA,
+        "licence": LICENCE,
         "features": list(trained.features),
         "not_trained_because": trained.reason,
         "artists": len(trained.artist_ids),
         "parameters": PARAMETERS.as_dict(),
-        "half_width_90_on_the_catalogue": dict(zip(trained.features, trained.catalogue_half_width, strict=True)),
+        "figures": [
+            {"feature_name": name, "evaluation": "cv_recording", "mae": mae, "half_width_90": half_width}
+            for name, mae, half_width in zip(
+                trained.features, trained.catalogue_mae.tolist(), trained.catalogue_half_width.tolist(), strict=True
+            )
+        ],
         "caveats": CAVEATS,
     }
     return Trained({"artists": trained.state()}, card, trained.train_size)

@@ -11,6 +11,13 @@ from lakehouse.contract import in_range, table
 from silver.feature_source import known
 from silver.recording_key import ARTIST_SEPARATOR, name_key
 
+# For the cards of the models that are trained on it.
+DATA = (
+    "Spotify Tracks Dataset, Maharshi Pandya, Kaggle maharshipandya/-spotify-tracks-dataset, "
+    "doi 10.34740/KAGGLE/DSV/4372070"
+)
+LICENCE = "of the data: ODbL 1.0 on Kaggle, bsd on its Hugging Face card; credit it, do not relicense it"
+
 
 @table(
     grain="One row per track of the catalogue.",

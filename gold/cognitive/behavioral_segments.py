@@ -23,7 +23,13 @@ AVERAGED = ("valence", "energy", "danceability", "acousticness")
         "energy_variability"
     ),
     checks=[in_range(f"overall_{name}", 0, 1) for name in AVERAGED],
-    caveats=["features_from_catalogue", "features_estimated", "track_not_listener", "single_listener"],
+    caveats=[
+        "features_from_catalogue",
+        "features_estimated",
+        "tests_measured_only",
+        "track_not_listener",
+        "single_listener",
+    ],
 )
 def behavioral_segments(listening_with_features: DataFrame) -> DataFrame:
     """Averages rest on featured plays; spread and shares of moods on measured ones.

@@ -26,7 +26,13 @@ from silver.feature_source import is_featured, is_measured
         in_range("avg_energy", 0, 1),
         expression("interval is not upside down", "valence_ci_low <= valence_ci_high"),
     ],
-    caveats=["features_from_catalogue", "features_estimated", "clock_time_weak", "track_not_listener"],
+    caveats=[
+        "features_from_catalogue",
+        "features_estimated",
+        "tests_measured_only",
+        "clock_time_weak",
+        "track_not_listener",
+    ],
 )
 def mood_time_correlations(listening_with_features: DataFrame) -> DataFrame:
     """Averages rest on featured plays; measured_valence, spread and interval on measured ones.

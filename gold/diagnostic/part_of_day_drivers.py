@@ -32,7 +32,13 @@ DIGITS = 9
         in_range("avg_valence", 0, 1),
         expression("interval is not upside down", "driver_ci_low <= driver_ci_high"),
     ],
-    caveats=["features_from_catalogue", "features_estimated", "clock_time_weak", "track_not_listener"],
+    caveats=[
+        "features_from_catalogue",
+        "features_estimated",
+        "tests_measured_only",
+        "clock_time_weak",
+        "track_not_listener",
+    ],
 )
 def part_of_day_drivers(listening_with_features: DataFrame) -> DataFrame:
     """Averages rest on featured plays; spread and driver on measured ones, for estimates lie too close together.

@@ -23,7 +23,13 @@ TEST = ("valence_p_value", "valence_difference_ci_low", "valence_difference_ci_h
         "valence_p_value valence_difference_ci_low valence_difference_ci_high"
     ),
     checks=[accepted_values("period", WEEKDAY, WEEKEND), in_range("valence_p_value", 0, 1)],
-    caveats=["features_from_catalogue", "features_estimated", "clock_time_weak", "track_not_listener"],
+    caveats=[
+        "features_from_catalogue",
+        "features_estimated",
+        "tests_measured_only",
+        "clock_time_weak",
+        "track_not_listener",
+    ],
 )
 def weekend_vs_weekday(listening_with_features: DataFrame) -> DataFrame:
     """Averages and their difference rest on featured plays, all else on measured ones alone.

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from gold.predictive.evaluation import PROBABILITY_FLOOR
-from gold.predictive.feature_models import CrossFittedModel, score
+from gold.predictive.feature_models import CrossFittedModel, links_of, score
 from gold.predictive.model_parameters import ModelParameters, ModelSpec
 from gold.predictive.training_set import mood_labels
 from silver.recording_groups import IntArray
+from silver.shrunken_means import Links
 
 # Inputs beside the numeric features; the columns that carry them are shuffled together.
 ENCODED_INPUTS = {"artists": ("artists", "artist_name"), "track_genres": ("track_genres", "track_genre")}
@@ -38,14 +39,16 @@ def importance_rows(
     """
     inputs = {name: (name,) for name in spec.features} | ENCODED_INPUTS
     fold = measured["fold"].to_numpy()
-    loss = _loss(model, spec, measured, fold)
+    links = links_of(model, measured)
+    loss = _loss(model, spec, measured, fold, links)
     random = np.random.default_rng(parameters.seed)
     rows = []
     for name, columns in inputs.items():
         drops = np.full(parameters.importance_repeats, np.nan)
         if np.isfinite(loss) and name not in model.unused:
             for repeat in range(parameters.importance_repeats):
-                drops[repeat] = _loss(model, spec, _shuffled(measured, columns, random), fold) - loss
+                shuffled = _shuffled(measured, columns, random)
+                drops[repeat] = _loss(model, spec, shuffled, fold, None if name in ENCODED_INPUTS else links) - loss
         rows.append(
             {
                 "model_name": spec.name,
@@ -63,13 +66,13 @@ def _shuffled(tracks: pd.DataFrame, columns: tuple[str, ...], random: np.random.
     return tracks.assign(**{name: tracks[name].to_numpy()[order] for name in present})
 
 
-def _loss(model: CrossFittedModel, spec: ModelSpec, tracks: pd.DataFrame, fold: IntArray) -> float:
+def _loss(model: CrossFittedModel, spec: ModelSpec, tracks: pd.DataFrame, fold: IntArray, links: Links | None) -> float:
     """1 - R2 or log-loss; NaN where nothing can be scored."""
     if spec.kind == "regression":
         truth = tracks[spec.target].to_numpy(dtype=float)
     else:
         truth = mood_labels(tracks["valence"].astype(float), tracks["energy"].astype(float)).to_numpy()
-    scores = score(model, tracks, fold).to_numpy()
+    scores = score(model, tracks, fold, links).to_numpy()
     known = np.isfinite(truth) & np.isfinite(scores).all(axis=1)
     if not known.any():
         return float("nan")

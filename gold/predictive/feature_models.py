@@ -227,7 +227,7 @@ def _matrix(frame: pd.DataFrame, features: tuple[str, ...]) -> FloatArray:
     return values
 
 
-def score(model: CrossFittedModel, tracks: pd.DataFrame, fold: IntArray) -> pd.DataFrame:
+def score(model: CrossFittedModel, tracks: pd.DataFrame, fold: IntArray, links: Links | None = None) -> pd.DataFrame:
     """Predict each track by the model that never saw its fold.
 
     Args:
@@ -235,6 +235,7 @@ def score(model: CrossFittedModel, tracks: pd.DataFrame, fold: IntArray) -> pd.D
         tracks: Numeric inputs (nulls allowed), artists (or artist_name where that is null), track_genres (or
             track_genre).
         fold: (n,) fold per track; CONFLICT gives nulls.
+        links: result of `links_of`, where the same tracks are scored often.
 
     Returns:
         On the tracks' index: predicted (0..1), or probability_0 .. probability_4 that add up to 1. Null where
@@ -243,8 +244,12 @@ def score(model: CrossFittedModel, tracks: pd.DataFrame, fold: IntArray) -> pd.D
     Raises:
         ValueError: A column that the model was trained with is missing.
     """
-    links = link_tracks(_artists(tracks), genres_of(tracks), model.artist_ids, model.genre_ids)
-    return _scored(model, tracks, links, fold)
+    return _scored(model, tracks, links_of(model, tracks) if links is None else links, fold)
+
+
+def links_of(model: CrossFittedModel, tracks: pd.DataFrame) -> Links:
+    """Artists and genres of tracks in the model's vocabulary."""
+    return link_tracks(_artists(tracks), genres_of(tracks), model.artist_ids, model.genre_ids)
 
 
 def score_catalogue(model: CrossFittedModel, training: TrainingSet, by: HoldoutBy = "recording") -> pd.DataFrame:

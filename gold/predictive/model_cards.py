@@ -4,6 +4,7 @@ from typing import Any
 
 from gold.predictive.model_building import TrainedModel
 from gold.predictive.model_parameters import ModelParameters, ModelSpec
+from silver.catalogue_tracks import DATA, LICENCE
 
 PURPOSE = {
     "mood": "Predict a track's valence from its other audio features, genre and artist. Features come as one block, "
@@ -11,11 +12,6 @@ PURPOSE = {
     "energy": "Predict a track's energy from its other audio features, genre and artist. It fills no gap, like mood.",
     "mood_class": "Predict a track's mood class without knowing its valence and energy. It fills no gap, like mood.",
 }
-DATA = (
-    "Spotify Tracks Dataset, Maharshi Pandya, Kaggle maharshipandya/-spotify-tracks-dataset, "
-    "doi 10.34740/KAGGLE/DSV/4372070"
-)
-LICENCE = "of the data: ODbL 1.0 on Kaggle, bsd on its Hugging Face card; credit it, do not relicense it"
 CAVEATS = [
     "Valence and energy are Spotify's estimates of a track, not a listener's mood.",
     "Two releases of a song agree to R2 .91 (valence), .87 (energy), 86 % (mood class): no model can do more.",

@@ -26,7 +26,14 @@ HIGH_PRIORITY, MEDIUM_PRIORITY, LOW_PRIORITY = "High Priority", "Medium Priority
         accepted_values("intervention_needed", HIGH_PRIORITY, MEDIUM_PRIORITY, LOW_PRIORITY),
         expression("measured plays are counted plays", "low_mood_count <= sample_size AND sample_size <= total_plays"),
     ],
-    caveats=["features_from_catalogue", "clock_time_weak", "track_not_listener", "single_listener"],
+    caveats=[
+        "features_from_catalogue",
+        "features_estimated",
+        "tests_measured_only",
+        "clock_time_weak",
+        "track_not_listener",
+        "single_listener",
+    ],
 )
 def mood_intervention_triggers(listening_with_features: DataFrame) -> DataFrame:
     """About the music, not about the listener; how an hour is compared with the usual is in `hourly_music`.

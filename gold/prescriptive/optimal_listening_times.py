@@ -23,7 +23,14 @@ from silver.feature_source import HIGH, LOW
         in_range("avg_energy", 0, 1),
         expression("interval is not upside down", "valence_ci_low <= valence_ci_high"),
     ],
-    caveats=["features_from_catalogue", "clock_time_weak", "track_not_listener", "single_listener"],
+    caveats=[
+        "features_from_catalogue",
+        "features_estimated",
+        "tests_measured_only",
+        "clock_time_weak",
+        "track_not_listener",
+        "single_listener",
+    ],
 )
 def optimal_listening_times(listening_with_features: DataFrame, mood_predictions: DataFrame) -> DataFrame:
     """Words and interval come from measured plays (see `hourly_music`), avg_energy from featured ones.

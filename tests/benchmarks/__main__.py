@@ -1,4 +1,4 @@
-"""`make bench`: how long runs take and how much memory they need, as whole processes.
+"""`make bench`: times, memory and bytes of whole runs, and of Trino's answers.
 
 Each figure is measured several times and shown as median with minimum and maximum; the JSON beside the table holds all
 of them with the machine and its load.
@@ -10,163 +10,173 @@ import os
 import platform
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
-import threading
-import time
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
 from rich.console import Console
 from rich.table import Table
 
-from lakehouse.demo_data import write_demo_data
+from lakehouse.errors import LakehouseError
+from lakehouse.settings import Settings
+from lakehouse.trino_server import get_cli, get_server
+from tests.benchmarks.dashboards import SupersetFigures, superset_figures
+from tests.benchmarks.pipeline import REAL_DATA_DIR, Dataset, demo_data, generated_plays, pipeline_runs, real_data
+from tests.benchmarks.processes import Measure
+from tests.benchmarks.queries import TrinoFigures, trino_figures
 
-REAL_DATA_DIR = Path(os.environ.get("REAL_DATA_DIR", "../shared/data")).resolve()
-LAKEHOUSE = Path(sys.executable).with_name("lakehouse")
-# What is measured on the real listener's lake beside whole runs; see tests.benchmarks.gold_steps.
-GOLD_STEPS = {
-    "diagnostic_and_cognitive": "nine diagnostic and cognitive tables",
-    "scoring": "scoring of 1 million rows",
-}
-MODELS = ("artist_model", "mood_model", "energy_model", "mood_class_model")
-SAMPLE_SECONDS = 0.1
-MEGABYTE = 2**20
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One process: seconds of wall time and CPU, peak memory with its children, size of the lake afterwards."""
-
-    scenario: str
-    wall_s: float
-    cpu_s: float
-    peak_mb: float
-    lake_mb: float
-
-
-def measured(scenario: str, command: list[str], environment: dict[str, str], lake: Path) -> Measure:
-    """Run a command to its end and measure it with everything it starts."""
-    started = time.monotonic()
-    process = psutil.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    peak, cpu = [0.0], {}
-
-    def sample() -> None:
-        while process.poll() is None:
-            try:
-                family = [process, *process.children(recursive=True)]
-                peak[0] = max(peak[0], sum(member.memory_info().rss for member in family))
-                cpu.update({member.pid: sum(member.cpu_times()[:2]) for member in family})
-            except psutil.NoSuchProcess:
-                pass
-            time.sleep(SAMPLE_SECONDS)
-
-    watcher = threading.Thread(target=sample)
-    watcher.start()
-    _, errors = process.communicate()
-    watcher.join()
-    if process.returncode:
-        raise SystemExit(f"{scenario}: {' '.join(command)} failed\n{errors.decode()}")
-    lake_bytes = sum(path.stat().st_size for path in lake.rglob("*") if path.is_file())
-    wall = time.monotonic() - started
-    return Measure(scenario, wall, sum(cpu.values()), peak[0] / MEGABYTE, lake_bytes / MEGABYTE)
-
-
-def full_and_idle(name: str, environment: dict[str, str], runs: int) -> list[Measure]:
-    """A full run into an empty lake, then a run without news."""
-    measures = []
-    for _ in range(runs):
-        with tempfile.TemporaryDirectory(prefix="lakehouse-bench-") as folder:
-            lake = Path(folder) / "lake"
-            settings = environment | {"LAKE_URI": f"file:{lake}"}
-            measures.append(measured(f"{name}: full run", [str(LAKEHOUSE), "run"], settings, lake))
-            measures.append(measured(f"{name}: run without news", [str(LAKEHOUSE), "run"], settings, lake))
-    return measures
-
-
-def gold_steps(environment: dict[str, str], runs: int) -> list[Measure]:
-    """Training, and single steps, on a lake that is built."""
-    measures = []
-    with tempfile.TemporaryDirectory(prefix="lakehouse-bench-") as folder:
-        lake = Path(folder) / "lake"
-        settings = environment | {"LAKE_URI": f"file:{lake}"}
-        run = [str(LAKEHOUSE), "run"]
-        measured("all", run, settings, lake)
-        for _ in range(runs):
-            shutil.rmtree(lake / "models")
-            train = [*run, *(part for name in MODELS for part in ("--select", name))]
-            measures.append(measured("real data: training", train, settings, lake))
-            for step, told in GOLD_STEPS.items():
-                command = [sys.executable, "-m", "tests.benchmarks.gold_steps", step]
-                measures.append(measured(f"real data: {told}", command, settings, lake))
-    return measures
-
-
-def demo_environment(folder: Path) -> dict[str, str]:
-    """Settings that make a run take the demo data."""
-    files = write_demo_data(folder / "demo")
-    return {"KAGGLE_CSV": str(files.catalogue), "IMPORT_DIR": str(files.history.parent)}
-
-
-def real_environment(folder: Path) -> dict[str, str] | None:
-    """Settings that make a run take the real data, None where there is none."""
-    history = REAL_DATA_DIR / "spotify_extended_streaming_history.zip"
-    if not history.is_file():
-        return None
-    imports = folder / "real"
-    imports.mkdir()
-    shutil.copy(history, imports)
-    return {
-        "KAGGLE_CSV": str(REAL_DATA_DIR / "kaggle_tracks_dataset.csv.gz"),
-        "IMPORT_DIR": str(imports),
-        "LISTENER_TIME_ZONE": "America/New_York",
-    }
+SEED_PLAYS = 1_504
+GIGABYTE = 2**30
+# What a run takes at least, and per million plays.
+MEMORY_GB, MEMORY_GB_PER_MILLION = 2.0, 0.5
+DISK_GB, DISK_GB_PER_MILLION = 1.0, 2.0
 
 
 def main() -> None:
-    """Measure, print a table, write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=3, help="runs of each scenario")
-    parser.add_argument("--output", type=Path, default=Path("data/bench/results.json"))
-    arguments = parser.parse_args()
+    """Measure, print tables, write the JSON."""
+    arguments = _arguments()
     console = Console()
     machine = {
         "cores": os.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
+        "memory_gb": round(psutil.virtual_memory().total / GIGABYTE, 1),
         "python": platform.python_version(),
         "load_before": os.getloadavg(),
     }
     measures: list[Measure] = []
+    figures: list[TrinoFigures] = []
+    dashboards: list[SupersetFigures] = []
+    skipped: list[str] = []
     with tempfile.TemporaryDirectory(prefix="lakehouse-bench-") as folder:
-        with console.status("demo data"):
-            measures += full_and_idle("demo data", demo_environment(Path(folder)), arguments.runs)
-        real = real_environment(Path(folder))
-        if real is None:
-            console.print(f"real data: skipped, {REAL_DATA_DIR} is missing")
-        else:
-            with console.status("real data"):
-                measures += full_and_idle("real data", real, arguments.runs)
-                measures += gold_steps(real, arguments.runs)
-    _show(console, measures)
+        for dataset in _datasets(Path(folder), arguments.plays, skipped):
+            if missing := _missing(dataset, Path(folder)):
+                skipped.append(f"{dataset.name}: {missing}")
+                continue
+            place = Path(folder) / "lakes" / dataset.name
+            for number in range(arguments.runs):
+                shutil.rmtree(place, ignore_errors=True)
+                place.mkdir(parents=True)
+                with console.status(f"{dataset.name}, run {number + 1} of {arguments.runs}"):
+                    measures += pipeline_runs(dataset, place)
+            if dataset.name in ("demo data", "real data") and not arguments.no_trino:
+                with console.status(f"{dataset.name}: Trino"):
+                    figures += _trino(dataset.name, place / "lake", Path(folder), skipped)
+                with console.status(f"{dataset.name}: Superset"):
+                    dashboards += _superset(dataset.name, place / "lake", Path(folder), skipped)
+    _show_runs(console, measures)
+    for figure in figures:
+        _show_queries(console, figure)
+    if dashboards:
+        _show_dashboards(console, dashboards)
+    for line in skipped:
+        console.print(f"skipped {line}", markup=False, highlight=False)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    results = {"machine": machine, "load_after": os.getloadavg(), "measures": [asdict(m) for m in measures]}
+    results = {
+        "machine": machine, "load_after": os.getloadavg(), "runs": [asdict(measure) for measure in measures],
+        "trino": [asdict(figure) for figure in figures],
+        "superset": [asdict(figure) for figure in dashboards], "skipped": skipped,
+    }  # fmt: skip
     arguments.output.write_text(json.dumps(results, indent=1), encoding="utf-8")
     console.print(f"{arguments.output} holds every single figure; load before {machine['load_before']}")
 
 
-def _show(console: Console, measures: list[Measure]) -> None:
-    grid = Table(title="median (minimum to maximum)", title_justify="left")
-    for name in ("scenario", "wall s", "CPU s", "peak MB", "lake MB"):
-        grid.add_column(name, justify="left" if name == "scenario" else "right")
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=3, help="runs of each scenario")
+    parser.add_argument(
+        "--plays", type=int, nargs="*", default=[SEED_PLAYS], help="sizes of generated listening histories"
+    )
+    parser.add_argument("--no-trino", action="store_true", help="leave out the queries and the dashboards")
+    parser.add_argument("--output", type=Path, default=Path("data/bench/results.json"))
+    return parser.parse_args()
+
+
+def _datasets(folder: Path, sizes: list[int], skipped: list[str]) -> Iterable[Dataset]:
+    """The demo listener, generated ones with the largest catalogue there is, and the real one."""
+    demo, real = demo_data(folder), real_data()
+    if real is None:
+        skipped.append(f"real data: {REAL_DATA_DIR} is missing; generated plays take the demo catalogue")
+    yield demo
+    for plays in sizes:
+        yield generated_plays(plays, (real or demo).catalogue)
+    if real:
+        yield real
+
+
+def _missing(dataset: Dataset, folder: Path) -> str:
+    """What the machine lacks for a dataset, or ''."""
+    millions = dataset.plays / 1_000_000
+    memory, disk = MEMORY_GB + MEMORY_GB_PER_MILLION * millions, DISK_GB + DISK_GB_PER_MILLION * millions
+    free_memory = psutil.virtual_memory().available / GIGABYTE
+    free_disk = shutil.disk_usage(folder).free / GIGABYTE
+    if free_memory < memory:
+        return f"needs {memory:.1f} GB of memory, {free_memory:.1f} are free"
+    return f"needs {disk:.1f} GB of disk at {folder}, {free_disk:.1f} are free" if free_disk < disk else ""
+
+
+def _trino(name: str, lake: Path, folder: Path, skipped: list[str]) -> Iterable[TrinoFigures]:
+    settings = Settings(stack_dir=os.environ.get("STACK_DIR") or "data/stack", _env_file=None)
+    server = folder / "trino" / name
+    server.mkdir(parents=True)
+    try:
+        get_server(settings, Console())
+        get_cli(settings, Console())
+        yield trino_figures(name, lake, server, settings.stack_dir.resolve())
+    except LakehouseError as error:
+        skipped.append(f"Trino on {name}: {error}")
+
+
+def _superset(name: str, lake: Path, folder: Path, skipped: list[str]) -> Iterable[SupersetFigures]:
+    settings = Settings(stack_dir=os.environ.get("STACK_DIR") or "data/stack", _env_file=None)
+    servers = folder / "superset" / name
+    servers.mkdir(parents=True)
+    try:
+        yield superset_figures(name, lake, servers, settings.stack_dir.resolve())
+    except LakehouseError as error:
+        skipped.append(f"Superset on {name}: {error}")
+
+
+def _show_runs(console: Console, measures: list[Measure]) -> None:
+    grid = Table(title="runs: median (minimum to maximum)", title_justify="left")
+    columns = {
+        "wall_s": "wall s", "cpu_s": "CPU s", "peak_mb": "peak MB", "written_mb": "written MB", "spark_jobs": "jobs",
+        "spark_tasks": "tasks",
+    }  # fmt: skip
+    for title in ("scenario", *columns.values()):
+        grid.add_column(title, justify="left" if title == "scenario" else "right")
     for scenario in dict.fromkeys(measure.scenario for measure in measures):
         of_scenario = [asdict(measure) for measure in measures if measure.scenario == scenario]
         cells = []
-        for figure in ("wall_s", "cpu_s", "peak_mb", "lake_mb"):
+        for figure in columns:
             values = [measure[figure] for measure in of_scenario]
-            cells.append(f"{statistics.median(values):,.1f} ({min(values):,.1f} to {max(values):,.1f})")
+            digits = 0 if figure.startswith("spark") else 1
+            cells.append(
+                f"{statistics.median(values):,.{digits}f} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
+            )
         grid.add_row(scenario, *cells)
+    console.print(grid)
+
+
+def _show_queries(console: Console, figures: TrinoFigures) -> None:
+    title = f"Trino on {figures.lake}: healthy after {figures.healthy_s:.0f} s, {figures.resident_mb:.0f} MB at rest"
+    grid = Table(title=title, title_justify="left")
+    for name in ("query", "median ms", "p95 ms"):
+        grid.add_column(name, justify="left" if name == "query" else "right")
+    for query in figures.queries:
+        grid.add_row(query.query, f"{1000 * query.median_s:,.0f}", f"{1000 * query.p95_s:,.0f}")
+    console.print(grid)
+
+
+def _show_dashboards(console: Console, figures: list[SupersetFigures]) -> None:
+    grid = Table(title="Superset, from empty metadata", title_justify="left")
+    for name in ("lake", "ready s", "home drawn s", "charts", "all cold s", "all warm s", "resident MB"):
+        grid.add_column(name, justify="left" if name == "lake" else "right")
+    for figure in figures:
+        memory = ", ".join(f"{name} {size:,.0f}" for name, size in figure.resident_mb.items())
+        times = (figure.ready_s, figure.rendered_s, figure.cold_s, figure.warm_s)
+        ready, drawn, cold, warm = (f"{seconds:.1f}" for seconds in times)
+        grid.add_row(figure.lake, ready, drawn, str(figure.charts), cold, warm, memory)
     console.print(grid)
 
 

@@ -67,6 +67,11 @@ def sorted_rows(table: Table, frame: DataFrame) -> list[dict[str, Any]]:
 
 
 @every_table
+def test_caveats_say_that_tests_rest_on_measured_plays(table: Table) -> None:
+    assert {"measured_only", "tests_measured_only"} & set(table.caveats)
+
+
+@every_table
 @pytest.mark.parametrize("history", THIN_HISTORIES)
 def test_thin_histories_keep_the_contract(spark: SparkSession, table: Table, history: str) -> None:
     plays = frame_of(spark, listening_with_features, THIN_HISTORIES[history])

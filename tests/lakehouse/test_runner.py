@@ -1,7 +1,7 @@
 """What a run does, on a graph of four small tables: what is built and why, what is blocked, and what is recorded."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,6 +76,7 @@ class SmallRun:
     spark: SparkSession
     patch: pytest.MonkeyPatch
     graph: dict[str, Table] = field(default_factory=lambda: dict(GRAPH))
+    last: runner.RunSummary = field(init=False)
 
     def run(self, **options: Any) -> runner.RunSummary:
         nodes = ordered([*BRONZE, *self.graph.values()])
@@ -84,6 +85,7 @@ class SmallRun:
         self.patch.setattr(runner, "all_tables", lambda: nodes | {table.name: table for table in OPS_TABLES})
         action = options.pop("action", runner.run)
         summary: runner.RunSummary = action(self.settings, **options)
+        self.last = summary
         return summary
 
     def deliver(self, name: str, *hours: int) -> Path:
@@ -139,6 +141,20 @@ def small(
     return SmallRun(settings, spark, monkeypatch)
 
 
+@pytest.fixture(scope="module")
+def second_run(
+    first_run: tuple[Path, runner.RunSummary], spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SmallRun]:
+    """A lake after a second run, which took one more play; only to be looked at."""
+    settings = small_settings(tmp_path_factory.mktemp("second"))
+    shutil.copytree(first_run[0], settings.lake_path)
+    with pytest.MonkeyPatch.context() as patch:
+        small = SmallRun(settings, spark, patch)
+        small.deliver("2", 12)
+        small.run(trigger="schedule")
+    yield small
+
+
 def broken(message: str) -> Callable[..., Any]:
     def transform(*frames: DataFrame, **settings: str) -> DataFrame:
         raise ValueError(message)
@@ -169,15 +185,21 @@ def test_without_news_nothing_starts_and_nothing_changes(small: SmallRun, monkey
     assert small.versions() == before
 
 
-def test_a_new_play_rebuilds_what_is_made_from_it_and_nothing_else(small: SmallRun) -> None:
-    small.deliver("2", 12)
-    assert outcomes(small.run()) == {
+def test_a_new_play_rebuilds_what_is_made_from_it_and_nothing_else(second_run: SmallRun) -> None:
+    assert outcomes(second_run.last) == {
         "plays_of_tracks": ("built", "new listening_history_bronze"),
         "double_plays": ("built", "new plays_of_tracks"),
         "catalogue_counts": ("skipped", "up to date"),
         "both": ("built", "new double_plays"),
     }
-    assert small.plays("both") == [(SOME_ID, 6)]
+    assert second_run.plays("both") == [(SOME_ID, 6)]
+
+
+def test_a_full_run_of_a_selection_builds_what_it_is_made_from_and_nothing_else(small: SmallRun) -> None:
+    small.deliver("2", 12)
+    summary = small.run(full=True, select=["double_plays"])
+    assert outcomes(summary) == dict.fromkeys(("plays_of_tracks", "double_plays"), ("built", "full run"))
+    assert summary.imported is None
 
 
 def test_a_file_that_adds_no_play_rebuilds_nothing(small: SmallRun) -> None:
@@ -206,17 +228,6 @@ def test_a_changed_contract_rebuilds_the_table_and_what_reads_it(small: SmallRun
     }
 
 
-def test_a_full_run_builds_all_anew(small: SmallRun) -> None:
-    assert outcomes(small.run(full=True)) == dict.fromkeys(GRAPH, ("built", "full run"))
-
-
-def test_a_selection_is_built_with_what_it_is_made_from(small: SmallRun) -> None:
-    small.deliver("2", 12)
-    summary = small.run(full=True, select=["double_plays"])
-    assert statuses(summary) == {"plays_of_tracks": "built", "double_plays": "built"}
-    assert summary.imported is None
-
-
 def test_an_unknown_table_is_named(small: SmallRun) -> None:
     with pytest.raises(LakehouseError, match="no table is named nonsense, other: `lakehouse status` lists them all"):
         small.run(select=["other", "nonsense", "both"])
@@ -225,7 +236,8 @@ def test_an_unknown_table_is_named(small: SmallRun) -> None:
 # ---- what fails
 
 
-def test_a_failed_table_stops_only_what_is_made_from_it(small: SmallRun) -> None:
+def test_a_failed_table_stops_only_what_is_made_from_it_and_the_next_run_repairs_it(small: SmallRun) -> None:
+    good = small.graph["double_plays"]
     small.graph["double_plays"] = replace(
         small.graph["double_plays"], transform=broken("no idea"), grain="One row per broken track."
     )
@@ -245,14 +257,9 @@ def test_a_failed_table_stops_only_what_is_made_from_it(small: SmallRun) -> None
     assert small.plays("both") == [(SOME_ID, 4)]
     run = small.recorded(PIPELINE_RUNS)[-1]
     assert (run["status"], run["error"]) == ("failed", "double_plays: ValueError: no idea")
-
-
-def test_the_next_run_repairs_what_failed(small: SmallRun) -> None:
-    good = small.graph["double_plays"]
-    small.graph["double_plays"] = replace(good, transform=broken("no idea"), grain="One row per broken track.")
-    small.run()
     small.graph["double_plays"] = replace(good, grain="One row per mended track.")
-    assert set(statuses(small.run()).values()) == {"built", "skipped"}
+    mended = statuses(small.run())
+    assert (mended["double_plays"], mended["both"]) == ("built", "built")
     assert not small.run().started_spark
 
 
@@ -274,23 +281,20 @@ def test_a_damaged_table_is_built_anew(small: SmallRun) -> None:
 # ---- what is recorded
 
 
-def test_runs_builds_and_lineage_are_recorded(small: SmallRun) -> None:
-    small.deliver("2", 12)
-    small.run(trigger="schedule")
-    runs = small.recorded(PIPELINE_RUNS)
+def test_runs_builds_and_lineage_are_recorded(second_run: SmallRun) -> None:
+    runs = second_run.recorded(PIPELINE_RUNS)
     assert [(run["trigger"], run["status"], run["new_plays"]) for run in runs] == [
         ("manual", "succeeded", 2), ("schedule", "succeeded", 1),
     ]  # fmt: skip
     assert [(run["tables_built"], run["tables_skipped"]) for run in runs] == [(4, 3), (3, 4)]
     assert all(run["finished_at"] >= run["started_at"] for run in runs)
-    [build] = [b for b in small.recorded(TABLE_BUILDS) if (b["run_id"], b["table_name"]) == (runs[1]["run_id"], "both")]
-    versions = small.versions()
+    run_id, versions = second_run.last.run_id, second_run.versions()
+    [build] = [b for b in second_run.recorded(TABLE_BUILDS) if (b["run_id"], b["table_name"]) == (run_id, "both")]
     assert build["delta_version"] == versions["both"]
-    assert build["input_versions"] == "double_plays@{double_plays}, catalogue_counts@{catalogue_counts}".format(
-        **versions
-    )
+    made_from = "double_plays@{double_plays}, catalogue_counts@{catalogue_counts}"
+    assert build["input_versions"] == made_from.format(**versions)
     assert (build["row_count"], build["reason"]) == (1, "new double_plays")
-    checks = [c for c in small.recorded(QUALITY_RESULTS) if c["run_id"] == runs[1]["run_id"]]
+    checks = [check for check in second_run.recorded(QUALITY_RESULTS) if check["run_id"] == run_id]
     assert {check["table_name"] for check in checks} == {"plays_of_tracks", "double_plays", "both"}
     assert all(check["passed"] for check in checks)
 
@@ -298,7 +302,8 @@ def test_runs_builds_and_lineage_are_recorded(small: SmallRun) -> None:
 def test_runs_without_news_are_recorded_by_the_next_run_that_needs_spark(small: SmallRun) -> None:
     quiet = [small.run(trigger="nightly").run_id for _ in range(3)]
     assert {run["run_id"] for run in small.recorded(PIPELINE_RUNS)} & set(quiet) == set()
-    small.run(full=True)
+    small.deliver("2", 12)
+    small.run()
     found = {run["run_id"]: run["status"] for run in small.recorded(PIPELINE_RUNS)}
     assert [found[run_id] for run_id in quiet] == ["no_news"] * 3
     assert not small.run().started_spark
@@ -385,13 +390,13 @@ def test_a_check_tells_the_ops_tables_what_needs_attention(small: SmallRun) -> N
 
 
 def test_after_putting_files_in_order_nothing_is_out_of_date(small: SmallRun) -> None:
-    for name in ("2", "3", "4"):
+    for name in ("2", "3"):
         small.deliver(name, int(name) + 10)
         small.run()
     history = DeltaTable(small.lake.location(listening_history_bronze))
-    assert len(history.file_uris()) == 4
+    assert len(history.file_uris()) == 3
     summary = small.run(action=runner.maintain)
     assert summary.errors == []
     assert len(DeltaTable(small.lake.location(listening_history_bronze)).file_uris()) == 1
     assert not small.run().started_spark
-    assert small.plays("plays_of_tracks") == [(SOME_ID, 5)]
+    assert small.plays("plays_of_tracks") == [(SOME_ID, 4)]

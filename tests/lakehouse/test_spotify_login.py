@@ -113,6 +113,22 @@ def test_a_code_can_be_used_once(web_settings: Settings, spotify: SpotifyServer)
     SpotifyLogin(web_settings, NOW).client()
 
 
+def test_a_listener_whom_the_app_does_not_know_is_told_what_to_do(
+    web_settings: Settings, spotify: SpotifyServer
+) -> None:
+    spotify.faults.append(error(403, "User not registered in the Developer Dashboard", path="/v1/me"))
+    with pytest.raises(
+        Refused, match=r"User not registered in the Developer Dashboard; .* listed under User Management"
+    ):
+        log_in(web_settings, spotify)
+
+
+def test_a_wrong_secret_is_explained_and_nothing_else(logged_in: Settings, spotify: SpotifyServer) -> None:
+    spotify.faults.append(Fault("status", 400, body={"error": "invalid_client", "error_description": "Bad secret"}))
+    with pytest.raises(Refused, match=r"Bad secret; check SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET$"):
+        SpotifyLogin(logged_in, NOW + HOUR).ask(lambda client: client.current_user())
+
+
 @pytest.mark.parametrize("value", [None, ""])
 def test_without_an_app_it_says_how_to_get_one(web_settings: Settings, value: str | None) -> None:
     without = web_settings.model_copy(update={"spotify_client_id": value})

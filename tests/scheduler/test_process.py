@@ -168,3 +168,9 @@ def test_health_of_a_scheduler_that_is_not_there(environment: dict[str, str], tm
     answer = health(environment, tmp_path)
     assert answer.returncode == 1
     assert answer.stdout == "the scheduler has not been seen yet: start it with `python -m scheduler`\n"
+
+
+def test_scheduler_and_polls_load_nothing_heavy() -> None:
+    program = "import sys, scheduler.__main__, bronze.spotify_polling; print(*sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not {"pyspark", "deltalake", "pyarrow", "pandas", "numpy"} & set(answer.stdout.split())

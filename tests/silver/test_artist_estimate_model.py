@@ -6,6 +6,7 @@ import pytest
 
 from silver.artist_estimate_model import estimate_measured, estimate_tracks, evaluate, fit_listener
 from silver.artist_means import ArtistEstimateParameters, ArtistModel, split, train
+from silver.artist_model import artist_model
 from silver.feature_source import IMPUTED_FEATURES
 from tests.gold.predictive.small_catalogue import listened, small_catalogue
 
@@ -116,3 +117,19 @@ def test_saved_state_estimates_the_same() -> None:
     model, names = trained(small_catalogue()), pd.Series(["Artist 1", "Nobody"])
     again = ArtistModel.from_state(model.state())
     pd.testing.assert_frame_equal(estimate_tracks(model, names), estimate_tracks(again, names))
+
+
+def test_the_card_tells_data_parameters_figures_caveats_and_licence() -> None:
+    catalogue = small_catalogue()
+    card = artist_model(catalogue).card
+    assert "Kaggle" in card["data"] and "ODbL" in card["licence"] and card["caveats"]
+    assert card["parameters"]["genre_k"] == 50.0
+    of_feature = {row["feature_name"]: row for row in card["figures"]}
+    assert set(of_feature) == set(IMPUTED_FEATURES)
+    # Of every recording, hidden in turn; releases count once.
+    model = train(split(catalogue, ArtistEstimateParameters()), ArtistEstimateParameters())
+    once = catalogue[~catalogue["track_id"].str.startswith("r")]
+    tracks = listened(catalogue, slice(0, 400))
+    error = np.abs(estimate_measured(model, tracks)["valence"].to_numpy() - once["valence"].to_numpy()).mean()
+    assert of_feature["valence"]["mae"] == pytest.approx(error)
+    assert of_feature["valence"]["half_width_90"] > error

@@ -1,6 +1,6 @@
 """A listener's month: sessions by day, silence at night, bursts of skipping, loops; and what Spotify tells of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -46,7 +46,7 @@ class Heard:
 
 
 def listen(chance: Random, start: datetime, days: int) -> list[Heard]:
-    """Everything heard in so many days, some 35 plays a day, in order."""
+    """Everything heard in so many days, some 35 plays a day, in order; every fiftieth is never shown."""
     heard: list[Heard] = []
     for day in range(days):
         clock = start + timedelta(days=day, hours=chance.uniform(7, 10))
@@ -55,14 +55,14 @@ def listen(chance: Random, start: datetime, days: int) -> list[Heard]:
             clock = heard[-1].ended_at + timedelta(hours=chance.uniform(0.5, 4))
             if clock > start + timedelta(days=day, hours=23):
                 break
-    return heard
+    return [replace(play, shown_at=None) if number % 50 == 25 else play for number, play in enumerate(heard)]
 
 
 def session(chance: Random, clock: datetime) -> list[Heard]:
     """Plays one after the other."""
     heard, number = [], chance.randrange(TRACKS)
-    skips = chance.random() < 0.25
-    for _ in range(chance.randint(20, 45) if skips else chance.randint(3, 25)):
+    skips = chance.random() < 0.2
+    for _ in range(chance.randint(20, 45) if skips else chance.randint(3, 24)):
         if chance.random() > 0.2:  # else once more
             number = chance.randrange(TRACKS)
         ms_played = chance.randint(31_000, 60_000) if skips else chance.randint(150_000, 280_000)
@@ -74,8 +74,8 @@ def session(chance: Random, clock: datetime) -> list[Heard]:
 
 
 def shown(chance: Random, ended_at: datetime, ms_played: int) -> datetime | None:
-    """Most plays are shown at once, some late, a few never; short ones never."""
-    if ms_played < SHORTEST_SHOWN_MS or chance.random() < 0.02:
+    """Most plays are shown at once, some late, short ones never."""
+    if ms_played < SHORTEST_SHOWN_MS:
         return None
     late = timedelta(minutes=chance.uniform(5, 90) if chance.random() < 0.1 else chance.uniform(0, 2))
     return ended_at + late

@@ -1,7 +1,7 @@
 """Polls in processes of their own, at the times that a test says, and kills some of them.
 
-Reads lines of JSON: `now`, and `kill_after` in seconds or null. Answers each with the poll's exit code, negative for a
-kill.
+Reads lines of JSON: `now`, and `kill_at`, as a part of the time that the last whole poll took, or null. Answers each
+with the poll's exit code, negative for a kill.
 """
 
 import json
@@ -23,16 +23,19 @@ web_api.LONGEST_ANSWER_SECONDS = 0.3
 
 def main() -> None:
     """One child per line."""
-    settings = load_settings()
+    settings, seconds = load_settings(), 0.05
     for line in sys.stdin:
         asked = json.loads(line)
+        started = time.monotonic()
         child = os.fork()
         if child == 0:
             os._exit(one_poll(settings, datetime.fromisoformat(asked["now"])))
-        if asked["kill_after"] is not None:
-            time.sleep(asked["kill_after"])
+        if asked["kill_at"] is not None:
+            time.sleep(asked["kill_at"] * seconds)
             os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
+        if os.waitstatus_to_exitcode(status) == 0:
+            seconds = time.monotonic() - started
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
         sys.stdout.flush()
 

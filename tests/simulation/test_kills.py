@@ -29,8 +29,8 @@ from tests.simulation.run_worker import TABLES
 from tests.spotify_server import SpotifyServer, log_in, play_item
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
-# When something happened, and in which run: the same rows are made at another time.
-VOLATILE = {"ingested_at", "run_id"}
+# When something happened, in which run and from which answer: the same rows are made at another time.
+VOLATILE = {"ingested_at", "run_id", "source_file"}
 Rows = dict[str, list[str]]
 
 

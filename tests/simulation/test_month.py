@@ -72,11 +72,11 @@ class Month:
         self.spotify.faults.clear()
         if has_faults and self.chance.random() < 0.2:
             self.spotify.faults.extend(self.chance.choices(SOME_FAULTS, k=self.chance.randint(1, 4)))
-        kill_after = self.chance.uniform(0, 0.06) if has_faults and self.chance.random() < 0.15 else None
+        kill_at = self.chance.uniform(0, 1) if has_faults and self.chance.random() < 0.15 else None
         self.spotify.shown.clear()
         assert worker.stdin
         assert worker.stdout
-        worker.stdin.write(json.dumps({"now": now.isoformat(), "kill_after": kill_after}) + "\n")
+        worker.stdin.write(json.dumps({"now": now.isoformat(), "kill_at": kill_at}) + "\n")
         worker.stdin.flush()
         self.outcomes.append(int(worker.stdout.readline()))
         if self.outcomes[-1] != KILLED:  # what it told a killed process, nobody heard
@@ -153,7 +153,7 @@ def test_every_play_that_was_offered_is_kept_once_and_the_export_adds_what_was_m
         assert 700 <= len(heard) <= 1_500
         assert month.broken_imports >= 2
     for outcome in (0, 1, KILLED):  # polls that went well, that failed and that were killed
-        assert month.outcomes.count(outcome) >= 3
+        assert month.outcomes.count(outcome) >= (1 if sampled else 20)
 
     in_bronze = month.in_bronze()
     assert len(in_bronze) == len(set(in_bronze)), "a play is in bronze twice"

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from gold.predictive.mood_outlook import mood_outlook
 from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import dates, frame_of, play
+from tests.frames import Tables, dates, frame_of, play
 
 LAST_DAY = datetime(2026, 3, 8, 23, 50)
 
@@ -67,8 +67,8 @@ def test_too_few_days_are_null_not_nan(spark: SparkSession) -> None:
 
 
 @pytest.mark.real_data
-def test_the_real_listeners_outlook_and_its_skill(real_silver_spark: DataFrame, real_silver: pd.DataFrame) -> None:
-    found = mood_outlook(real_silver_spark).toPandas().sort_values("date", ignore_index=True)
+def test_the_real_listeners_outlook_and_its_skill(real_table: Tables, real_silver: pd.DataFrame) -> None:
+    found: Any = real_table("mood_outlook").toPandas().sort_values("date", ignore_index=True)
     last = real_silver["date"].max()
     assert list(found["date"]) == [last + timedelta(days=i) for i in range(1, 8)]
     measured = real_silver[real_silver["feature_source"].isin(MEASURED_SOURCES)]

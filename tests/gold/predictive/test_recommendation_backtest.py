@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from gold.predictive.recommendation_backtest import recommendation_backtest
 from gold.prescriptive.mood_improvement_recommendations import mood_improvement_recommendations
+from tests.frames import Tables
 from tests.gold.prescriptive.music import day, inputs, lifting, offer, plays_of
 
 USUAL = plays_of("Usual", "Song", 20)
@@ -55,8 +56,10 @@ def test_intervals_hold_the_rate(spark: SparkSession) -> None:
 
 
 @pytest.mark.real_data
-def test_the_real_listeners_hits(real_silver_spark: DataFrame, real_catalogue_tracks: DataFrame) -> None:
-    found = recommendation_backtest(real_silver_spark, real_catalogue_tracks).toPandas().set_index("method")
+def test_the_real_listeners_hits(
+    real_table: Tables, real_silver_spark: DataFrame, real_catalogue_tracks: DataFrame
+) -> None:
+    found: Any = real_table("recommendation_backtest").toPandas().set_index("method")
     plays = real_silver_spark.toPandas()
     first = plays["date"].max() - pd.Timedelta(days=29)
     assert set(found["hidden_from_date"]) == {first}

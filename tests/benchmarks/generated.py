@@ -1,0 +1,90 @@
+"""Listening histories of any size in the shape of Spotify's export, made of a real or made-up catalogue's tracks."""
+
+import json
+import string
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+SEED = 11
+PLAYS_PER_DAY = 40
+# Four tracks in five are not in the catalogue, as with real listeners; half of those are by its artists.
+IN_CATALOGUE, BY_ITS_ARTISTS = 0.2, 0.6
+# Few tracks are played often, most once or twice.
+DISTINCT_SHARE = 0.35
+RECORDS_PER_FILE = 16_000
+LAST_PLAY = datetime(2026, 3, 1, tzinfo=UTC)
+DAY_SECONDS = 86_400
+
+
+def write_history(folder: Path, catalogue: Path, plays: int) -> None:
+    """Write an extended streaming history of so many counted plays that end on `LAST_PLAY`.
+
+    Args:
+        folder: gets Streaming_History_Audio_*.json.
+        catalogue: the catalogue's csv or csv.gz file.
+        plays: at least 1.
+    """
+    random = np.random.default_rng(SEED)
+    tracks = _tracks(catalogue, max(1, round(plays * DISTINCT_SHARE)), random)
+    weights = 1 / np.arange(1, len(tracks) + 1) ** 0.8
+    chosen = random.choice(len(tracks), plays, p=weights / weights.sum())
+    seconds = np.sort(random.integers(0, DAY_SECONDS * max(1, plays // PLAYS_PER_DAY), plays))
+    instants = int(LAST_PLAY.timestamp()) - seconds[::-1]
+    lengths = random.integers(30_000, 300_000, plays)
+    for start in range(0, plays, RECORDS_PER_FILE):
+        part = slice(start, start + RECORDS_PER_FILE)
+        records = [
+            _record(tracks[track], int(instant), int(length))
+            for track, instant, length in zip(chosen[part], instants[part], lengths[part], strict=True)
+        ]
+        file = folder / f"Streaming_History_Audio_{start // RECORDS_PER_FILE}.json"
+        file.write_text(json.dumps(records), encoding="utf-8")
+
+
+def write_more(folder: Path, plays: int) -> None:
+    """Write one more file: plays of tracks that were heard before, after all that `write_history` wrote."""
+    heard = json.loads((folder / "Streaming_History_Audio_0.json").read_text(encoding="utf-8"))[:plays]
+    later = [
+        {**record, "ts": _instant(int(LAST_PLAY.timestamp()) + 200 * (number + 1))}
+        for number, record in enumerate(heard)
+    ]
+    (folder / "Streaming_History_Audio_more.json").write_text(json.dumps(later), encoding="utf-8")
+
+
+def _tracks(catalogue: Path, wanted: int, random: np.random.Generator) -> list[tuple[str, str, str, str]]:
+    """Ids, names, artists and albums; of strangers the id and the name are made up."""
+    known = pd.read_csv(catalogue, usecols=["track_id", "artists", "album_name", "track_name"]).dropna()
+    known = known.drop_duplicates("track_id").sample(min(wanted, len(known)), random_state=SEED, replace=False)
+    rows = known.to_dict("records")
+    letters = np.array(list(string.ascii_letters + string.digits))
+    kinds = random.random(wanted)
+    tracks = []
+    for number, kind in enumerate(kinds):
+        row = rows[number % len(rows)]
+        artist = str(row["artists"]).split(";")[0]
+        if kind < IN_CATALOGUE:
+            tracks.append((row["track_id"], row["track_name"], artist, row["album_name"]))
+        else:
+            stranger = "".join(random.choice(letters, 22))
+            by = artist if kind < BY_ITS_ARTISTS else f"Stranger {number % 5_000}"
+            tracks.append((stranger, f"Untold {number}", by, f"Album {number // 10}"))
+    return tracks
+
+
+def _record(track: tuple[str, str, str, str], instant: int, length: int) -> dict[str, Any]:
+    track_id, name, artist, album = track
+    return {
+        "ts": _instant(instant), "platform": "android", "ms_played": length, "conn_country": "US",
+        "master_metadata_track_name": name, "master_metadata_album_artist_name": artist,
+        "master_metadata_album_album_name": album, "spotify_track_uri": f"spotify:track:{track_id}",
+        "reason_start": "trackdone", "reason_end": "trackdone", "shuffle": False, "skipped": False, "offline": False,
+        "offline_timestamp": None, "incognito_mode": False,
+    }  # fmt: skip
+
+
+def _instant(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,115 @@
+"""Runs a command as a user would and measures it with everything that it starts."""
+
+import json
+import os
+import subprocess
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+SAMPLE_SECONDS = 0.1
+# Proportional memory takes the system longer to tell.
+SAMPLES_PER_MEMORY = 5
+MEGABYTE = 2**20
+EVENT_LOG = "spark.eventLog.enabled true\nspark.eventLog.dir file://{folder}\nspark.eventLog.compress false\n"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One process to its end.
+
+    Attributes:
+        scenario: what it did.
+        wall_s: seconds of time.
+        cpu_s: seconds of processor time, all processes.
+        peak_mb: most memory at once, shared pages counted once (PSS).
+        written_mb: what the lake grew by.
+        spark_jobs: jobs that Spark ran.
+        spark_tasks: tasks in them.
+    """
+
+    scenario: str
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+    written_mb: float
+    spark_jobs: int = 0
+    spark_tasks: int = 0
+
+
+def measured(scenario: str, command: list[str], environment: dict[str, str], lake: Path) -> Measure:
+    """Run a command to its end.
+
+    Raises:
+        SystemExit: it failed; shows what it said.
+    """
+    with tempfile.TemporaryDirectory(prefix="lakehouse-bench-events-") as events:
+        Path(events, "log").mkdir()
+        defaults = (
+            f"spark.eventLog.enabled true\nspark.eventLog.dir file://{events}/log\nspark.eventLog.compress false\n"
+        )
+        Path(events, "spark-defaults.conf").write_text(defaults, encoding="utf-8")
+        size_before, started = _size(lake), time.monotonic()
+        process = psutil.Popen(
+            command, env=os.environ | environment | {"SPARK_CONF_DIR": events},
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        family = _Family(process)
+        _, errors = process.communicate()
+        wall = time.monotonic() - started
+        family.join()
+        if process.returncode:
+            raise SystemExit(f"{scenario}: {' '.join(command)} failed\n{errors.decode()}")
+        jobs, tasks = _jobs_and_tasks(Path(events, "log"))
+    written = (_size(lake) - size_before) / MEGABYTE
+    return Measure(scenario, wall, sum(family.cpu.values()), family.peak / MEGABYTE, written, jobs, tasks)
+
+
+class _Family(threading.Thread):
+    """Watches a process and its children until it ends."""
+
+    def __init__(self, process: psutil.Popen) -> None:
+        super().__init__(daemon=True)
+        self._process = process
+        self.cpu: dict[int, float] = {}
+        self.peak = 0.0
+        self.start()
+
+    def run(self) -> None:
+        sample = 0
+        while self._process.poll() is None:
+            memory = 0.0
+            for member in self._members():
+                try:
+                    self.cpu[member.pid] = sum(member.cpu_times()[:2])
+                    memory += member.memory_full_info().pss if sample % SAMPLES_PER_MEMORY == 0 else 0
+                except psutil.Error:
+                    continue
+            self.peak = max(self.peak, memory)
+            sample += 1
+            time.sleep(SAMPLE_SECONDS)
+
+    def _members(self) -> list[psutil.Process]:
+        try:
+            return [self._process, *self._process.children(recursive=True)]
+        except psutil.Error:
+            return []
+
+
+def _jobs_and_tasks(events: Path) -> tuple[int, int]:
+    kinds = [
+        json.loads(line)["Event"]
+        for file in events.rglob("*")
+        if file.is_file()
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if line.startswith('{"Event"')
+    ]
+    return kinds.count("SparkListenerJobStart"), kinds.count("SparkListenerTaskEnd")
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
