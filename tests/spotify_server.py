@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import struct
+import sys
 import threading
 import time
 from collections import deque
@@ -141,7 +142,6 @@ class SpotifyServer:
         if "before" in asked:
             shown = [item for item in shown if _played_ms(item) < int(asked["before"])]
         items = shown[::-1][: int(asked.get("limit", 20))]
-        self.shown += items
         cursors = {"after": str(_played_ms(items[0])), "before": str(_played_ms(items[-1]))} if items else None
         href = f"{self.url}/v1/me/player/recently-played"
         following = f"{href}?before={cursors['before']}&limit={asked.get('limit', 20)}" if cursors else None
@@ -199,7 +199,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.state.faults.popleft()
             self._fail(fault)
         else:
-            self._send(*self._answer(parsed.path, asked | form))
+            status, body = self._answer(parsed.path, asked | form)
+            self._send(status, body)
+            if status == 200 and parsed.path.endswith("/recently-played"):
+                self.state.shown += body["items"]
 
     def _answer(self, path: str, asked: dict[str, str]) -> tuple[int, Any]:
         state = self.state
@@ -272,10 +275,17 @@ class _Handler(BaseHTTPRequestHandler):
         """Tests look at `asked`."""
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that are killed or wait no longer are what tests are about."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def spotify_server() -> Iterator[SpotifyServer]:
     """The server, running on a free port of 127.0.0.1."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server = _Server(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
     state = SpotifyServer(url=f"http://127.0.0.1:{server.server_address[1]}")
     server.state = state  # type: ignore[attr-defined]

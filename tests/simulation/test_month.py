@@ -141,7 +141,7 @@ def test_every_play_that_was_offered_is_kept_once_and_the_export_adds_what_was_m
     web_settings: Settings, spotify: SpotifyServer, spark: SparkSession, tmp_path: Path, sampled: bool, seed: int
 ) -> None:
     month = Month(web_settings, spotify, spark, days=4 if sampled else 30, seed=seed)
-    spotify.silent_for = 0.5
+    spotify.silent_for = 1.5
     log_in(web_settings, spotify, START)
     with poll_worker(web_settings, spotify, tmp_path) as worker:
         month.go_by(worker)
