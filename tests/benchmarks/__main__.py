@@ -23,7 +23,15 @@ from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
 from lakehouse.trino_server import get_cli, get_server
 from tests.benchmarks.dashboards import SupersetFigures, superset_figures
-from tests.benchmarks.pipeline import REAL_DATA_DIR, Dataset, demo_data, generated_plays, pipeline_runs, real_data
+from tests.benchmarks.pipeline import (
+    REAL_DATA_DIR,
+    Dataset,
+    demo_data,
+    generated_plays,
+    gold_steps,
+    pipeline_runs,
+    real_data,
+)
 from tests.benchmarks.processes import Measure
 from tests.benchmarks.queries import TrinoFigures, trino_figures
 
@@ -59,6 +67,7 @@ def main() -> None:
                 place.mkdir(parents=True)
                 with console.status(f"{dataset.name}, run {number + 1} of {arguments.runs}"):
                     measures += pipeline_runs(dataset, place)
+                    measures += gold_steps(dataset, place) if dataset.name == "real data" else []
             if dataset.name in ("demo data", "real data") and not arguments.no_trino:
                 with console.status(f"{dataset.name}: Trino"):
                     figures += _trino(dataset.name, place / "lake", Path(folder), skipped)

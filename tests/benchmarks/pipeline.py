@@ -15,6 +15,12 @@ LAKEHOUSE = Path(sys.executable).with_name("lakehouse")
 REAL_DATA_DIR = Path(os.environ.get("REAL_DATA_DIR", "../shared/data")).resolve()
 REAL_HISTORY, REAL_CATALOGUE = "spotify_extended_streaming_history.zip", "kaggle_tracks_dataset.csv.gz"
 TICK_PLAYS = 50
+MODELS = ("artist_model", "mood_model", "energy_model", "mood_class_model")
+# Single steps on a lake that is built; see tests.benchmarks.gold_steps.
+STEPS = {
+    "diagnostic_and_cognitive": "nine diagnostic and cognitive tables",
+    "scoring": "scoring of 1 million tracks by three models",
+}
 
 
 @dataclass(frozen=True)
@@ -107,6 +113,18 @@ def pipeline_runs(dataset: Dataset, folder: Path) -> Iterator[Measure]:
     _emptied(imports)
     dataset.deliver(imports)
     yield run("full run, models up to date")
+
+
+def gold_steps(dataset: Dataset, folder: Path) -> Iterator[Measure]:
+    """Training alone, and single steps, on the lake that `pipeline_runs` left."""
+    lake = folder / "lake"
+    settings = environment(dataset, lake, folder / "import")
+    shutil.rmtree(lake / "models")
+    train = [str(LAKEHOUSE), "run", *(part for name in MODELS for part in ("--select", name))]
+    yield measured(f"{dataset.name}: training of all models", train, settings, lake)
+    for step, told in STEPS.items():
+        command = [sys.executable, "-m", "tests.benchmarks.gold_steps", step]
+        yield measured(f"{dataset.name}: {told}", command, settings, lake)
 
 
 def _emptied(folder: Path) -> None:
