@@ -21,7 +21,7 @@ from rich.table import Table
 
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
-from lakehouse.stack import get_cli, get_server
+from lakehouse.trino_server import get_cli, get_server
 from tests.benchmarks.pipeline import REAL_DATA_DIR, Dataset, demo_data, generated_plays, pipeline_runs, real_data
 from tests.benchmarks.processes import Measure
 from tests.benchmarks.queries import TrinoFigures, trino_figures
