@@ -50,28 +50,37 @@ down: setup ## Stop Trino and Superset
 sql: setup ## Open Trino's own client on the lake's tables
 	$(LAKEHOUSE) sql
 
+.PHONY: stack-packages
+stack-packages: ## Install Postgres, Redis and Chromium, which tests start
+	@sh tests/stack/packages.sh
+
 .PHONY: test
-test: setup ## Run the tests, without the long ones
-	$(PYTEST) -m "not long"
+test: setup superset stack-packages ## Run the tests, without the long ones
+	$(PYTEST) -m "not long and not compose"
 
 .PHONY: test-long
-test-long: setup ## Run all tests, also random kills and simulated months
-	$(PYTEST)
+test-long: setup superset stack-packages ## Run all tests, also random kills and simulated months
+	$(PYTEST) -m "not compose"
 
 .PHONY: test-sample
 test-sample: setup ## Run a sample of the long tests, shortened: LONG_SAMPLE of them, by SEED
 	$(PYTEST) --long-sample=$(LONG_SAMPLE) --seed=$(SEED)
+
+.PHONY: test-compose
+test-compose: setup ## Run the whole stack in containers and test it; as root, makes engine and images itself
+	tests/stack/compose/run.sh --seed=$(SEED) $(COMPOSE_TESTS)
 
 .PHONY: lint
 lint: setup ## Check style and types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/hadolint Dockerfile superset/Dockerfile
 
 .PHONY: docs
 docs: setup ## Regenerate the data dictionary from the contracts
 	$(LAKEHOUSE) docs
 
 .PHONY: bench
-bench: setup ## Measure times and memory on generated and, where present, real data
+bench: setup superset stack-packages ## Measure times and memory on generated and, where present, real data
 	$(VENV)/bin/python -m tests.benchmarks

@@ -62,6 +62,8 @@ def test_an_empty_value_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
         ("TRINO_URI", "http://trino"),
         ("TRINO_URI", "https://me:word@trino:8443"),
         ("MAVEN_REPOSITORY_URL", "central"),
+        ("SUPERSET_PORT", "0"),
+        ("SUPERSET_URI", "superset:8088"),
     ],
 )
 def test_an_unusable_value_is_named_in_one_line(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,6 +92,17 @@ def test_the_lake_is_absolute_and_keeps_blanks_and_umlauts(
     assert settings.lake_path == tmp_path / "mein größter lake"
 
 
+def test_secrets_lie_outside_the_lake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRETS_DIR", "data/lake/secrets")
+    with pytest.raises(UsageError, match="SECRETS_DIR must lie outside LAKE_URI"):
+        load_settings()
+
+
+def test_superset_is_the_stacks_own_unless_it_is_named() -> None:
+    assert Settings(superset_port=18088, _env_file=None).superset_address == "http://127.0.0.1:18088"
+    assert Settings(superset_uri="http://superset:8088", _env_file=None).superset_address == "http://superset:8088"
+
+
 def test_trino_is_the_stacks_own_unless_it_is_named() -> None:
     assert Settings(trino_port=18080, _env_file=None).trino_address == "http://127.0.0.1:18080"
     assert Settings(trino_uri="http://trino:8080", _env_file=None).trino_address == "http://trino:8080"
@@ -97,3 +110,21 @@ def test_trino_is_the_stacks_own_unless_it_is_named() -> None:
 
 def test_a_password_is_never_printed() -> None:
     assert "a secret" not in repr(Settings(trino_password="a secret", _env_file=None))
+
+
+def test_a_secret_may_be_a_file_of_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "settings"
+    folder.mkdir(parents=True)
+    (folder / "SPOTIFY_CLIENT_SECRET").write_text("hidden\n")
+    (folder / "README.md").write_text("other files do not matter")
+    secret = load_settings().spotify_client_secret
+    assert secret is not None
+    assert secret.get_secret_value() == "hidden"
+
+
+def test_browsers_reach_superset_of_the_containers_by_the_published_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPERSET_URI", "http://superset:8088")
+    monkeypatch.setenv("SUPERSET_PORT", "9000")
+    assert load_settings().superset_browser_address == "http://127.0.0.1:9000"
+    monkeypatch.setenv("SUPERSET_URI", "http://listening.example:80")
+    assert load_settings().superset_browser_address == "http://listening.example:80"

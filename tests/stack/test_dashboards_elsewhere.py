@@ -51,7 +51,10 @@ def test_an_empty_lake_says_how_to_bring_data_and_shows_no_error(
 ) -> None:
     (tmp_path / "import").mkdir()
     lake = Settings(
-        lake_uri=f"file:{tmp_path}/lake", import_dir=tmp_path / "import", kaggle_csv=tmp_path / "none.csv", _env_file=None
+        lake_uri=f"file:{tmp_path}/lake",
+        import_dir=tmp_path / "import",
+        kaggle_csv=tmp_path / "none.csv",
+        _env_file=None,
     )
     run(lake)
     with showing(superset, lake, tmp_path, downloads):
