@@ -368,7 +368,7 @@ def _described(table: Table, rows: pa.Table) -> pa.Table:
 
 
 def _metadata(provenance: Provenance) -> str:
-    return json.dumps(asdict(provenance), sort_keys=True)
+    return json.dumps(asdict(provenance))
 
 
 def _state(commit: dict[str, Any], provenance: Provenance) -> TableState:
