@@ -50,12 +50,16 @@ down: setup ## Stop Trino and Superset
 sql: setup ## Open Trino's own client on the lake's tables
 	$(LAKEHOUSE) sql
 
+.PHONY: stack-packages
+stack-packages: ## Install Postgres, Redis and Chromium, which tests start
+	@sh tests/stack/packages.sh
+
 .PHONY: test
-test: setup ## Run the tests, without the long ones
+test: setup superset stack-packages ## Run the tests, without the long ones
 	$(PYTEST) -m "not long and not compose"
 
 .PHONY: test-long
-test-long: setup ## Run all tests, also random kills and simulated months
+test-long: setup superset stack-packages ## Run all tests, also random kills and simulated months
 	$(PYTEST) -m "not compose"
 
 .PHONY: test-sample
@@ -78,5 +82,5 @@ docs: setup ## Regenerate the data dictionary from the contracts
 	$(LAKEHOUSE) docs
 
 .PHONY: bench
-bench: setup ## Measure times and memory on generated and, where present, real data
+bench: setup superset stack-packages ## Measure times and memory on generated and, where present, real data
 	$(VENV)/bin/python -m tests.benchmarks

@@ -81,7 +81,11 @@ def chart_nodes(position: Asset) -> Iterator[Asset]:
 
 
 def says_the_same(one: Asset, other: Asset) -> bool:
-    """Whether two assets in git's form mean the same; the order of columns and metrics does not count."""
+    """Whether two assets in git's form mean the same; the order of columns and metrics does not count.
+
+    Neither does a chart's query: it follows from the chart's settings.
+    """
+    one, other = ({name: value for name, value in asset.items() if name != "query_context"} for asset in (one, other))
     return bool(_comparable(one) == _comparable(other))
 
 

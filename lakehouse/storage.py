@@ -356,9 +356,15 @@ def _is_described(log: DeltaTable, table: Table) -> bool:
 
 
 def _described(table: Table, rows: pa.Table) -> pa.Table:
-    """The rows with the contract's comments on their columns, as Delta keeps them."""
-    fields = zip(rows.schema, table.columns, strict=True)
-    return rows.cast(pa.schema([field.with_metadata({"comment": comment_of(column)}) for field, column in fields]))
+    """The rows with the contract's comments on their columns, as Delta keeps them.
+
+    Checks hold what may not be null: Delta's own NOT NULL is a table feature that not every reader and writer lists.
+    """
+    fields = [
+        field.with_nullable(True).with_metadata({"comment": comment_of(column)})
+        for field, column in zip(rows.schema, table.columns, strict=True)
+    ]
+    return rows.cast(pa.schema(fields))
 
 
 def _metadata(provenance: Provenance) -> str:

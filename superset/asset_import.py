@@ -4,13 +4,12 @@ Imported by `bootstrap.py` once the application is there. An asset of ours is kn
 made themselves has none and is left alone.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import yaml
+from asset_files import AssetError, links_of
 from flask import g
 from marshmallow import ValidationError
 from sqlalchemy.engine import make_url
@@ -26,19 +25,13 @@ from superset.models.slice import Slice
 KINDS = {"dashboards": Dashboard, "charts": Slice, "datasets": SqlaTable, "databases": Database}
 OURS = "lakehouse:"
 MASK = "XXXXXXXXXX"
-# What each chart asks, by uuid: its data can be had and warmed without a browser. Made by `make query-contexts`.
-QUERIES = "query_contexts.json"
 
 
-class AssetError(Exception):
-    """The assets cannot be imported; nothing was changed."""
-
-
-def import_assets(folder: Path, trino_uri: str, user: object) -> dict[str, int]:
+def import_assets(assets: dict[str, dict[str, Any]], trino_uri: str, user: object) -> dict[str, int]:
     """Import every asset file; what is in Superset under the same uuid becomes what the file says.
 
     Args:
-        folder: holds metadata.yaml, databases, datasets, charts and dashboards.
+        assets: by their path in the folder of the assets.
         trino_uri: where the database of the assets is; its password is kept encrypted.
         user: owns what is imported.
 
@@ -48,8 +41,6 @@ def import_assets(folder: Path, trino_uri: str, user: object) -> dict[str, int]:
     Raises:
         AssetError: names file, field and reason.
     """
-    assets = read_assets(folder)
-    check_links(assets)
     g.user = user
     uri = make_url(trino_uri)
     passwords = {}
@@ -71,80 +62,10 @@ def import_assets(folder: Path, trino_uri: str, user: object) -> dict[str, int]:
     return counts
 
 
-def database_of(folder: Path) -> Database:
+def database_of(assets: dict[str, dict[str, Any]]) -> Database:
     """The database that the assets bring."""
-    [asset] = [asset for name, asset in read_assets(folder).items() if name.startswith("databases/")]
+    [asset] = [asset for name, asset in assets.items() if name.startswith("databases/")]
     return db.session.query(Database).filter_by(uuid=asset["uuid"]).one()
-
-
-def read_assets(folder: Path) -> dict[str, dict[str, Any]]:
-    """The assets by their path below the folder.
-
-    Raises:
-        AssetError: there are none, or a file is no YAML or has no uuid of its own.
-    """
-    assets: dict[str, dict[str, Any]] = {}
-    for path in sorted(folder.rglob("*.yaml")):
-        name = path.relative_to(folder).as_posix()
-        try:
-            asset = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise AssetError(f"{name} is not YAML: {error}") from error
-        if not isinstance(asset, dict):
-            raise AssetError(f"{name} holds no fields")
-        assets[name] = asset
-    if "metadata.yaml" not in assets:
-        raise AssetError(f"there is no metadata.yaml in {folder}")
-    _add_queries(folder / QUERIES, assets)
-    return assets
-
-
-def _add_queries(path: Path, assets: dict[str, dict[str, Any]]) -> None:
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    frame = {"datasource": {"id": 0, "type": "table"}, "force": False, "result_format": "json", "result_type": "full"}
-    for name, asset in assets.items():
-        if name.startswith("charts/") and asset.get("uuid") in kept:
-            asset["query_context"] = json.dumps({**frame, "queries": kept[asset["uuid"]]["queries"]})
-
-
-def check_links(assets: dict[str, dict[str, Any]]) -> None:
-    """Superset leaves out, without a word, what names an unknown uuid: say it before.
-
-    Raises:
-        AssetError: a file has no uuid or another one's, or names one that no file has.
-    """
-    known: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
-    for name, asset in assets.items():
-        kind = name.split("/")[0]
-        if kind not in KINDS:
-            continue
-        uuid = asset.get("uuid")
-        if not isinstance(uuid, str):
-            raise AssetError(f"{name}: uuid: missing")
-        if uuid in known[kind]:
-            raise AssetError(f"{name}: uuid: {known[kind][uuid]} has the same")
-        known[kind][uuid] = name
-    for name, asset in assets.items():
-        for kind, field, uuid in _links(name, asset):
-            if uuid not in known[kind]:
-                raise AssetError(f"{name}: {field}: {uuid} is in none of the {kind}")
-
-
-def _links(name: str, asset: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """What an asset points to: kind, field and uuid."""
-    kind = name.split("/")[0]
-    if kind == "datasets":
-        yield "databases", "database_uuid", asset.get("database_uuid")
-    if kind == "charts":
-        yield "datasets", "dataset_uuid", asset.get("dataset_uuid")
-    if kind == "dashboards":
-        for key, node in (asset.get("position") or {}).items():
-            if isinstance(node, dict) and node.get("type") == "CHART":
-                yield "charts", f"position.{key}.meta.uuid", (node.get("meta") or {}).get("uuid")
-        for item in (asset.get("metadata") or {}).get("native_filter_configuration") or []:
-            for target in item.get("targets") or []:
-                if "datasetUuid" in target:
-                    yield "datasets", f"native filter {item.get('name')}", target["datasetUuid"]
 
 
 @contextmanager
@@ -197,7 +118,7 @@ def _counts(assets: dict[str, dict[str, Any]]) -> dict[str, int]:
         counts[kind] = len(wanted)
         if kind == "dashboards":
             for uuid, name in wanted.items():
-                charts = {link for _, field, link in _links(name, assets[name]) if field.startswith("position.")}
+                charts = {link for _, field, link in links_of(name, assets[name]) if field.startswith("position.")}
                 if charts != {str(chart.uuid) for chart in found[uuid].slices}:
                     raise AssetError(f"{name}: Superset has {len(found[uuid].slices)} of its {len(charts)} charts")
     return counts

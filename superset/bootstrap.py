@@ -25,6 +25,7 @@ FOLDER = Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER))
 os.environ.setdefault("SUPERSET_CONFIG_PATH", str(FOLDER / "superset_config.py"))
 
+import asset_files  # noqa: E402
 import superset_config  # noqa: E402
 from sqlalchemy import create_engine, text  # noqa: E402
 from sqlalchemy.engine import make_url  # noqa: E402
@@ -97,6 +98,8 @@ def main() -> None:
     """All steps, in their order."""
     admin_password = superset_config.required_secret("superset_admin_password")
     pipeline_password = superset_config.required_secret("superset_pipeline_password")
+    assets = asset_files.read_assets(ASSETS)
+    asset_files.check_links(assets)
     wait_for_services()
     say("metadata database and Trino answer")
     # What Superset tells on its way is about its own upgrades and what it could do besides.
@@ -117,12 +120,9 @@ def main() -> None:
         say("metadata is up to date")
         accounts.make_built_in_roles()
         accounts.make_admin(admin_password)
-        try:
-            counts = asset_import.import_assets(ASSETS, TRINO_URI, security_manager.find_user("admin"))
-        except asset_import.AssetError as error:
-            fail(str(error))
+        counts = asset_import.import_assets(assets, TRINO_URI, security_manager.find_user("admin"))
         say("assets: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()))
-        accounts.make_own_roles(asset_import.database_of(ASSETS))
+        accounts.make_own_roles(asset_import.database_of(assets))
         accounts.make_pipeline(pipeline_password)
         say("roles and users are ready")
 
@@ -131,5 +131,7 @@ if __name__ == "__main__":
     STARTED = time.monotonic()
     try:
         main()
+    except asset_files.AssetError as error:
+        fail(str(error))
     except SQLAlchemyError as error:
         fail(f"the metadata database refused: {getattr(error, 'orig', None) or error}")

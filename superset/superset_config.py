@@ -98,7 +98,6 @@ PERMANENT_SESSION_LIFETIME = timedelta(days=1)
 
 RATELIMIT_ENABLED = True
 RATELIMIT_APPLICATION = "100 per second"
-AUTH_RATE_LIMITED = True
 AUTH_RATE_LIMIT = "30 per minute"
 # Without Redis answering, each process counts for itself.
 RATELIMIT_IN_MEMORY_FALLBACK_ENABLED = True
@@ -149,9 +148,10 @@ def FLASK_APP_MUTATOR(app) -> None:  # noqa: N802
 
     # It keeps charts' rows in its data cache and looks for them in another one when it is to forget them.
     cache_manager.cache.delete_many = cache_manager.data_cache.delete_many
-    # It limits the logins of its login page only, not those of its API.
-    limited = app.appbuilder.sm.limiter.limit(AUTH_RATE_LIMIT)(app.view_functions["SecurityApi.login"])
-    app.view_functions["SecurityApi.login"] = limited
+    # It limits how often its login page is shown, not how often a password is tried.
+    for login in ("AuthDBView.login", "SecurityApi.login"):
+        limit = app.appbuilder.sm.limiter.limit(AUTH_RATE_LIMIT, methods=["POST"])
+        app.view_functions[login] = limit(app.view_functions[login])
 
     @app.before_request
     def open_home():

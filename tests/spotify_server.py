@@ -4,6 +4,7 @@ One of the three places of this project that stand for somebody else's server; u
 """
 
 import json
+import os
 import secrets
 import struct
 import threading
@@ -300,6 +301,13 @@ def play_item(played_at: datetime, number: int = 0, **track: Any) -> dict[str, A
             "duration_ms": 200_000, "external_ids": {"isrc": f"XX000{number:07d}"}, "is_local": False, **track,
         },
     }  # fmt: skip
+
+
+def environment_of(settings: Settings, spotify: SpotifyServer) -> dict[str, str]:
+    """What a child process needs to have these settings, with nothing of this machine's."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "JAVA_HOME") if name in os.environ}
+    named = ("lake_uri", "import_dir", "kaggle_csv", "spotify_token_file")
+    return kept | spotify.settings() | {name.upper(): str(getattr(settings, name)) for name in named}
 
 
 def log_in(settings: Settings, spotify: SpotifyServer, now: datetime = NOW) -> None:

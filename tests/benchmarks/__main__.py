@@ -21,7 +21,8 @@ from rich.table import Table
 
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
-from lakehouse.stack import get_cli, get_server
+from lakehouse.trino_server import get_cli, get_server
+from tests.benchmarks.dashboards import SupersetFigures, superset_figures
 from tests.benchmarks.pipeline import REAL_DATA_DIR, Dataset, demo_data, generated_plays, pipeline_runs, real_data
 from tests.benchmarks.processes import Measure
 from tests.benchmarks.queries import TrinoFigures, trino_figures
@@ -45,6 +46,7 @@ def main() -> None:
     }
     measures: list[Measure] = []
     figures: list[TrinoFigures] = []
+    dashboards: list[SupersetFigures] = []
     skipped: list[str] = []
     with tempfile.TemporaryDirectory(prefix="lakehouse-bench-") as folder:
         for dataset in _datasets(Path(folder), arguments.plays, skipped):
@@ -60,15 +62,20 @@ def main() -> None:
             if dataset.name in ("demo data", "real data") and not arguments.no_trino:
                 with console.status(f"{dataset.name}: Trino"):
                     figures += _trino(dataset.name, place / "lake", Path(folder), skipped)
+                with console.status(f"{dataset.name}: Superset"):
+                    dashboards += _superset(dataset.name, place / "lake", Path(folder), skipped)
     _show_runs(console, measures)
     for figure in figures:
         _show_queries(console, figure)
+    if dashboards:
+        _show_dashboards(console, dashboards)
     for line in skipped:
         console.print(f"skipped {line}", markup=False, highlight=False)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     results = {
         "machine": machine, "load_after": os.getloadavg(), "runs": [asdict(measure) for measure in measures],
-        "trino": [asdict(figure) for figure in figures], "skipped": skipped,
+        "trino": [asdict(figure) for figure in figures],
+        "superset": [asdict(figure) for figure in dashboards], "skipped": skipped,
     }  # fmt: skip
     arguments.output.write_text(json.dumps(results, indent=1), encoding="utf-8")
     console.print(f"{arguments.output} holds every single figure; load before {machine['load_before']}")
@@ -80,7 +87,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--plays", type=int, nargs="*", default=[SEED_PLAYS], help="sizes of generated listening histories"
     )
-    parser.add_argument("--no-trino", action="store_true", help="leave out the queries")
+    parser.add_argument("--no-trino", action="store_true", help="leave out the queries and the dashboards")
     parser.add_argument("--output", type=Path, default=Path("data/bench/results.json"))
     return parser.parse_args()
 
@@ -120,6 +127,16 @@ def _trino(name: str, lake: Path, folder: Path, skipped: list[str]) -> Iterable[
         skipped.append(f"Trino on {name}: {error}")
 
 
+def _superset(name: str, lake: Path, folder: Path, skipped: list[str]) -> Iterable[SupersetFigures]:
+    settings = Settings(stack_dir=os.environ.get("STACK_DIR") or "data/stack", _env_file=None)
+    servers = folder / "superset" / name
+    servers.mkdir(parents=True)
+    try:
+        yield superset_figures(name, lake, servers, settings.stack_dir.resolve())
+    except LakehouseError as error:
+        skipped.append(f"Superset on {name}: {error}")
+
+
 def _show_runs(console: Console, measures: list[Measure]) -> None:
     grid = Table(title="runs: median (minimum to maximum)", title_justify="left")
     columns = {
@@ -148,6 +165,18 @@ def _show_queries(console: Console, figures: TrinoFigures) -> None:
         grid.add_column(name, justify="left" if name == "query" else "right")
     for query in figures.queries:
         grid.add_row(query.query, f"{1000 * query.median_s:,.0f}", f"{1000 * query.p95_s:,.0f}")
+    console.print(grid)
+
+
+def _show_dashboards(console: Console, figures: list[SupersetFigures]) -> None:
+    grid = Table(title="Superset, from empty metadata", title_justify="left")
+    for name in ("lake", "ready s", "home drawn s", "charts", "all cold s", "all warm s", "resident MB"):
+        grid.add_column(name, justify="left" if name == "lake" else "right")
+    for figure in figures:
+        memory = ", ".join(f"{name} {size:,.0f}" for name, size in figure.resident_mb.items())
+        times = (figure.ready_s, figure.rendered_s, figure.cold_s, figure.warm_s)
+        ready, drawn, cold, warm = (f"{seconds:.1f}" for seconds in times)
+        grid.add_row(figure.lake, ready, drawn, str(figure.charts), cold, warm, memory)
     console.print(grid)
 
 

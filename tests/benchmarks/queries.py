@@ -59,7 +59,7 @@ def trino_figures(name: str, lake: Path, folder: Path, downloads: Path) -> Trino
     silent = Console(quiet=True)
     began = time.monotonic()
     try:
-        stack_up(settings, silent)
+        stack_up(settings, silent, superset=False)
         healthy = time.monotonic() - began
         time.sleep(REST_SECONDS)
         process = Background("trino", settings.stack_dir).process()

@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.spotify_server import SpotifyServer, play_item
 
 # Run by a test of their own, against a server in Spotify's place.
@@ -130,10 +130,7 @@ def test_lakehouse_commands_of_the_readme_work_in_their_order(tmp_path: Path) ->
 
 def test_web_api_commands_of_the_readme_work_in_their_order(spotify: SpotifyServer, tmp_path: Path) -> None:
     """Spotify, the browser and the wish to end it are the test's."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        redirect = f"http://127.0.0.1:{probe.getsockname()[1]}/callback"
-    settings = spotify.settings() | {"SPOTIFY_REDIRECT_URI": redirect}
+    settings = spotify.settings() | {"SPOTIFY_REDIRECT_URI": f"http://127.0.0.1:{free_port()}/callback"}
     spotify.plays = [play_item(datetime.now(UTC))]
     lines = [line for line in shell_lines(ROOT / "README.md") if line.split()[1] in (*WEB_API_COMMANDS, "-m")]
     assert lines == ["lakehouse auth", "lakehouse auth --status", "lakehouse poll", "lakehouse features",

@@ -62,6 +62,8 @@ def test_an_empty_value_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
         ("TRINO_URI", "http://trino"),
         ("TRINO_URI", "https://me:word@trino:8443"),
         ("MAVEN_REPOSITORY_URL", "central"),
+        ("SUPERSET_PORT", "0"),
+        ("SUPERSET_URI", "superset:8088"),
     ],
 )
 def test_an_unusable_value_is_named_in_one_line(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,6 +90,17 @@ def test_the_lake_is_absolute_and_keeps_blanks_and_umlauts(
     settings = load_settings()
     assert settings.lake_uri == f"file://{tmp_path}/mein größter lake"
     assert settings.lake_path == tmp_path / "mein größter lake"
+
+
+def test_secrets_lie_outside_the_lake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRETS_DIR", "data/lake/secrets")
+    with pytest.raises(UsageError, match="SECRETS_DIR must lie outside LAKE_URI"):
+        load_settings()
+
+
+def test_superset_is_the_stacks_own_unless_it_is_named() -> None:
+    assert Settings(superset_port=18088, _env_file=None).superset_address == "http://127.0.0.1:18088"
+    assert Settings(superset_uri="http://superset:8088", _env_file=None).superset_address == "http://superset:8088"
 
 
 def test_trino_is_the_stacks_own_unless_it_is_named() -> None:

@@ -23,15 +23,10 @@ from lakehouse.login_status import login_status
 from lakehouse.settings import Settings
 from lakehouse.spotify_login import SpotifyLogin
 from lakehouse.state_files import read_state, write_state
+from tests.ports import free_port
 from tests.spotify_server import CLIENT_SECRET, NOW, SpotifyServer, log_in
 
 LAKEHOUSE = Path(sys.executable).with_name("lakehouse")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Auth:

@@ -348,3 +348,12 @@ def test_run_ids_sort_by_time_and_differ() -> None:
     now = datetime(2026, 1, 5, 12, 0, 0, tzinfo=UTC)
     assert new_run_id(now) != new_run_id(now)
     assert new_run_id(now) < new_run_id(now + timedelta(seconds=1))
+
+
+def test_local_times_and_columns_without_nulls_are_read_as_written(lake: Lake, spark: SparkSession) -> None:
+    """A table with local times lists its features, and Spark refuses one that lists too few."""
+    table = replace(PLAYS, columns=tuple(COLUMNS[name] for name in ("play_id", "played_at_local")), checks=())
+    frame = spark.sql("SELECT 'a' AS play_id, TIMESTAMP_NTZ '2026-01-05 12:00:00.123456' AS played_at_local")
+    for mode in ("created", "replaced"):
+        lake.overwrite(table, frame, Provenance(run_id=mode))
+        assert rows(lake.read(table), "play_id", "played_at_local") == [("a", datetime(2026, 1, 5, 12, 0, 0, 123456))]

@@ -1,7 +1,6 @@
 """The scheduler as a process: it starts, does its work in children, tells what it does, and ends when it is told to."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from deltalake import DeltaTable
 from lakehouse.ops import PIPELINE_RUNS
 from lakehouse.settings import Settings
 from lakehouse.storage import Lake
-from tests.spotify_server import Fault, SpotifyServer, log_in, play_item
+from tests.spotify_server import Fault, SpotifyServer, environment_of, log_in, play_item
 
 LONGEST_END_SECONDS = 10.0
 
@@ -56,9 +55,7 @@ class Scheduler:
 
 @pytest.fixture
 def environment(web_settings: Settings, spotify: SpotifyServer) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "JAVA_HOME") if name in os.environ}
-    named = ("lake_uri", "import_dir", "kaggle_csv", "spotify_token_file")
-    return kept | spotify.settings() | {name.upper(): str(getattr(web_settings, name)) for name in named}
+    return environment_of(web_settings, spotify)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from lakehouse.storage import Lake
 from tests.bronze.records import write_json
 from tests.simulation.listener import listen
 from tests.simulation.run_worker import TABLES
-from tests.spotify_server import SpotifyServer, log_in, play_item
+from tests.spotify_server import SpotifyServer, environment_of, log_in, play_item
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 # When something happened, in which run and from which answer: the same rows are made at another time.
@@ -71,11 +71,9 @@ class Runs:
 
     def process(self, settings: Settings) -> "subprocess.Popen[str]":
         """A run of its own session, so that its Java dies with it; returns when it begins to poll."""
-        named = ("lake_uri", "import_dir", "kaggle_csv", "spotify_token_file")
-        environment = self.spotify.settings() | {name.upper(): str(getattr(settings, name)) for name in named}
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.simulation.run_worker"], env=os.environ | environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
+            [sys.executable, "-m", "tests.simulation.run_worker"], env=environment_of(settings, self.spotify),
+            text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         assert process.stdout
         assert process.stdout.readline() == "poll\n"

@@ -1,7 +1,6 @@
 """A month of listening, polled in accelerated time with faults and kills; then the privacy export of that month."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from lakehouse.runner import run
 from lakehouse.settings import Settings
 from lakehouse.storage import Lake
 from tests.simulation.listener import SHORTEST_SHOWN_MS, Heard, listen
-from tests.spotify_server import Fault, SpotifyServer, error, log_in, too_often
+from tests.spotify_server import Fault, SpotifyServer, environment_of, error, log_in, too_often
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 POLL_EVERY, IMPORT_EVERY = timedelta(minutes=30), timedelta(days=1)
@@ -126,11 +125,9 @@ def broken_off(*arguments: object, **options: object) -> None:
 
 @contextmanager
 def poll_worker(settings: Settings, spotify: SpotifyServer, folder: Path) -> Iterator["subprocess.Popen[str]"]:
-    named = ("lake_uri", "import_dir", "spotify_token_file")
-    environment = spotify.settings() | {name.upper(): str(getattr(settings, name)) for name in named}
     command = [sys.executable, "-m", "tests.simulation.poll_worker"]
     process = subprocess.Popen(
-        command, env=os.environ | environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, env=environment_of(settings, spotify), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
         yield process

@@ -1,7 +1,6 @@
 """24 simulated hours without news: no Spark, little memory, and not more of it from hour to hour."""
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import pytest
 
 from lakehouse.settings import Settings
 from lakehouse.spark import find_java
-from tests.spotify_server import SpotifyServer, log_in
+from tests.spotify_server import SpotifyServer, environment_of, log_in
 
 MOST_MEGABYTES = 150.0
 FLAT_MEGABYTES = 3.0
@@ -33,12 +32,10 @@ def test_a_day_without_news_starts_no_spark_and_no_memory_is_lost(
 ) -> None:
     log_in(web_settings, spotify, datetime.now(UTC))
     java_home, java_starts = noting_java(tmp_path)
-    named = ("lake_uri", "import_dir", "kaggle_csv", "spotify_token_file")
-    environment = spotify.settings() | {name.upper(): str(getattr(web_settings, name)) for name in named}
     speed, least_polls = (1440, 5) if sampled else (240, 24)
     day = subprocess.run(
         [sys.executable, "-m", "tests.simulation.fast_scheduler", str(speed)], text=True, capture_output=True,
-        env=os.environ | environment | {"JAVA_HOME": str(java_home)}, check=False,
+        env=environment_of(web_settings, spotify) | {"JAVA_HOME": str(java_home)}, check=False,
     )  # fmt: skip
     assert day.returncode == 0, day.stderr
     events = [json.loads(line) for line in day.stderr.splitlines()]

@@ -88,7 +88,8 @@ class Browser:
 
     def shown(self) -> Opened:
         """The open dashboard once every chart is done."""
-        deadline, charts, settled = time.monotonic() + WAIT_SECONDS, [], 0
+        charts: list[ShownChart] = []
+        deadline, settled = time.monotonic() + WAIT_SECONDS, 0
         while settled < SETTLED_POLLS:
             assert time.monotonic() < deadline, [chart.name for chart in charts if not chart.is_done]
             self.page.wait_for_timeout(POLL_MS)
@@ -111,8 +112,8 @@ class Browser:
     def screenshot(self, path: Path) -> None:
         """Keep the whole dashboard as a picture."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        size = {"width": VIEWPORT["width"], "height": min(self.page.evaluate(BOTTOM) + 20, VIEWPORT["height"])}
-        self.page.screenshot(path=path, clip={"x": 0, "y": 0, **size})
+        height = min(self.page.evaluate(BOTTOM) + 20, VIEWPORT["height"])
+        self.page.screenshot(path=path, clip={"x": 0, "y": 0, "width": VIEWPORT["width"], "height": height})
 
     def note_request(self, request: Request) -> None:
         """Keep what a chart asks for."""

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,16 +17,10 @@ from lakehouse.settings import Settings
 from lakehouse.stack import stack_down, stack_up
 from lakehouse.superset_server import start_superset, superset_process
 from lakehouse.trino_server import get_cli, get_server
+from tests.ports import free_port
 from tests.stack.services import RedisServer, SupersetServer, postgres, require_superset
 
 Query = Callable[..., list[tuple[Any, ...]]]
-
-
-def free_port() -> int:
-    """A port that nobody uses at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def run_query(settings: Settings, sql: str, user: str = "reader") -> list[tuple[Any, ...]]:

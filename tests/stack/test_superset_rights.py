@@ -1,13 +1,19 @@
 """Who may do what in Superset: nobody, a reader, an analyst, the pipeline."""
 
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
 from lakehouse.secret_files import read_secret
 from lakehouse.trino_registration import local_session
+from tests.stack.browser import browser
 from tests.stack.services import Api, SupersetServer
 
-PASSWORD = "a long password for tests"
+PASSWORD = "a long password for tests"  # noqa: S105
 LOOKED_AT = ("/api/v1/dashboard/", "/api/v1/chart/", "/api/v1/me/")
 METADATA = (
     "/api/v1/database/", "/api/v1/dataset/", "/api/v1/query/", "/api/v1/saved_query/", "/api/v1/log/",
@@ -30,6 +36,13 @@ def user_with(superset: SupersetServer, role: str) -> Api:
     made = admin.post("/api/v1/security/users/", user)
     assert made.ok, made.text
     return superset.login(name, PASSWORD)
+
+
+class FromElsewhere(HTTPAdapter):
+    """Another address of this machine, so that this one's logins are not used up."""
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options, source_address=("127.0.0.2", 0))
 
 
 @pytest.fixture(scope="module")
@@ -142,9 +155,39 @@ def test_pages_load_nothing_from_elsewhere_and_other_sites_read_nothing(superset
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_guessing_passwords_is_slowed_down(superset: SupersetServer) -> None:
-    """Last: it uses up this minute's logins."""
+def test_every_refused_address_exists(superset: SupersetServer) -> None:
+    admin = superset.login()
+    assert {path: admin.get(path).status_code for path in METADATA} == dict.fromkeys(METADATA, requests.codes.ok)
+
+
+@pytest.mark.parametrize("page", ["/login/", "/api/v1/security/login"])
+def test_guessing_passwords_is_slowed_down(superset: SupersetServer, page: str) -> None:
     session = local_session()
+    session.mount("http://", FromElsewhere())
+    [token] = re.findall(r'id="csrf_token"\s+value="([^"]+)"', session.get(f"{superset.address}/login/").text)
     login = {"username": "nobody", "password": "x", "provider": "db"}
-    codes = [session.post(f"{superset.address}/login/", data=login, timeout=30).status_code for _ in range(40)]
+
+    def guess(_: int) -> int:
+        if page == "/login/":
+            answer = session.post(superset.address + page, data=login | {"csrf_token": token}, allow_redirects=False)
+        else:
+            answer = session.post(superset.address + page, json=login)
+        return answer.status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        codes = list(pool.map(guess, range(45)))
     assert requests.codes.too_many_requests in codes
+
+
+def test_a_login_opens_the_home_dashboard_and_a_reader_sees_it_whole(superset: SupersetServer, reader: Api) -> None:
+    with browser(superset.address, "reader", PASSWORD) as shown:
+        assert shown.page.url.rstrip("/").endswith("/superset/dashboard/daily-overview")
+        home = shown.open("daily-overview")
+        assert len(home.charts) > 5
+        assert [chart.error for chart in home.charts if chart.error] == []
+        menu = shown.page.locator("nav, [role=menubar], .ant-menu").all_inner_texts()
+        assert "Dashboards" in " ".join(menu)
+        assert "SQL" not in " ".join(menu)
+        assert shown.page.locator("[data-test=edit-dashboard-button], [aria-label='Edit dashboard']").count() == 0
+        shown.page.goto(f"{superset.address}/sqllab/")
+        assert "/sqllab" not in shown.page.url

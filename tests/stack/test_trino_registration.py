@@ -16,7 +16,8 @@ from lakehouse.settings import Settings
 from lakehouse.storage import Lake, Provenance
 from lakehouse.trino_registration import register
 from tests.frames import frame_of
-from tests.stack.conftest import Query, free_port
+from tests.ports import free_port
+from tests.stack.conftest import Query
 
 PROVENANCE = Provenance(run_id="test")
 # A table that only these tests have.

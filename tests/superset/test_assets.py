@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 import sqlglot
 import yaml
+from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 
 from lakehouse.registry import all_tables
@@ -71,6 +72,7 @@ def test_a_dataset_has_its_tables_name_and_columns() -> None:
 @pytest.mark.parametrize("dataset", [d for d in datasets().values() if d.sql], ids=lambda d: d.table_name)
 def test_a_virtual_dataset_reads_only_what_the_contracts_promise(dataset: Dataset) -> None:
     statement = qualify(sqlglot.parse_one(dataset.sql, dialect="trino"), schema={"delta": known_tables()})
+    assert isinstance(statement, exp.Query)
     assert tuple(statement.named_selects) == dataset.columns
     assert tables_behind(dataset) <= set(all_tables())
 
@@ -203,6 +205,4 @@ def tables_behind(dataset: Dataset) -> set[str]:
     """The tables that a dataset reads."""
     if not dataset.sql:
         return {dataset.table_name}
-    return {
-        table.name for table in sqlglot.parse_one(dataset.sql, dialect="trino").find_all(sqlglot.exp.Table) if table.db
-    }
+    return {table.name for table in sqlglot.parse_one(dataset.sql, dialect="trino").find_all(exp.Table) if table.db}

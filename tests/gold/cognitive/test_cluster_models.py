@@ -49,7 +49,8 @@ def test_the_number_is_the_one_that_resamples_reproduce() -> None:
 
 
 def test_the_same_points_give_the_same_clusters() -> None:
-    points = blobs((2.0, 0.0), (-2.0, 0.0))
+    """Also where there are none, and another start would end elsewhere."""
+    points = blobs((0.0, 0.0, 0.0), each=200)
     first, second = fit_clusters(points), fit_clusters(points)
     assert np.array_equal(first.centres, second.centres)
 

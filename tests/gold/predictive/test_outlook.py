@@ -59,3 +59,10 @@ def test_nothing_is_expected_from_nothing() -> None:
 def test_bounds_stay_possible() -> None:
     days = pd.Series([0.0, 1.0] * 50)
     assert all(outlook.lower >= 0 and outlook.upper <= 1 for outlook in outlooks(days, 1.0))
+
+
+def test_a_day_is_not_forecast_from_itself() -> None:
+    """Of 20 forecasts the worst makes the bound: that of the last day, which nothing before it announced."""
+    days = pd.Series([0.5] * 33 + [0.9])
+    found = outlooks(days, 1.0)[0]
+    assert found.upper == pytest.approx(found.expected + 0.4)

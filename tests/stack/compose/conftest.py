@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.stack.compose.stack import UP_SECONDS, Stack, copy_repository, docker
-from tests.stack.conftest import free_port
 
 # Planted where a careless image would take it in.
 PLANTED = "planted-secret-6f0c2e"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.stack.compose.stack import SERVICES, UP_SECONDS, Stack, docker
-from tests.stack.conftest import free_port
 
 pytestmark = pytest.mark.compose
 HEALTH_SECONDS = 120
