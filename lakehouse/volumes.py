@@ -7,6 +7,7 @@ Exit codes: 0 success, 1 failure, 2 unusable setting.
 import os
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from lakehouse.errors import LakehouseError, UsageError
@@ -51,11 +52,12 @@ def prepare(
 
 
 def give(folder: Path, user: int) -> None:
-    """Make a folder and all that is in it the user's."""
+    """Make a folder and all that is in it the user's; files may come and go meanwhile."""
     for place, _, files in os.walk(folder):
         for path in (place, *(f"{place}/{name}" for name in files)):
-            if os.lstat(path).st_uid != user:
-                os.lchown(path, user, user)
+            with suppress(FileNotFoundError):
+                if os.lstat(path).st_uid != user:
+                    os.lchown(path, user, user)
 
 
 def main() -> int:

@@ -106,7 +106,7 @@ def main() -> int:
         if sys.argv[1:] == ["health"]:
             return health(settings, datetime.now(UTC))
         if sys.argv[1:] not in ([], ["--fill"]):
-            raise UsageError("python -m scheduler takes nothing, --fill, or `health`")
+            raise UsageError("python -m scheduler takes --fill, takes nothing, or `health`")
         start_logging()
         serve(settings, fill="--fill" in sys.argv)
     except LakehouseError as error:

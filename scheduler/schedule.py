@@ -11,6 +11,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from bronze.inbox import waiting_files
+from lakehouse.errors import LakehouseError
 from lakehouse.health import ended_jobs, note_ended_job, problems
 from lakehouse.lock import writer_at_work
 from lakehouse.login_status import login_status
@@ -97,12 +98,12 @@ class Schedule:
         else:
             self._do("poll", [("poll",)], POLL_LIMIT_MINUTES)
         self._alert()
-        if waiting_files(self.settings):
+        if self._waits():
             self.after_poll()
 
     def run(self) -> None:
         """Take what waits into the lake; without anything nothing starts."""
-        if not waiting_files(self.settings):
+        if not self._waits():
             return
         if holder := writer_at_work(self.settings.lake_path):
             log("run put off: somebody else is writing", holder=holder)
@@ -128,6 +129,14 @@ class Schedule:
     def ended_at(self, job: str) -> datetime | None:
         """When a job ended last, whichever process did it."""
         return moment_in(ended_jobs(self.settings).get(job, {}), "ended_at")
+
+    def _waits(self) -> bool:
+        """Whether anything waits; a folder that cannot be read is told each time, and shows in `health`."""
+        try:
+            return bool(waiting_files(self.settings))
+        except LakehouseError as error:
+            log("attention", logging.WARNING, problem=str(error))
+            return False
 
     def _features(self) -> list[tuple[str, ...]]:
         """Features for tracks that lack them, as far as the last run knows; taken by the run that follows."""

@@ -26,9 +26,9 @@ def secret(name: str) -> str | None:
     value = os.environ.get(name.upper())
     folder = os.environ.get("SECRETS_DIR")
     file = os.environ.get(f"{name.upper()}_FILE") or (folder and f"{folder}/{name}")
-    if not value and file and Path(file).is_file():
+    if not value and file:
         try:
-            value = Path(file).read_text(encoding="utf-8").strip()
+            value = Path(file).read_text(encoding="utf-8").strip() if Path(file).is_file() else None
         except OSError as error:
             raise SystemExit(f"superset: {file} cannot be read ({error.strerror}): check who owns it") from None
     return value or None

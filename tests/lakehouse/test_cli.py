@@ -35,7 +35,21 @@ def test_help_teaches(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "import", "catalogue", "auth", "poll", "features", "status", "check", "maintain", "demo-data", "docs"],
+    [
+        "run",
+        "import",
+        "catalogue",
+        "auth",
+        "poll",
+        "features",
+        "status",
+        "check",
+        "maintain",
+        "backup",
+        "restore",
+        "demo-data",
+        "docs",
+    ],
 )
 def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
     answer = lakehouse(tmp_path, command, "--help")

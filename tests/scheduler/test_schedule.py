@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from apscheduler.schedulers.base import BaseScheduler
@@ -16,6 +16,7 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 
 from bronze.inbox import keep_answer
 from bronze.spotify_polling import poll
+from lakehouse.errors import LakehouseError
 from lakehouse.health import ended_jobs, note_ended_job, problems
 from lakehouse.lock import writer_lock
 from lakehouse.settings import Settings
@@ -94,6 +95,32 @@ def test_what_a_poll_brought_starts_a_run_at_once(made: Made, logged_in: Setting
     deliver(logged_in)
     made.schedule.poll()
     assert called == [True]
+
+
+@pytest.mark.parametrize("demo", [True, False])
+def test_a_new_lake_is_filled_and_shown_to_trino(logged_in: Settings, demo: bool) -> None:
+    made = make(logged_in, demo=demo)
+    made.schedule.fill()
+    first = ["run --demo --trigger first"] if demo else []
+    assert made.children.names == [*first, "run --trigger first", "register"]
+    assert "fill" not in {job.name for job in made.schedule.jobs()}
+
+
+def test_a_folder_that_cannot_be_read_is_told_and_shows_in_health(
+    made: Made, logged_in: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(folder: Path) -> NoReturn:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    made.schedule.heartbeat()
+    logged_in.import_dir.mkdir(parents=True, exist_ok=True)
+    with monkeypatch.context() as patch, caplog.at_level("INFO", "scheduler"):
+        patch.setattr(Path, "iterdir", refuse)
+        made.schedule.run()
+        with pytest.raises(LakehouseError, match=r"cannot be read .Permission denied.: let user id"):
+            health(logged_in, NOW)
+    assert made.children.names == []
+    assert "attention" in caplog.messages
 
 
 @pytest.mark.parametrize("where", ["import_dir", "kaggle_csv"])
