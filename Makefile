@@ -56,21 +56,26 @@ stack-packages: ## Install Postgres, Redis and Chromium, which tests start
 
 .PHONY: test
 test: setup superset stack-packages ## Run the tests, without the long ones
-	$(PYTEST) -m "not long"
+	$(PYTEST) -m "not long and not compose"
 
 .PHONY: test-long
 test-long: setup superset stack-packages ## Run all tests, also random kills and simulated months
-	$(PYTEST)
+	$(PYTEST) -m "not compose"
 
 .PHONY: test-sample
 test-sample: setup ## Run a sample of the long tests, shortened: LONG_SAMPLE of them, by SEED
 	$(PYTEST) --long-sample=$(LONG_SAMPLE) --seed=$(SEED)
+
+.PHONY: test-compose
+test-compose: setup ## Run the whole stack in containers and test it; as root, makes engine and images itself
+	tests/stack/compose/run.sh --seed=$(SEED) $(COMPOSE_TESTS)
 
 .PHONY: lint
 lint: setup ## Check style and types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/hadolint Dockerfile superset/Dockerfile
 
 .PHONY: docs
 docs: setup ## Regenerate the data dictionary from the contracts

@@ -4,11 +4,13 @@ Needs no Spark: the scheduler asks here whether there is anything to do.
 """
 
 import hashlib
+import os
 import uuid
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
+from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
 from lakehouse.state_files import read_state, write_state
 
@@ -18,13 +20,27 @@ SEEN_FILES = "state/seen_files.json"
 
 
 def waiting_files(settings: Settings) -> list[Path]:
-    """The catalogue file, and the files of the import folder and the inbox that are new or changed since taken."""
+    """The catalogue file, and the files of the import folder and the inbox that are new or changed since taken.
+
+    Raises:
+        LakehouseError: a folder cannot be read.
+    """
     seen = read_state(settings.lake_path / SEEN_FILES)
-    folders = [folder for folder in (settings.import_dir, settings.lake_path / INBOX) if folder.is_dir()]
-    visible = [path for folder in folders for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    # The catalogue may lie in the import folder.
-    candidates = {_key(path): path for path in (settings.kaggle_csv, *visible)}.values()
-    return [path for path in candidates if path.exists() and seen.get(_key(path)) != _look(path)]
+    try:
+        folders = [folder for folder in (settings.import_dir, settings.lake_path / INBOX) if folder.is_dir()]
+        visible = [path for folder in folders for path in sorted(folder.iterdir()) if _is_delivered(path)]
+        # The catalogue may lie in the import folder.
+        candidates = {_key(path): path for path in (settings.kaggle_csv, *visible)}.values()
+        return [path for path in candidates if path.exists() and seen.get(_key(path)) != _look(path)]
+    except PermissionError as error:
+        raise LakehouseError(
+            f"{error.filename} cannot be read ({error.strerror}): let user id {os.getuid()} read it, "
+            f"such as by `chmod -R a+rX` on the folder"
+        ) from None
+
+
+def _is_delivered(path: Path) -> bool:
+    return not path.name.startswith(".") and path.name != "README.md"
 
 
 def keep_answer(settings: Settings, kind: str, answer: object, now: datetime) -> Path:

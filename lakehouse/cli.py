@@ -2,8 +2,9 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -54,6 +55,9 @@ def run(
         ),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Rebuild tables even where nothing changed.")] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Take made-up data, if the lake holds no listening yet.")
+    ] = False,
     trigger: Annotated[str, typer.Option(hidden=True)] = "manual",
 ) -> None:
     """Take waiting files from the import folder and bring every table up to date.
@@ -63,13 +67,13 @@ def run(
     from lakehouse import no_news
 
     settings = load_settings()
-    if not (select or full) and (tables := no_news.run_without_news(settings, trigger)):
+    if not (select or full or demo) and (tables := no_news.run_without_news(settings, trigger)):
         out.print(no_news.NO_NEWS.format(tables=tables))
         return
     from lakehouse import report, runner
 
-    with _progress("run") as progress:
-        summary = runner.run(settings, select=select or (), full=full, trigger=trigger, progress=progress)
+    with _progress("run") as progress, _demo_data(settings) if demo else nullcontext(settings) as sources:
+        summary = runner.run(sources, select=select or (), full=full, trigger=trigger, progress=progress)
     report.print_run(out, summary, settings)
     if any(build.status == "built" for build in summary.builds):
         _register_where_trino_answers(settings)
@@ -274,7 +278,7 @@ def credentials(
         return
     password = read_secret(settings.secrets_dir, "superset_admin_password")
     lines = (
-        f"Superset  {settings.superset_address}",
+        f"Superset  {settings.superset_browser_address}",
         "user      admin",
         f"password  {password}",
         f"kept in   {settings.secrets_dir / 'superset_admin_password'}",
@@ -305,6 +309,59 @@ def maintain() -> None:
         summary = runner.maintain(settings, progress=progress)
     out.print(f"{sum(build.status == 'built' for build in summary.builds)} tables are in good order")
     _exit_on(summary.errors)
+
+
+LakeOnly = Annotated[bool, typer.Option("--lake-only", help="Leave Superset's metadata out.")]
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="File to write; - is standard output.")], lake_only: LakeOnly = False
+) -> None:
+    """Save the lake, its models and Superset's metadata in one file. No secrets and no login at Spotify are in it."""
+    from lakehouse import backup as backups
+
+    with _bytes_done("saving") as told:
+        made = backups.backup(load_settings(), file, lake_only=lake_only, told=told)
+    _tell_backup(f"saved in {file}", made)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="File that `lakehouse backup` wrote; - is standard input.")],
+    lake_only: LakeOnly = False,
+) -> None:
+    """Put a backup in place of the lake and of Superset's metadata; what is there is gone then.
+
+    Until all of it is unpacked and found whole, nothing changes. Users of Superset keep the passwords they have here.
+    """
+    from lakehouse import backup as backups
+    from lakehouse import registry, trino_registration
+
+    settings = load_settings()
+    with _bytes_done("unpacking") as told:
+        made = backups.restore(settings, file, lake_only=lake_only, told=told)
+    _tell_backup(f"restored from {made.made_at} UTC", made)
+    if trino_registration.answers(settings) and trino_registration.built(settings, registry.all_tables().values()):
+        registration = trino_registration.register(settings, registry.all_tables().values())
+        err.print(registration.summary, markup=False, highlight=False, soft_wrap=True)
+
+
+def _tell_backup(what: str, made: Any) -> None:
+    superset = "with" if made.superset else "without"
+    err.print(
+        f"{what}: {made.files:,} files, {made.bytes / 1e6:,.1f} MB, {superset} Superset's metadata",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+@contextmanager
+def _bytes_done(task_name: str) -> Iterator[Any]:
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=err, transient=True
+    ) as bar:
+        task = bar.add_task(task_name, total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
 @app.command("demo-data")
@@ -343,6 +400,12 @@ def main() -> None:
         app(standalone_mode=True)
     except LakehouseError as error:
         _fail(str(error), 2 if isinstance(error, UsageError) else 1)
+    except ConnectionRefusedError:
+        _fail(
+            "Spark's Java process is gone, most likely for want of memory: give it more (`mem_limit` in "
+            "docker-compose.yml), or set SPARK_DRIVER_MEMORY or the cores in SPARK_MASTER lower; then run it again",
+            1,
+        )
     except KeyboardInterrupt:
         _fail("interrupted; the next run repairs what this one left", 1)
     except Exception as error:
@@ -353,6 +416,22 @@ def main() -> None:
             "(LAKEHOUSE_TRACEBACK=1 shows where; please report it)",
             1,
         )
+
+
+@contextmanager
+def _demo_data(settings: Settings) -> Iterator[Settings]:
+    """The settings with made-up data in place of the delivered, where nothing was imported into the lake so far."""
+    from lakehouse.demo_data import write_demo_data
+    from lakehouse.registry import importers
+    from lakehouse.storage import Lake
+
+    history = Lake(settings.lake_uri).state(importers().listening_history_bronze)
+    if history and history.provenance.rows:
+        yield settings
+        return
+    with tempfile.TemporaryDirectory(prefix="lakehouse-demo-") as folder:
+        files = write_demo_data(Path(folder))
+        yield settings.model_copy(update={"kaggle_csv": files.catalogue, "import_dir": files.history.parent})
 
 
 def _register_where_trino_answers(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """Downloads the Kaggle catalogue."""
 
+import errno
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ FILE_NAME = "dataset.csv"
 
 
 def kaggle_catalogue(target: Path) -> Path:
-    """Download the catalogue with kagglehub and put it at `target`.
+    """Download the catalogue with kagglehub and put it at `target`; where that is read-only, it stays where it came to.
 
     Raises:
         LakehouseError: there is no network, or Kaggle refuses; says how to get the file by hand.
@@ -29,7 +30,12 @@ def kaggle_catalogue(target: Path) -> Path:
     found = folder / FILE_NAME
     if not found.is_file():
         raise LakehouseError(f"the download from Kaggle holds no {FILE_NAME}; it lies in {folder}")
-    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".partial")
-    shutil.copyfile(found, partial)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(found, partial)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EROFS):
+            return found
+        raise
     return partial.replace(target)

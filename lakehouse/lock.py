@@ -11,8 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lakehouse.errors import LakehouseError
+from lakehouse.lake_swap import finish_exchange
 
 POLL_SECONDS = 0.2
+# Held by the scheduler for as long as it is at work on the lake.
+SCHEDULER_LOCK = "state/scheduler.lock"
 
 
 @contextmanager
@@ -45,6 +48,7 @@ def writer_lock(lake_path: Path, *, purpose: str, wait_seconds: float) -> Iterat
         }
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps({**holder, "purpose": purpose}).encode(), 0)
+        finish_exchange(lake_path)
         yield
     finally:
         os.close(descriptor)

@@ -14,6 +14,8 @@ from lakehouse.errors import UsageError
 BYTES_PER_UNIT = {"m": 2**20, "g": 2**30}
 # The only hosts that Spotify sends a browser back to without TLS.
 LOOPBACK = ("127.0.0.1", "::1")
+# Files named after settings, for secrets that `docker inspect` must not show.
+SETTINGS_FOLDER = Path("data/settings")
 
 
 class Settings(BaseSettings):
@@ -27,6 +29,7 @@ class Settings(BaseSettings):
     listener_time_zone: str = "UTC"
     kaggle_csv: Path = Path("data/kaggle/dataset.csv")
     import_dir: Path = Path("data/import")
+    demo: bool = False
     allow_synthetic: bool = False
     spark_master: str = "local[*]"
     spark_driver_memory: Annotated[str, NoDecode, Field(pattern=r"^[1-9]\d*[mg]$")] = "1g"
@@ -105,19 +108,27 @@ class Settings(BaseSettings):
         return self.superset_uri or f"http://127.0.0.1:{self.superset_port}"
 
     @property
+    def superset_browser_address(self) -> str:
+        """Where a browser finds Superset: containers call it by its service's name, browsers by the published port."""
+        in_container = urlparse(self.superset_uri or "").hostname == "superset"
+        return f"http://127.0.0.1:{self.superset_port}" if in_container else self.superset_address
+
+    @property
     def lake_path(self) -> Path:
         """The lake as a local folder. The one place that knows the lake is local."""
         return Path(urlparse(self.lake_uri).path)
 
 
 def load_settings() -> Settings:
-    """Read the settings.
+    """Read the settings: from the environment, else `.env`, else files of their names in `data/settings`.
 
     Raises:
         UsageError: a setting is unusable; the message names each with its reason.
     """
     try:
-        return Settings()
+        return Settings(_secrets_dir=SETTINGS_FOLDER if SETTINGS_FOLDER.is_dir() else None)
+    except OSError as error:
+        raise UsageError(f"{error.filename} cannot be read ({error.strerror}): check who owns it") from None
     except ValidationError as error:
         problems = "; ".join(_problem(detail) for detail in error.errors())
         raise UsageError(f"unusable setting in the environment or .env: {problems}") from None

@@ -1,5 +1,7 @@
 """`python -m scheduler` keeps the lake fresh until it is told to end; `python -m scheduler health` tells if it does.
 
+With `--fill` it first brings the lake up to date; until that is done it is not healthy, so others may wait for it.
+
 Exit codes: 0 in order, 1 failure, 2 wrong usage.
 """
 
@@ -16,8 +18,10 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers import SchedulerNotRunningError
 from apscheduler.schedulers.blocking import BlockingScheduler
 
+from bronze.inbox import waiting_files
 from lakehouse.errors import LakehouseError, UsageError
 from lakehouse.health import problems
+from lakehouse.lock import SCHEDULER_LOCK
 from lakehouse.settings import Settings, load_settings
 from lakehouse.state_files import moment_in, only_one_process, read_state
 from scheduler.logs import log, start_logging
@@ -25,7 +29,6 @@ from scheduler.schedule import HEARTBEAT_EVERY, HEARTBEAT_FILE, Schedule
 
 # What is due while the machine sleeps or another run works is done later, not dropped: no job is due more rarely.
 GRACE = timedelta(hours=7 * 24)
-SCHEDULER_LOCK = "state/scheduler.lock"
 
 
 def build_scheduler(schedule: Schedule) -> BlockingScheduler:
@@ -52,8 +55,12 @@ def build_scheduler(schedule: Schedule) -> BlockingScheduler:
     return scheduler
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, *, fill: bool = False) -> None:
     """Work until SIGTERM or SIGINT; then end the children and return within seconds.
+
+    Args:
+        settings: name the lake and the times.
+        fill: whether to bring the lake up to date before anything else.
 
     Raises:
         LakehouseError: another scheduler is at work on this lake.
@@ -64,10 +71,14 @@ def serve(settings: Settings) -> None:
         scheduler = build_scheduler(schedule)
         for number in (signal.SIGTERM, signal.SIGINT):
             # A thread of its own: what the main thread holds at this instant must not be waited for by itself.
-            signal.signal(number, lambda *_: threading.Thread(target=_stop, args=(scheduler,), daemon=True).start())
+            signal.signal(
+                number, lambda *_: threading.Thread(target=_stop, args=(scheduler, schedule), daemon=True).start()
+            )
         polls = f"every {settings.poll_interval_minutes} minutes" if settings.spotify_client_id else "none"
         log("scheduler started", lake=settings.lake_uri, polls=polls)
         try:
+            if fill:
+                schedule.fill()
             scheduler.start()
         finally:
             schedule.children.end_all()
@@ -79,6 +90,7 @@ def health(settings: Settings, now: datetime) -> int:
     alive_at = moment_in(read_state(settings.lake_path / HEARTBEAT_FILE), "alive_at")
     for problem in problems(settings, now):
         sys.stdout.write(f"attention: {problem.text}\n")
+    waiting_files(settings)  # says what it cannot read
     if alive_at and now - alive_at < 6 * HEARTBEAT_EVERY:
         sys.stdout.write("the scheduler is at work\n")
         return 0
@@ -93,17 +105,19 @@ def main() -> int:
         settings = load_settings()
         if sys.argv[1:] == ["health"]:
             return health(settings, datetime.now(UTC))
-        if sys.argv[1:]:
-            raise UsageError("python -m scheduler takes nothing, or `health`")
+        if sys.argv[1:] not in ([], ["--fill"]):
+            raise UsageError("python -m scheduler takes nothing, --fill, or `health`")
         start_logging()
-        serve(settings)
+        serve(settings, fill="--fill" in sys.argv)
     except LakehouseError as error:
         sys.stderr.write(f"error {error}\n")
         return 2 if isinstance(error, UsageError) else 1
     return 0
 
 
-def _stop(scheduler: BlockingScheduler) -> None:
+def _stop(scheduler: BlockingScheduler, schedule: Schedule) -> None:
+    if not scheduler.running:
+        schedule.children.end_all()
     while not scheduler.running:
         time.sleep(0.05)
     log("scheduler is ending")

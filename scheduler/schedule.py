@@ -84,6 +84,11 @@ class Schedule:
         ]
         return [Job("poll", every, self.poll, "polls"), *found] if self.settings.spotify_client_id else found
 
+    def fill(self) -> None:
+        """Bring the lake up to date and show it to Trino, so that a new one has all its tables."""
+        demo = [("run", "--demo", "--trigger", "first")] if self.settings.demo else []
+        self._do("fill", [*demo, ("run", "--trigger", "first"), ("register",)], self.settings.run_limit_minutes)
+
     def poll(self) -> None:
         """Ask Spotify for new plays, unless there is no login to ask with."""
         login = login_status(self.settings.spotify_token_file)

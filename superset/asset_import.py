@@ -25,6 +25,8 @@ from superset.models.slice import Slice
 KINDS = {"dashboards": Dashboard, "charts": Slice, "datasets": SqlaTable, "databases": Database}
 OURS = "lakehouse:"
 MASK = "XXXXXXXXXX"
+# Trino takes passwords over TLS only; its driver does not see that from the URI.
+TLS = {"http_scheme": "https"}
 
 
 def import_assets(assets: dict[str, dict[str, Any]], trino_uri: str, user: object) -> dict[str, int]:
@@ -46,14 +48,17 @@ def import_assets(assets: dict[str, dict[str, Any]], trino_uri: str, user: objec
     passwords = {}
     for name, asset in assets.items():
         if name.startswith("databases/"):
-            asset["sqlalchemy_uri"] = str(uri.set(password=MASK)) if uri.password else trino_uri
-            passwords[name] = uri.password
+            asset["sqlalchemy_uri"] = trino_uri
+            if uri.password:
+                passwords[name] = uri.password
+                asset["sqlalchemy_uri"] = uri.set(password=MASK).render_as_string(hide_password=False)
+                asset["extra"] = {**asset["extra"], "engine_params": {"connect_args": TLS}}
         if name != "metadata.yaml":
             asset["external_url"] = OURS + name
     contents = {name: yaml.safe_dump(asset, sort_keys=False) for name, asset in assets.items()}
     with _all_or_nothing():
         try:
-            ImportAssetsCommand(contents, passwords={name: word for name, word in passwords.items() if word}).run()
+            ImportAssetsCommand(contents, passwords=passwords).run()
         except Exception as error:
             raise AssetError(f"the assets were not imported: {_reason(error)}") from error
         _delete_gone(assets)

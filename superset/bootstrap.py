@@ -91,7 +91,9 @@ def wait_for_services() -> None:
         redis = Redis.from_url(superset_config.REDIS_URL, socket_timeout=5, socket_connect_timeout=5)
         wait_for("Redis", shown, redis.ping)
     trino = make_url(TRINO_URI)
-    wait_for("Trino", f"{trino.host}:{trino.port}", ask(TRINO_URI, request_timeout=10, max_attempts=1))
+    scheme = "https" if trino.password else "http"
+    smallest = ask(TRINO_URI, request_timeout=10, max_attempts=1, http_scheme=scheme)
+    wait_for("Trino", f"{trino.host}:{trino.port}", smallest)
 
 
 def main() -> None:

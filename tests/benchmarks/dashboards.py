@@ -16,8 +16,9 @@ from lakehouse.superset_refresh import refresh
 from lakehouse.superset_server import start_superset, superset_process
 from lakehouse.trino_server import trino_process
 from tests.benchmarks.processes import MEGABYTE
+from tests.ports import free_port
 from tests.stack.browser import browser
-from tests.stack.conftest import free_port, settings_in
+from tests.stack.conftest import settings_in
 from tests.stack.services import RedisServer
 
 HOME = "daily-overview"

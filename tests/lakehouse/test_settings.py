@@ -110,3 +110,21 @@ def test_trino_is_the_stacks_own_unless_it_is_named() -> None:
 
 def test_a_password_is_never_printed() -> None:
     assert "a secret" not in repr(Settings(trino_password="a secret", _env_file=None))
+
+
+def test_a_secret_may_be_a_file_of_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "settings"
+    folder.mkdir(parents=True)
+    (folder / "SPOTIFY_CLIENT_SECRET").write_text("hidden\n")
+    (folder / "README.md").write_text("other files do not matter")
+    secret = load_settings().spotify_client_secret
+    assert secret is not None
+    assert secret.get_secret_value() == "hidden"
+
+
+def test_browsers_reach_superset_of_the_containers_by_the_published_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPERSET_URI", "http://superset:8088")
+    monkeypatch.setenv("SUPERSET_PORT", "9000")
+    assert load_settings().superset_browser_address == "http://127.0.0.1:9000"
+    monkeypatch.setenv("SUPERSET_URI", "http://listening.example:80")
+    assert load_settings().superset_browser_address == "http://listening.example:80"

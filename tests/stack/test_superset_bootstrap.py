@@ -19,7 +19,7 @@ from lakehouse.secret_files import create_secrets
 from lakehouse.settings import Settings
 from lakehouse.stack import stack_down, stack_status
 from lakehouse.superset_server import CONFIGURATION, PROGRAMS, bootstrap, start_superset, superset_process
-from tests.stack.conftest import free_port
+from tests.ports import free_port
 from tests.stack.services import Api, SupersetServer, require_superset
 
 QUIET = Console(quiet=True)

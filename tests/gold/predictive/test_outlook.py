@@ -63,6 +63,6 @@ def test_bounds_stay_possible() -> None:
 
 def test_a_day_is_not_forecast_from_itself() -> None:
     """Of 20 forecasts the worst makes the bound: that of the last day, which nothing before it announced."""
-    days = series([0.5] * 33 + [0.9])
+    days = pd.Series([0.5] * 33 + [0.9])
     found = outlooks(days, 1.0)[0]
     assert found.upper == pytest.approx(found.expected + 0.4)
