@@ -18,7 +18,7 @@ LOOKED_AT = ("/api/v1/dashboard/", "/api/v1/chart/", "/api/v1/me/")
 METADATA = (
     "/api/v1/database/", "/api/v1/dataset/", "/api/v1/query/", "/api/v1/saved_query/", "/api/v1/log/",
     "/api/v1/security/users/", "/api/v1/security/roles/", "/api/v1/assets/export/", "/api/v1/rowlevelsecurity/",
-    "/api/v1/sqllab/", "/api/v1/report/", "/api/v1/annotation_layer/",
+    "/api/v1/sqllab/", "/api/v1/annotation_layer/",
 )  # fmt: skip
 REFUSED = {requests.codes.unauthorized, requests.codes.forbidden, requests.codes.not_found}
 SQL = {"sql": "SELECT 1 AS one", "runAsync": False, "queryLimit": 10, "tab": "test", "client_id": "0123456789a"}
