@@ -291,7 +291,7 @@ def test_runs_builds_and_lineage_are_recorded(second_run: SmallRun) -> None:
     run_id, versions = second_run.last.run_id, second_run.versions()
     [build] = [b for b in second_run.recorded(TABLE_BUILDS) if (b["run_id"], b["table_name"]) == (run_id, "both")]
     assert build["delta_version"] == versions["both"]
-    made_from = "catalogue_counts@{catalogue_counts}, double_plays@{double_plays}"
+    made_from = "double_plays@{double_plays}, catalogue_counts@{catalogue_counts}"
     assert build["input_versions"] == made_from.format(**versions)
     assert (build["row_count"], build["reason"]) == (1, "new double_plays")
     checks = [check for check in second_run.recorded(QUALITY_RESULTS) if check["run_id"] == run_id]
