@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -25,8 +26,16 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "lake"
 
 
-def descendants() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+@pytest.fixture
+def left_over() -> Callable[[], list[psutil.Process]]:
+    """What a test has started and still runs; the Java of other tests' Spark ran before."""
+    before = set(psutil.Process().children(recursive=True))
+
+    def running() -> list[psutil.Process]:
+        now = set(psutil.Process().children(recursive=True))
+        return [process for process in now - before if process.status() != psutil.STATUS_ZOMBIE]
+
+    return running
 
 
 def pretending(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +75,7 @@ def test_what_it_tells_is_bounded_and_printable(tmp_path: Path, monkeypatch: pyt
     assert len(ended.told) == 500
 
 
-def test_a_hung_child_is_ended_after_the_stated_time(lake: Path) -> None:
+def test_a_hung_child_is_ended_after_the_stated_time(lake: Path, left_over: Callable[[], list[psutil.Process]]) -> None:
     # It waits for another writer who never ends.
     with writer_lock(lake, purpose="a test", wait_seconds=0):
         ended = Children().run(("run",), 3)
@@ -74,21 +83,23 @@ def test_a_hung_child_is_ended_after_the_stated_time(lake: Path) -> None:
     assert ended.was_hung
     assert ended.exit_code == -signal.SIGTERM
     assert ended.told == "ended after 0.05 minutes"
-    assert descendants() == []
+    assert left_over() == []
 
 
 def test_a_child_that_does_not_listen_is_killed_with_all_it_started(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left_over: Callable[[], list[psutil.Process]]
 ) -> None:
     monkeypatch.setattr(children, "ASK_TO_END_SECONDS", 0.5)
     pretending(tmp_path, "trap '' TERM; sleep 300 & sleep 300 & wait; wait; sleep 300", monkeypatch)
     ended = Children().run(("run",), 0.5)
     assert ended is not None
     assert (ended.exit_code, ended.was_hung) == (-signal.SIGKILL, True)
-    assert [process for process in descendants() if process.status() != psutil.STATUS_ZOMBIE] == []
+    assert left_over() == []
 
 
-def test_ending_all_ends_what_runs_and_starts_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ending_all_ends_what_runs_and_starts_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left_over: Callable[[], list[psutil.Process]]
+) -> None:
     pretending(tmp_path, f"touch {tmp_path}/started; sleep 300", monkeypatch)
     running = Children()
     results: list[object] = []
@@ -100,7 +111,7 @@ def test_ending_all_ends_what_runs_and_starts_no_more(tmp_path: Path, monkeypatc
     thread.join(10)
     assert results == [None]
     assert running.run(("run",), 300) is None
-    assert descendants() == []
+    assert left_over() == []
 
 
 def test_a_child_does_not_read_the_scheduler_s_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
