@@ -84,6 +84,8 @@ def _configuration(settings: Settings, jars: list[Path]) -> dict[str, str]:
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
         "spark.sql.session.timeZone": "UTC",
+        # As delta-rs writes instants: Trino rounds these to milliseconds, but cuts Spark's older form.
+        "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         "spark.sql.warehouse.dir": f"{tempfile.gettempdir()}/lakehouse-warehouse",
         # Small data: one task per step beats any parallelism inside a step; tables build in parallel instead.
         "spark.sql.shuffle.partitions": "1",

@@ -23,8 +23,11 @@ TRINO_TYPES = {
     "timestamp": "timestamp(3) with time zone",
     "timestamp_ntz": "timestamp(6)",
 }
-# Instants as numbers, so that no session's time zone plays a part; Trino reads them to the millisecond.
-AS_NUMBER_IN_SPARK = {"timestamp": "unix_millis({0})", "timestamp_ntz": "unix_micros(cast({0} as timestamp))"}
+# Instants as numbers, so that no session's time zone plays a part; Trino rounds them to the millisecond.
+AS_NUMBER_IN_SPARK = {
+    "timestamp": "floor((unix_micros({0}) + 500) / 1000)",
+    "timestamp_ntz": "unix_micros(cast({0} as timestamp))",
+}
 AS_NUMBER_IN_TRINO = {
     "timestamp": "CAST(to_unixtime({0}) * 1000 AS bigint)",
     "timestamp_ntz": "CAST(to_unixtime(with_timezone({0}, 'UTC')) * 1000000 AS bigint)",
