@@ -8,6 +8,8 @@ PYTEST := $(VENV)/bin/python -m pytest
 # Fits and linear algebra on one thread each: with several, busy cores wait for each other.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
+# Processes that tests run in; each folder of tests stays in one.
+TEST_WORKERS := 2
 LONG_SAMPLE := 2
 SEED := 1
 
@@ -56,7 +58,7 @@ stack-packages: ## Install Postgres, Redis and Chromium, which tests start
 
 .PHONY: test
 test: setup superset stack-packages ## Run the tests, without the long ones
-	$(PYTEST) -m "not long and not compose"
+	$(PYTEST) -m "not long and not compose" --numprocesses=$(TEST_WORKERS) --dist=loadgroup
 
 .PHONY: test-long
 test-long: setup superset stack-packages ## Run all tests, also random kills and simulated months

@@ -6,12 +6,15 @@ To the runner they are like tables: they have a state, are read, and are made an
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 
+import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 
 from lakehouse.artifacts import Artifact, ArtifactRefusedError, ArtifactStore, ModelFiles, Trained, artifact_version
 from lakehouse.contract import Model
+from lakehouse.own_process import in_own_process
 from lakehouse.settings import Settings
 from lakehouse.storage import Provenance
 
@@ -82,7 +85,8 @@ class Models:
             inputs: what it is trained on, at most `model.max_rows` rows each; read into the driver's memory.
             provenance: what it is made from; names the version, so that the same is trained once.
         """
-        trained: Trained = model(*(frame.toPandas() for frame in inputs))
+        frames = [frame.toPandas() for frame in inputs]
+        trained: Trained = in_own_process(_trained, model.module, model.name, frames)
         made_from = {"code": provenance.code, "parameters": provenance.parameters, "inputs": provenance.inputs}
         version = artifact_version(made_from)
         provenance = replace(provenance, rows=trained.rows)
@@ -93,6 +97,12 @@ class Models:
         state = self.state(model)
         assert state is not None, f"{model.name} was written just now"
         return state
+
+
+def _trained(module: str, name: str, frames: list[pd.DataFrame]) -> Trained:
+    """Train, by the place of the declaration: it is what another process can find."""
+    trained: Trained = getattr(import_module(module), name)(*frames)
+    return trained
 
 
 def models_of(settings: Settings) -> Models:

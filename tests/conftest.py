@@ -1,25 +1,28 @@
-"""One Spark session for all tests, and lakes built once from demo and real data."""
+"""One Spark session per process of tests, and lakes built once from demo and real data."""
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 from pyspark.sql import DataFrame, SparkSession
 
-from lakehouse.demo_data import write_demo_data
 from lakehouse.registry import pipeline_tables
 from lakehouse.runner import run
 from lakehouse.settings import Settings
 from lakehouse.spark import build_session
 from lakehouse.storage import Lake
 from tests.frames import Tables
+from tests.readme import ReadmeRun, run_readme
 from tests.spotify_server import SpotifyServer, log_in, spotify_server
 
 REAL_DATA_DIR = Path(os.environ.get("REAL_DATA_DIR", "../shared/data"))
+TESTS = Path(__file__).parent
 HISTORY_ZIP = "spotify_extended_streaming_history.zip"
 
 
@@ -29,7 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep a sample of the long tests, if that is asked for."""
+    """Keep tests of a folder in one process; keep a sample of the long tests, if that is asked for."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(TESTS).parts[0]))
     count = config.getoption("--long-sample")
     if count is None:
         return
@@ -70,9 +75,25 @@ def real_data_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
-def real_lake(real_data_dir: Path, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that all processes of one test run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
+
+
+@contextmanager
+def made_once(folder: Path) -> Iterator[bool]:
+    """Whether the folder is still to be filled, by whichever process comes first; the others wait."""
+    with FileLock(f"{folder}.lock"):
+        done = folder.with_suffix(".done")
+        yield not done.exists()
+        done.touch()
+
+
+@pytest.fixture(scope="session")
+def real_lake(real_data_dir: Path, spark: SparkSession, shared: Path) -> Settings:
     """A lake with everything built from the real listener's export and the real catalogue."""
-    folder = tmp_path_factory.mktemp("real")
+    folder = shared / "real"
     settings = Settings(
         lake_uri=f"file:{folder}/lake",
         kaggle_csv=real_data_dir / "kaggle_tracks_dataset.csv.gz",
@@ -80,10 +101,11 @@ def real_lake(real_data_dir: Path, spark: SparkSession, tmp_path_factory: pytest
         listener_time_zone="America/New_York",
         _env_file=None,
     )
-    settings.import_dir.mkdir()
-    (settings.import_dir / HISTORY_ZIP).symlink_to(real_data_dir / HISTORY_ZIP)
-    summary = run(settings)
-    assert not summary.errors
+    with made_once(folder) as missing:
+        if missing:
+            settings.import_dir.mkdir(parents=True)
+            (settings.import_dir / HISTORY_ZIP).symlink_to(real_data_dir / HISTORY_ZIP)
+            assert not run(settings).errors
     return settings
 
 
@@ -112,16 +134,25 @@ def real_catalogue_tracks(real_table: Tables) -> DataFrame:
 
 
 @pytest.fixture(scope="session")
-def demo_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def readme_run(shared: Path) -> ReadmeRun:
+    """What the README's commands answered on the demo data, and the folder that they filled."""
+    folder = shared / "readme"
+    with made_once(folder) as missing:
+        if missing:
+            folder.mkdir()
+            run_readme(folder)
+    return ReadmeRun(folder)
+
+
+@pytest.fixture(scope="session")
+def demo_lake(readme_run: ReadmeRun) -> Settings:
     """A lake with everything built from the demo data."""
-    folder = tmp_path_factory.mktemp("demo")
-    files = write_demo_data(folder / "data")
-    settings = Settings(
-        lake_uri=f"file:{folder}/lake", kaggle_csv=files.catalogue, import_dir=files.history.parent, _env_file=None
-    )
-    summary = run(settings)
-    assert not summary.errors
-    return settings
+    readme_run.require_success()
+    folder = readme_run.folder
+    return Settings(
+        lake_uri=f"file:{folder}/data/lake", import_dir=folder / "data/import", kaggle_csv=folder / "none.csv",
+        _env_file=None,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -74,19 +74,20 @@ class ModelParameters:
     artist_k: float = 3.0
     masked_share: float = 0.2
     regression: tuple[tuple[str, float | int], ...] = (
-        ("max_iter", 250),
-        ("learning_rate", 0.1),
+        ("max_iter", 120),
+        ("learning_rate", 0.15),
         ("max_leaf_nodes", 31),
         ("min_samples_leaf", 30),
         ("l2_regularization", 1.0),
         ("max_features", 0.5),
     )
     classification: tuple[tuple[str, float | int], ...] = (
-        ("max_iter", 110),
-        ("learning_rate", 0.12),
+        ("max_iter", 60),
+        ("learning_rate", 0.2),
         ("max_leaf_nodes", 23),
         ("min_samples_leaf", 40),
         ("l2_regularization", 2.0),
+        ("max_features", 0.5),
     )
     prior_alpha: float = 0.4
     coverage: float = 0.90

@@ -1,30 +1,18 @@
 """The command line as a user meets it: a process with output and an exit code."""
 
 import os
-import re
 import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from tests.command_line import LAKEHOUSE, lakehouse
 from tests.ports import free_port
+from tests.readme import README, WEB_API_COMMANDS, ReadmeRun, shell_lines
 from tests.spotify_server import SpotifyServer, play_item
 
-# Run by a test of their own, against a server in Spotify's place.
-WEB_API_COMMANDS = ("auth", "poll", "features")
-LAKEHOUSE = Path(sys.executable).with_name("lakehouse")
 ROOT = Path(__file__).parents[2]
-
-
-def lakehouse(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a folder, with nothing of the caller's settings."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "JAVA_HOME", "LANG") if name in os.environ}
-    return subprocess.run(
-        [str(LAKEHOUSE), *arguments],
-        cwd=folder, env=kept | {"COLUMNS": "120"} | environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
 
 
 def test_help_teaches(tmp_path: Path) -> None:
@@ -92,47 +80,31 @@ def test_catalogue_without_network_says_how_to_get_it_by_hand(tmp_path: Path) ->
     assert "Traceback" not in answer.stderr
 
 
-def shell_lines(markdown: Path) -> list[str]:
-    """The commands in a document's ```sh blocks, without comments."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", markdown.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    lines = [re.sub(r"\s+#.*", "", line).strip() for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line and not line.startswith("#")]
-
-
 def test_make_targets_of_the_readme_exist() -> None:
-    targets = [line.split()[1] for line in shell_lines(ROOT / "README.md") if line.startswith("make ")]
+    targets = [line.split()[1] for line in shell_lines(README) if line.startswith("make ")]
     assert targets
     for target in targets:
         subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True)
 
 
-def test_lakehouse_commands_of_the_readme_work_in_their_order(tmp_path: Path) -> None:
+def test_lakehouse_commands_of_the_readme_work_in_their_order(readme_run: ReadmeRun) -> None:
     """On the demo files in place of the user's; the second import adds nothing."""
-    assert lakehouse(tmp_path, "demo-data", ".").returncode == 0
-    demo_files = {"dataset.csv": "demo_tracks.csv", "my_spotify_data.zip": "demo_my_spotify_data.zip"}
-    commands = [
-        [demo_files.get(word, word) for word in line.split()[1:]]
-        for line in shell_lines(ROOT / "README.md")
-        if line.startswith("lakehouse ") and line.split()[1] not in WEB_API_COMMANDS
-    ]
-    assert [command[0] for command in commands] == ["catalogue", "import", "run", "status"]
-    answers = {}
-    for command in commands:
-        answers[command[0]] = lakehouse(tmp_path, *command)
-        assert answers[command[0]].returncode == 0, answers[command[0]].stderr
-    assert "feature_source_coverage" in answers["run"].stdout
-    assert "100.0 %" in answers["status"].stdout
-    again = lakehouse(tmp_path, "import", demo_files["my_spotify_data.zip"])
-    assert "nothing new: 0 plays were added" in again.stdout
-    assert lakehouse(tmp_path, "check").returncode == 0
-    assert "no news" in lakehouse(tmp_path, "run").stdout
+    readme_run.require_success()
+    made, catalogue, imported, run, status, again, check, second = readme_run.answers()
+    assert [each.command[0] for each in (catalogue, imported, run, status)] == ["catalogue", "import", "run", "status"]
+    assert "demo_tracks.csv" in made.output
+    assert "feature_source_coverage" in run.output
+    assert "100.0 %" in status.output
+    assert "nothing new: 0 plays were added" in again.output
+    assert "every stored table keeps its contract" in check.output
+    assert "no news" in second.output
 
 
 def test_web_api_commands_of_the_readme_work_in_their_order(spotify: SpotifyServer, tmp_path: Path) -> None:
     """Spotify, the browser and the wish to end it are the test's."""
     settings = spotify.settings() | {"SPOTIFY_REDIRECT_URI": f"http://127.0.0.1:{free_port()}/callback"}
     spotify.plays = [play_item(datetime.now(UTC))]
-    lines = [line for line in shell_lines(ROOT / "README.md") if line.split()[1] in (*WEB_API_COMMANDS, "-m")]
+    lines = [line for line in shell_lines(README) if line.split()[1] in (*WEB_API_COMMANDS, "-m")]
     assert lines == ["lakehouse auth", "lakehouse auth --status", "lakehouse poll", "lakehouse features",
                      "python -m scheduler", "python -m scheduler health"]  # fmt: skip
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}

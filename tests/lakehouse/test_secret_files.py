@@ -10,7 +10,7 @@ import pytest
 
 from lakehouse.errors import LakehouseError
 from lakehouse.secret_files import SECRETS, create_secrets, read_secret
-from tests.lakehouse.test_cli import lakehouse
+from tests.command_line import lakehouse
 
 
 def test_each_is_long_random_and_another(tmp_path: Path) -> None:

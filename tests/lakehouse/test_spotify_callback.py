@@ -23,10 +23,9 @@ from lakehouse.login_status import login_status
 from lakehouse.settings import Settings
 from lakehouse.spotify_login import SpotifyLogin
 from lakehouse.state_files import read_state, write_state
+from tests.command_line import LAKEHOUSE
 from tests.ports import free_port
 from tests.spotify_server import CLIENT_SECRET, NOW, SpotifyServer, log_in
-
-LAKEHOUSE = Path(sys.executable).with_name("lakehouse")
 
 
 class Auth:

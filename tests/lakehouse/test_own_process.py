@@ -1,0 +1,40 @@
+"""A function in a process of its own gives its answer, its error, or a clear word when it gives neither."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from lakehouse.errors import LakehouseError
+from lakehouse.own_process import in_own_process
+
+
+def test_the_answer_comes_from_another_process() -> None:
+    assert in_own_process(os.getpid) != os.getpid()
+
+
+def test_an_error_is_raised_here() -> None:
+    with pytest.raises(ValueError, match="invalid literal for int"):
+        in_own_process(int, "x")
+
+
+def test_a_process_that_is_killed_is_told_of() -> None:
+    with pytest.raises(LakehouseError, match=r"ended without an answer \(exit code -9\); is there enough memory\?"):
+        in_own_process(signal.raise_signal, signal.SIGKILL)
+
+
+def test_it_ends_with_a_parent_that_is_killed() -> None:
+    code = "import time; from lakehouse.own_process import in_own_process; in_own_process(time.sleep, 600)"
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    process = psutil.Process(parent.pid)
+    # One tracks resources for Python, the other sleeps.
+    while len(children := process.children()) < 2:
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert not alive
