@@ -58,4 +58,6 @@ UV_PROJECT_ENVIRONMENT=$venv "$uv" sync --frozen --quiet --python "$python"
 echo "setup: Python environment ready in $venv"
 "$venv/bin/python" -m lakehouse.spark >"$venv/delta-jars.log" 2>&1 ||
     fail "could not download the Delta jars (is there a network?); $venv/delta-jars.log says more"
+"$venv/bin/python" -m lakehouse.class_archive >"$venv/class-archive.log" 2>&1 ||
+    fail "could not start Spark; $venv/class-archive.log says why"
 echo "setup: done"

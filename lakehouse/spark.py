@@ -22,6 +22,8 @@ DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13"
 # Ivy also resolves libraries that Spark ships itself; only these are missing from Spark.
 DELTA_JAR_PREFIXES = ("io.delta_", "io.unitycatalog_")
 JARS_FOLDER = Path(sys.prefix) / "delta-jars"
+# Classes of Spark and Delta, read and verified once: the JVM maps the file instead of opening jars.
+CLASS_ARCHIVE = JARS_FOLDER / "classes.jsa"
 OLDEST_JAVA = 17
 LOG_FILE = Path(tempfile.gettempdir()) / f"lakehouse-spark-{os.getuid()}.log"
 
@@ -33,8 +35,13 @@ JVM_OPTIONS = (
 )
 
 
-def build_session(settings: Settings, *, app_name: str = "lakehouse") -> SparkSession:
+def build_session(settings: Settings, *, app_name: str = "lakehouse", class_data: str = "") -> SparkSession:
     """Start Spark with Delta, or return the session that runs already.
+
+    Args:
+        settings: where Spark runs and how much memory it may take.
+        app_name: how a cluster shows it.
+        class_data: options of class-data sharing; by default the archive is used if it is there.
 
     Raises:
         LakehouseError: no usable Java, or the Delta jars are not there; says what to do.
@@ -46,7 +53,7 @@ def build_session(settings: Settings, *, app_name: str = "lakehouse") -> SparkSe
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     os.environ["PYSPARK_PYTHON"] = sys.executable
     builder = SparkSession.Builder().appName(app_name).master(settings.spark_master)
-    for key, value in _configuration(settings, jars).items():
+    for key, value in _configuration(settings, jars, class_data or _use_of_archive()).items():
         builder = builder.config(key, value)
     with _jvm_messages_in(LOG_FILE):
         try:
@@ -70,14 +77,14 @@ def _jvm_messages_in(log_file: Path) -> Iterator[None]:
         os.close(terminal)
 
 
-def _configuration(settings: Settings, jars: list[Path]) -> dict[str, str]:
+def _configuration(settings: Settings, jars: list[Path], class_data: str) -> dict[str, str]:
     return {
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         # On the class path rather than in spark.jars: nothing is copied at each start.
         "spark.driver.extraClassPath": ":".join(str(jar) for jar in jars),
         "spark.driver.memory": settings.spark_driver_memory,
-        "spark.driver.extraJavaOptions": JVM_OPTIONS,
+        "spark.driver.extraJavaOptions": f"{JVM_OPTIONS} {class_data}",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.ui.enabled": "false",
@@ -101,6 +108,13 @@ def _configuration(settings: Settings, jars: list[Path]) -> dict[str, str]:
         "spark.databricks.delta.properties.defaults.minReaderVersion": "1",
         "spark.databricks.delta.properties.defaults.minWriterVersion": "2",
     }
+
+
+def _use_of_archive() -> str:
+    """Java leaves an archive alone, and starts without it, when it was made by another Java or from other jars."""
+    if not CLASS_ARCHIVE.exists():
+        return ""
+    return f"-XX:SharedArchiveFile={CLASS_ARCHIVE} -Xlog:disable -Xlog:all=error:stderr"
 
 
 def find_java() -> Path:
