@@ -31,6 +31,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=1, help="of the sample and of what long tests do at random")
 
 
+# First: what distributes the tests looks at these marks.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep tests of a folder in one process; keep a sample of the long tests, if that is asked for."""
     for item in items:
