@@ -31,12 +31,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=1, help="of the sample and of what long tests do at random")
 
 
-# First: what distributes the tests looks at these marks.
-@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep tests of a folder in one process."""
+    item.add_marker(pytest.mark.xdist_group(item.path.relative_to(TESTS).parts[0]))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep tests of a folder in one process; keep a sample of the long tests, if that is asked for."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(TESTS).parts[0]))
+    """Keep a sample of the long tests, if that is asked for."""
     count = config.getoption("--long-sample")
     if count is None:
         return
