@@ -58,7 +58,7 @@ stack-packages: ## Install Postgres, Redis and Chromium, which tests start
 
 .PHONY: test
 test: setup superset stack-packages ## Run the tests, without the long ones
-	$(PYTEST) -m "not long and not compose" --numprocesses=$(TEST_WORKERS) --dist=loadgroup
+	$(PYTEST) -m "not long and not compose" --numprocesses=$(TEST_WORKERS)
 
 .PHONY: test-long
 test-long: setup superset stack-packages ## Run all tests, also random kills and simulated months

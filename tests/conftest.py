@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 from filelock import FileLock
 from pyspark.sql import DataFrame, SparkSession
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from lakehouse.registry import pipeline_tables
 from lakehouse.runner import run
@@ -31,9 +33,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=1, help="of the sample and of what long tests do at random")
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep tests of a folder in one process."""
-    item.add_marker(pytest.mark.xdist_group(item.path.relative_to(TESTS).parts[0]))
+class _ByFolder(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests of a folder stay in one process: they share servers and a Spark session."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.split("/")[1]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """How `--numprocesses` distributes tests."""
+    return _ByFolder(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

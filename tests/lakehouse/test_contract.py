@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 
 from lakehouse import contract
 from lakehouse.contract import Check, Table, accepted_values, expression, in_range, not_null, source_table, table
+from silver import catalogue_tracks as silver_module
 
 MODULE = "lakehouse.ops"
 
@@ -23,7 +24,7 @@ def declared(**changes: Any) -> Table:
 def test_inputs_and_settings_come_from_the_parameters() -> None:
     def tracks(catalogue_tracks: Any, feature_matches: Any, *, listener_time_zone: str) -> None: ...
 
-    tracks.__module__ = "silver.catalogue_tracks"
+    tracks.__module__ = silver_module.__name__
     made = table(grain="One row per track.", key="track_id", columns="track_id")(tracks)
     assert (made.name, made.layer, made.group) == ("tracks", "silver", "")
     assert (made.inputs, made.parameters) == (("catalogue_tracks", "feature_matches"), ("listener_time_zone",))
@@ -38,7 +39,7 @@ def test_calling_a_table_calls_its_transform() -> None:
     def tracks(plays: list[int], *, listener_time_zone: str) -> list[Any]:
         return [*plays, listener_time_zone]
 
-    tracks.__module__ = "silver.catalogue_tracks"
+    tracks.__module__ = silver_module.__name__
     made = table(grain="", key="track_id", columns="track_id")(tracks)
     assert made([1], listener_time_zone="UTC") == [1, "UTC"]
 
