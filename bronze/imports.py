@@ -69,6 +69,8 @@ def take(
     report.removed_demo |= _remove_demo_beside_real(lake, log)
     if features:
         report.new_features = import_features(lake, features, log, now, report.errors)
+    # Before the files count as taken: from then on nobody reads them again.
+    log.note_import_complete()
     remember(settings, looks, refused=report.errors)
     return report
 

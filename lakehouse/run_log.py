@@ -13,7 +13,16 @@ from typing import Any
 
 from lakehouse.contract import Table
 from lakehouse.ops import IMPORT_AUDIT, OPS_TABLES, PIPELINE_RUNS, REJECTED_ROWS
-from lakehouse.run_spool import BATCH_PREFIX, FINISHED, REFUSED_PREFIX, STARTED, new_run_id, run_folders, to_json
+from lakehouse.run_spool import (
+    BATCH_PREFIX,
+    FINISHED,
+    IMPORTED,
+    REFUSED_PREFIX,
+    STARTED,
+    new_run_id,
+    run_folders,
+    to_json,
+)
 from lakehouse.storage import ContractViolation, Lake, Provenance, schema_of
 
 # Records with these verdicts became rows.
@@ -49,19 +58,23 @@ def close_killed_runs(lake: Lake, spool: Path, *, history: Table, catalogue: Tab
 def drop_uncommitted(lake: Lake, folder: Path, *, history: Table, catalogue: Table) -> int:
     """Drop audit and rejects of imports that a broken run recorded but did not commit: they will be imported again.
 
+    An import that was completed is kept as a whole: its files count as taken, though perhaps none added a row.
+
     Returns:
         The number of plays that the run did add.
     """
     audit_file, rejects_file = (folder / f"{table.name}.jsonl" for table in (IMPORT_AUDIT, REJECTED_ROWS))
-    audit, rejects = _records(audit_file), _records(rejects_file)
-    histories = {record["source_file"] for record in audit}
-    committed = {table.name: _is_newest_by(lake, table, folder.name) for table in (history, catalogue)}
-    if not committed[history.name]:
-        audit = []
-    # A catalogue has rejects but no audit.
-    origin = {True: history.name, False: catalogue.name}
-    _rewrite(audit_file, audit)
-    _rewrite(rejects_file, [row for row in rejects if committed[origin[row["source_file"] in histories]]])
+    audit = _records(audit_file)
+    if not (folder / IMPORTED).exists():
+        histories = {record["source_file"] for record in audit}
+        committed = {table.name: _is_newest_by(lake, table, folder.name) for table in (history, catalogue)}
+        if not committed[history.name]:
+            audit = []
+        # A catalogue has rejects but no audit. Fetched features wait on and will be rejected again.
+        origin = {True: history.name, False: catalogue.name}
+        rejects = [row for row in _records(rejects_file) if committed[origin[row["source_file"] in histories]]]
+        _rewrite(audit_file, audit)
+        _rewrite(rejects_file, rejects)
     return sum(record["record_count"] for record in audit if record["verdict"] in ADDED_VERDICTS)
 
 

@@ -14,8 +14,8 @@ from lakehouse.contract import Table
 from lakehouse.ops import PIPELINE_RUNS
 
 SPOOL = "spool"
-# Files in a run's folder: the row of the run as it began, and the mark of a run that has ended.
-STARTED, FINISHED = "started.json", "finished"
+# Files in a run's folder: the row of the run as it began, and the marks of a complete import and of an ended run.
+STARTED, IMPORTED, FINISHED = "started.json", "imported", "finished"
 UNFINISHED = "state/unfinished"
 # Finished runs on their way into the ops tables, and those that the tables refused.
 BATCH_PREFIX, REFUSED_PREFIX = "batch-", "refused-"
@@ -53,6 +53,10 @@ class RunLog:
         """Add to the run's own figures: new_plays, tables_built, tables_skipped."""
         for name, number in numbers.items():
             self._run[name] = int(str(self._run[name])) + number
+
+    def note_import_complete(self) -> None:
+        """Whatever becomes of the run, what it recorded about its import holds: the files are not read again."""
+        (self._folder / IMPORTED).touch()
 
     def finish(self, status: str, finished_at: datetime, error: str | None = None) -> None:
         """Close the run: 'succeeded', 'failed' or 'no_news'."""

@@ -141,6 +141,21 @@ def test_rejects_of_a_catalogue_follow_the_catalogue(lake: Lake, spool: Path) ->
     assert recorded(lake, REJECTED_ROWS, "catalogue", "source_file") == [("tracks.csv",)]
 
 
+def test_of_an_import_that_was_completed_everything_is_told_though_it_added_nothing(lake: Lake, spool: Path) -> None:
+    log = a_run(spool, "completed", ended=False)
+    log.add(IMPORT_AUDIT, source_file="a.json", source="s", verdict="podcast", record_count=3)
+    for file in ("a.json", "audio_features_reccobeats_1.json"):
+        log.add(REJECTED_ROWS, source_file=file, row_number=1, reason="odd", raw="{}", rejected_at=NOW)
+    log.note_import_complete()
+    for table in BRONZE.values():
+        committed_by(lake, "somebody else", table)
+    close_killed_runs(lake, spool, **BRONZE)
+    append_finished_runs(lake, spool)
+    assert recorded(lake, PIPELINE_RUNS, "completed", "status", "new_plays") == [("killed", 0)]
+    assert recorded(lake, IMPORT_AUDIT, "completed", "verdict", "record_count") == [("podcast", 3)]
+    assert len(recorded(lake, REJECTED_ROWS, "completed")) == 2
+
+
 @pytest.mark.parametrize("cut", range(0, 60, 7))
 def test_half_a_line_is_dropped_and_the_others_stay(lake: Lake, spool: Path, cut: int) -> None:
     run_id = f"cut-{cut}"

@@ -20,7 +20,7 @@ from lakehouse.columns import COLUMNS
 from lakehouse.contract import Table, in_range
 from lakehouse.errors import LakehouseError
 from lakehouse.lock import writer_lock
-from lakehouse.ops import IMPORT_AUDIT, OPS_TABLES, PIPELINE_RUNS, QUALITY_RESULTS, TABLE_BUILDS
+from lakehouse.ops import IMPORT_AUDIT, OPS_TABLES, PIPELINE_RUNS, QUALITY_RESULTS, REJECTED_ROWS, TABLE_BUILDS
 from lakehouse.registry import ordered
 from lakehouse.run_spool import RunLog
 from lakehouse.settings import Settings
@@ -340,6 +340,22 @@ def test_a_run_that_breaks_is_recorded_and_imports_again(small: SmallRun) -> Non
     assert summary.imported.new_plays == 1
     found = [(run["status"], run["error"]) for run in small.recorded(PIPELINE_RUNS)]
     assert found[1:] == [("failed", "KeyboardInterrupt"), ("succeeded", None)]
+
+
+def test_a_run_interrupted_while_it_builds_loses_no_record_of_its_import(small: SmallRun) -> None:
+    records = [extended("2025-05-01T10:00:00Z"), extended(episode_name="Part 1"), extended(ts=None)]
+    name = write_json(small.settings.import_dir / "Streaming_History_Audio_9.json", records).name
+
+    def interrupt(build: runner.Build) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        small.run(progress=runner.Progress(on_build=interrupt))
+    # It counts as taken: nobody will read it again.
+    assert small.run().imported is None
+    audit = [(a["verdict"], a["record_count"]) for a in small.recorded(IMPORT_AUDIT) if a["source_file"] == name]
+    assert sorted(audit) == [("duplicate", 1), ("malformed", 1), ("podcast", 1)]
+    assert [row["row_number"] for row in small.recorded(REJECTED_ROWS) if row["source_file"] == name] == [2]
 
 
 def test_where_spark_does_not_start_the_run_is_recorded_all_the_same(
