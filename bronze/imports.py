@@ -40,16 +40,19 @@ def take(
         paths: histories, and perhaps the catalogue.
         log: takes audit and rejects.
         now: the current time.
-        catalogue: a catalogue file to take even where the settings name another.
+        catalogue: a catalogue file to take in place of any that waits.
         on_file: called with each file's name before it is read.
     """
-    looks = looks_of(paths)
+    looks = looks_of(paths if catalogue is None else [*paths, catalogue])
+    # One that a command names wins over those that wait already; what is delivered after it wins again.
+    overruled = looks_of(path for path in waiting_files(settings) if _is_catalogue(path, settings)) if catalogue else {}
     catalogues = [catalogue] if catalogue else [path for path in paths if _is_catalogue(path, settings)]
     report = ImportReport()
     for path in catalogues[:1]:
         on_file(printable(path.name))
         try:
             _take_catalogue(lake, path, log, now, report)
+            looks |= overruled
         except BadFile as error:
             report.errors.append(str(error))
     for path in catalogues[1:]:

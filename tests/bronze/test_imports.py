@@ -137,6 +137,28 @@ def test_of_two_catalogues_the_first_is_taken_and_the_other_named(
     assert taken == paths[:1]
 
 
+def test_a_named_catalogue_stays_until_another_is_delivered(small: SmallLake) -> None:
+    def genres() -> set[str]:
+        return {track["track_genre"] for track in small.rows(kaggle_tracks_bronze)}
+
+    waits = small.settings.kaggle_csv
+    write_csv(waits, [row(track_genre="waits")])
+    write_csv(small.settings.import_dir / "dataset.csv", [row(track_genre="waits, too")])
+    assert small.take(catalogue=write_json(small.root / "bad.csv", "x")).errors != []
+    assert len(waiting_files(small.settings)) == 2
+    small.take(catalogue=write_csv(small.root / "better.csv", [row(track_genre="named")]))
+    assert waiting_files(small.settings) == []
+    assert genres() == {"named"}
+    write_csv(waits, [row(track_genre="delivered after it")])
+    taken(small)
+    assert genres() == {"delivered after it"}
+
+
+def test_a_named_catalogue_is_not_taken_again_where_it_lies(small: SmallLake) -> None:
+    small.take(catalogue=write_csv(small.settings.kaggle_csv, [GOOD]))
+    assert waiting_files(small.settings) == []
+
+
 def test_a_bad_catalogue_does_not_stop_the_histories(small: SmallLake) -> None:
     report = small.take(write_json(small.root / "a.csv", "x"), write_json(small.root / "mine.json", [account()]))
     assert [report.new_plays, len(report.errors)] == [1, 1]
