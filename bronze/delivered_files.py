@@ -23,10 +23,11 @@ MAX_MEMBERS = 1_000
 LONGEST_NAME = 300
 CHUNK_BYTES = 2**18
 ENCRYPTED_FLAG = 0x1
-# What demo files are known by: their names, their folder, and the ids of their tracks.
+# What demo files are known by: their names, their folder, and the ids of their tracks, a pattern. Some ids of Spotify's
+# begin with "demo", too, but in all its catalogue none is likely to go on in digits alone.
 DEMO_FOLDER = "Demo Streaming History"
 DEMO_PREFIX = "demo_"
-DEMO_ID = "demo"
+DEMO_ID = r"demo[0-9]{18}"
 DEMO_STAYS_OUT = "demo data stays out of a lake of real data; name another lake in LAKE_URI to try it"
 # The other methods unpack without a bound on what one read returns.
 KNOWN_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)

@@ -155,6 +155,8 @@ def _rows(staged: StagedFile, module: ModuleType, records: Iterable[Any], now: d
     for row_number, record in enumerate(records):
         try:
             outcome = _outcome(module, record, now)
+            if staged.source != DEMO_SOURCE and _is_invented(outcome):
+                raise Malformed("the track is one of the demo data, which stays apart from real listening")
         except Malformed as reason:
             _reject(staged, row_number, str(reason), record)
             continue
@@ -174,12 +176,16 @@ def _outcome(module: ModuleType, record: object, now: datetime) -> Play | Exclud
 
 def _has_demo_ids(module: ModuleType, records: list[Any], now: datetime) -> bool:
     """Whether the tracks among these records are invented ones, whatever the file is called now."""
-    track_ids = []
+    outcomes = []
     for record in records:
         with suppress(Malformed):
-            track_ids.append(getattr(_outcome(module, record, now), "track_id", None))
-    known = [track_id for track_id in track_ids if track_id]
-    return bool(known) and all(track_id.startswith(DEMO_ID) for track_id in known)
+            outcomes.append(_outcome(module, record, now))
+    known = [outcome for outcome in outcomes if isinstance(outcome, Play) and outcome.track_id]
+    return bool(known) and all(_is_invented(outcome) for outcome in known)
+
+
+def _is_invented(outcome: Play | Excluded) -> bool:
+    return isinstance(outcome, Play) and re.fullmatch(DEMO_ID, outcome.track_id or "") is not None
 
 
 def _reject(staged: StagedFile, row_number: int, reason: str, record: object) -> None:

@@ -77,7 +77,7 @@ def import_catalogue(
             if good.isEmpty():
                 raise BadFile(f"{file.name} holds no row that can be read: is it the Kaggle catalogue?")
             # Invented tracks are demo data whatever the file is called now.
-            is_demo = file.is_demo or good.where(~F.col("track_id").startswith(DEMO_ID)).isEmpty()
+            is_demo = file.is_demo or good.where(~F.col("track_id").rlike(rf"\A{DEMO_ID}\z")).isEmpty()
             if is_demo and not takes_demo:
                 raise BadFile(f"{file.name}: {DEMO_STAYS_OUT}")
             good = good.withColumn("source_file", F.lit(file.name)).withColumn("ingested_at", F.lit(now))

@@ -11,9 +11,10 @@ import pytest
 
 from bronze import history_files
 from bronze.delivered_files import BadFile, files_at, parts_of
-from bronze.history_files import LONGEST_RAW, StagedFile, beginning_of, stage
+from bronze.history_files import FIRST_RECORDS, LONGEST_RAW, StagedFile, beginning_of, stage
 from tests.bronze.records import NOW, PERSONAL, SOME_ID, account, api_item, delivered, extended, write_json
 
+INVENTED = extended(spotify_track_uri=f"spotify:track:demo{1:018}")
 AUDIO = "Streaming_History_Audio_2024_1.json"
 PODCAST = {"endTime": "2024-03-14 18:30", "podcastName": "Show", "episodeName": "Part 1", "msPlayed": 5}
 
@@ -75,10 +76,26 @@ def test_a_file_in_the_demo_folder_is_demo(tmp_path: Path) -> None:
 
 
 def test_invented_tracks_are_demo_under_any_name(tmp_path: Path) -> None:
-    invented = extended(spotify_track_uri=f"spotify:track:demo{SOME_ID[4:]}")
-    assert history(tmp_path / "mine.json", [extended(episode_name="x"), 5, invented]).source == "demo"
-    assert history(tmp_path / "mine.json", [invented, extended()]).source == "extended_history"
+    assert history(tmp_path / "mine.json", [extended(episode_name="x"), 5, INVENTED]).source == "demo"
     assert history(tmp_path / "mine.json", [extended(episode_name="x")]).source == "extended_history"
+
+
+@pytest.mark.parametrize(
+    "beside", [[extended()], [extended(episode_name="x")] * FIRST_RECORDS], ids=["real plays", "podcasts"]
+)
+def test_an_invented_track_never_passes_for_a_real_one(tmp_path: Path, beside: list[dict[str, Any]]) -> None:
+    outcome = history(tmp_path / "mine.json", [*beside, INVENTED])
+    assert outcome.source == "extended_history"
+    assert [(rejected.row_number, rejected.reason) for rejected in outcome.rejected] == [
+        (len(beside), "the track is one of the demo data, which stays apart from real listening")
+    ]
+    assert INVENTED["spotify_track_uri"] in outcome.rejected[0].raw
+    assert INVENTED["spotify_track_uri"][-22:] not in [play["track_id"] for play in plays(outcome)]
+
+
+def test_an_id_of_spotifys_that_begins_like_an_invented_one_is_real(tmp_path: Path) -> None:
+    real = extended(spotify_track_uri=f"spotify:track:demo{SOME_ID[4:]}")
+    assert len(plays(history(tmp_path / "mine.json", [real]))) == 1
 
 
 @pytest.mark.parametrize("first", [[], 5, None, {}, {"ts": None}, "text"])

@@ -18,7 +18,7 @@ from lakehouse.import_report import ImportReport
 from lakehouse.settings import Settings
 from tests.bronze.catalogues import GOOD, row, write_csv
 from tests.bronze.lakes import SmallLake
-from tests.bronze.records import NOW, SOME_ID, account, extended, write_json
+from tests.bronze.records import NOW, account, extended, write_json
 
 PODCAST = {"endTime": "2024-03-14 18:30", "podcastName": "Show", "msPlayed": 5}
 STAYS_OUT = "demo data stays out of a lake of real data"
@@ -40,7 +40,7 @@ def demo_history(tmp_path: Path) -> Path:
 
 
 def demo_catalogue(folder: Path) -> Path:
-    demo_id = f"demo{SOME_ID[4:]}"
+    demo_id = f"demo{1:018}"
     return write_csv(folder / "demo_catalogue.csv", [row(track_id=demo_id), row(track_id=demo_id, track_genre="pop")])
 
 
