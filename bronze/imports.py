@@ -17,7 +17,14 @@ from lakehouse.run_spool import RunLog
 from lakehouse.settings import Settings
 from lakehouse.storage import Lake, Provenance
 
-__all__ = ["holds_demo", "kaggle_tracks_bronze", "listening_history_bronze", "take", "waiting_files"]
+__all__ = [
+    "holds_demo",
+    "holds_demo_beside_real",
+    "kaggle_tracks_bronze",
+    "listening_history_bronze",
+    "take",
+    "waiting_files",
+]
 
 FILLED_TABLES: tuple[Table, ...] = (kaggle_tracks_bronze, listening_history_bronze)
 
@@ -89,13 +96,18 @@ def _holds_real(lake: Lake) -> bool:
     return any(holds_real(lake, table) for table in FILLED_TABLES)
 
 
+def holds_demo_beside_real(lake: Lake) -> bool:
+    """Whether real data came in, but a kill kept demo data of the other kind from making way: `take` removes it."""
+    return _holds_real(lake) and any(holds_demo(lake, table) for table in FILLED_TABLES)
+
+
 def _remove_demo_beside_real(lake: Lake, log: RunLog) -> bool:
     """Real data of one kind removes demo data of the other."""
-    leftovers = [table for table in FILLED_TABLES if holds_demo(lake, table)]
-    if not leftovers or not _holds_real(lake):
+    if not holds_demo_beside_real(lake):
         return False
-    for table in leftovers:
-        lake.overwrite(table, lake.read(table).where("false"), Provenance(run_id=log.run_id))
+    for table in FILLED_TABLES:
+        if holds_demo(lake, table):
+            lake.overwrite(table, lake.read(table).where("false"), Provenance(run_id=log.run_id))
     return True
 
 

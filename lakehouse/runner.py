@@ -108,8 +108,9 @@ def run(
     progress = progress or Progress()
     with writer_lock(settings.lake_path, purpose="run", wait_seconds=settings.lock_wait_seconds):
         waiting = [] if select else importers().waiting_files(settings)
+        takes = waiting or (not select and importers().holds_demo_beside_real(Lake(settings.lake_uri)))
         builder = _Builder(Lake(settings.lake_uri), settings, full)
-        has_work = waiting or any(builder.why_build(nodes[name]) for name in chosen)
+        has_work = takes or any(builder.why_build(nodes[name]) for name in chosen)
         if not has_work and not holds_unrecorded(settings.lake_path / SPOOL):
             skipped = [builder.skipped(node) for name, node in nodes.items() if name in chosen]
             if not select:
@@ -117,7 +118,7 @@ def run(
             return RunSummary(note_run_without_news(settings, trigger, len(chosen)).run_id, builds=skipped)
 
         def work(lake: Lake, log: RunLog, summary: RunSummary) -> None:
-            if waiting:
+            if takes:
                 summary.imported = importers().take(
                     lake, settings, waiting, log, datetime.now(UTC), on_file=progress.on_file
                 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from bronze.imports import take
+from bronze.imports import holds_demo_beside_real, take
 from bronze.inbox import SEEN_FILES, waiting_files
 from bronze.kaggle_tracks import kaggle_tracks_bronze
 from bronze.listening_history import holds_demo, holds_real, listening_history_bronze
@@ -100,6 +100,15 @@ def test_demo_and_real_listening_together_is_real(small: SmallLake, demo_history
     assert [report.new_plays, report.removed_demo, len(report.errors)] == [1, False, 1]
     assert report.errors[0].startswith("my_spotify_data.zip: demo data")
     assert sources(small) == {"account_history"}
+
+
+def test_demo_left_beside_real_data_by_a_kill_goes_with_the_next_import(small: SmallLake, demo_history: Path) -> None:
+    small.take(demo_history)
+    small.import_catalogue(write_csv(small.root / "dataset.csv", [GOOD]))
+    assert holds_demo_beside_real(small.lake)
+    assert small.take().removed_demo
+    assert [state(small, table) for table in (kaggle_tracks_bronze, listening_history_bronze)] == ["real", "nothing"]
+    assert not holds_demo_beside_real(small.lake)
 
 
 def test_the_demo_files_are_known_as_such(small: SmallLake) -> None:

@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from bronze.kaggle_tracks import kaggle_tracks_bronze
+from bronze.kaggle_tracks import import_catalogue, kaggle_tracks_bronze
 from bronze.listening_history import listening_history_bronze
 from bronze.my_tracks_features import my_tracks_features_bronze
 from lakehouse import runner
@@ -26,6 +26,7 @@ from lakehouse.run_spool import RunLog
 from lakehouse.settings import Settings
 from lakehouse.spark import build_session
 from lakehouse.storage import Lake
+from tests.bronze.catalogues import row, write_csv
 from tests.bronze.records import NOW, SOME_ID, extended, write_json
 from tests.frames import rows
 
@@ -208,6 +209,20 @@ def test_a_file_that_adds_no_play_rebuilds_nothing(small: SmallRun) -> None:
     assert summary.imported is not None
     assert summary.imported.new_plays == 0
     assert set(statuses(summary).values()) == {"skipped"}
+    assert not small.run().started_spark
+
+
+def test_demo_left_beside_real_data_goes_with_the_next_run_though_nothing_waits(small: SmallRun) -> None:
+    log = RunLog(small.settings.lake_path / "spool", run_id="dead", trigger="import", code_version="0", started_at=NOW)
+    invented = write_csv(small.settings.import_dir.parent / "mine.csv", [row(track_id=f"demo{1:018}")])
+    import_catalogue(small.lake, invented, log, NOW)
+    # A selection imports nothing; after it every table is up to date.
+    assert small.run(select=["both"]).imported is None
+    assert len(small.plays("catalogue_counts")) == 1
+    imported = small.run().imported
+    assert imported
+    assert imported.removed_demo
+    assert small.plays("catalogue_counts") == []
     assert not small.run().started_spark
 
 
