@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import cast
 
@@ -43,6 +43,13 @@ class BadFile(LakehouseError):
         super().__init__(printable(message))
 
 
+@dataclass
+class Budget:
+    """How many bytes may still be unpacked of a file on its own, or of a zip with all it holds."""
+
+    left: int = field(default_factory=lambda: MAX_UNPACKED_BYTES)
+
+
 @dataclass(frozen=True)
 class DeliveredFile:
     """One file, on its own or inside a zip.
@@ -52,12 +59,14 @@ class DeliveredFile:
         name: what the audit calls it: its name, with those of the folder and the zip that were named before it.
         member: its name inside the zip, '' for a file on its own.
         is_named: whether the user named this very file, not a folder or a zip that holds it.
+        budget: bounds what it unpacks to; files of one zip share it.
     """
 
     path: Path
     name: str
     member: str = ""
     is_named: bool = True
+    budget: Budget = field(default_factory=Budget, compare=False)
 
     @property
     def folder(self) -> str:
@@ -88,7 +97,8 @@ class _Unpacked(io.RawIOBase):
 
     def __init__(self, file: DeliveredFile) -> None:
         self._name = file.name
-        self._left = MAX_UNPACKED_BYTES
+        self._budget = file.budget
+        self._beside = ", with the files before it in the zip" if file.member else ""
         self._resources = ExitStack()
         try:
             self._stream = self._opened(file)
@@ -113,9 +123,9 @@ class _Unpacked(io.RawIOBase):
             size = self._stream.readinto(buffer)
         except UNREADABLE as error:
             raise self._unreadable(error) from None
-        self._left -= size
-        if self._left < 0:
-            raise BadFile(f"{self._name} unpacks to more than {_bound()}: refused")
+        self._budget.left -= size
+        if self._budget.left < 0:
+            raise BadFile(f"{self._name} unpacks to more than {_bound()}{self._beside}: refused")
         return size
 
     def close(self) -> None:
@@ -165,8 +175,10 @@ def parts_of(file: DeliveredFile) -> list[DeliveredFile]:
     if problem := _problem_of(members):
         raise BadFile(f"{file.name} {problem}")
     names = sorted(member.filename for member in members)
+    # A .gz inside may unpack to a thousand times what the zip says of it.
+    budget = Budget()
     return [
-        DeliveredFile(file.path, _name(f"{file.name}/{name}"), name, is_named=False)
+        DeliveredFile(file.path, _name(f"{file.name}/{name}"), name, is_named=False, budget=budget)
         for name in names
         if not PurePosixPath(name).name.startswith(".")
     ]

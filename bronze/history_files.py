@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain, islice
 from pathlib import Path
@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bronze import account_history, extended_history, spotify_api
-from bronze.delivered_files import DEMO_ID, BadFile, DeliveredFile
+from bronze.delivered_files import DEMO_ID, BadFile, Budget, DeliveredFile
 from bronze.json_records import json_records
 from bronze.masking import masked, masked_text
 from bronze.plays import Excluded, Malformed, Play, kind_of
@@ -134,7 +134,7 @@ def stage(file: DeliveredFile, target: Path, now: datetime) -> StagedFile | None
 def beginning_of(file: DeliveredFile) -> str:
     """The first characters of a file that is no JSON, personal values masked, to keep with its rejection."""
     try:
-        with file.open() as stream:
+        with replace(file, budget=Budget()).open() as stream:
             text = stream.read(MASKED_BYTES).decode("utf-8", "replace")
     except BadFile:
         return ""

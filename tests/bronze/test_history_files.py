@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from bronze import history_files
+from bronze import delivered_files, history_files
 from bronze.delivered_files import BadFile, files_at, parts_of
 from bronze.history_files import FIRST_RECORDS, LONGEST_RAW, StagedFile, beginning_of, stage
 from tests.bronze.records import NOW, PERSONAL, SOME_ID, account, api_item, delivered, extended, write_json
@@ -291,6 +291,21 @@ def test_a_file_with_too_many_broken_records_is_refused(tmp_path: Path, monkeypa
     assert refusal(tmp_path / AUDIO, [{"ts": 1}, 5, 5, extended()]) == (
         f"{AUDIO}: more than 2 records cannot be read, the first one: ts is a number, not a time"
     )
+
+
+def test_the_files_of_a_zip_share_one_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = json.dumps([extended()] * 2_000).encode()
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(3):
+            archive.writestr(f"Streaming_History_Audio_{number}.json.gz", gzip.compress(content))
+    monkeypatch.setattr(delivered_files, "MAX_UNPACKED_BYTES", 2 * len(content))
+    *fitting, beyond = parts_of(delivered(path))
+    for file in fitting:
+        assert stage(file, tmp_path / "t.parquet", NOW) is not None
+    with pytest.raises(BadFile, match=r"_2\.json\.gz unpacks to more than .* GiB, with the files before it in the zip"):
+        stage(beyond, tmp_path / "t.parquet", NOW)
+    assert beginning_of(beyond).startswith('[{"ts":')
 
 
 # What is kept of what cannot be read
