@@ -189,6 +189,7 @@ def _record(outcomes: DataFrame, staged: list[StagedFile], log: RunLog, now: dat
         (row["source_file"], row["outcome"], row["records"], row["first"].astimezone(), row["last"].astimezone())
         for row in counts.collect()  # a few verdicts per file
     ]
+    report.verdicts |= {name: {} for name in sorted(sources)}
     for file in staged:
         found += [
             (file.file.name, verdict, excluded.count, excluded.first, excluded.last)

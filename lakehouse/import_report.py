@@ -11,7 +11,7 @@ class ImportReport:
         verdicts: records by file and verdict; they add up to all records of the files.
         new_plays: rows added to bronze.
         removed_demo: whether demo data made way for real data.
-        catalogue_rows: rows of the catalogue that was taken, 0 where none was.
+        catalogue_rows: rows of the catalogue that was taken, 0 where the lake has that very file, None where none came.
         new_features: tracks whose fetched audio features were added.
         ignored: files that are no listening history.
         errors: one line per file that was refused.
@@ -20,7 +20,7 @@ class ImportReport:
     verdicts: dict[str, dict[str, int]] = field(default_factory=dict)
     new_plays: int = 0
     removed_demo: bool = False
-    catalogue_rows: int = 0
+    catalogue_rows: int | None = None
     new_features: int = 0
     ignored: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from deltalake import DeltaTable
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table as Grid
 
 from lakehouse.contract import Model
@@ -18,6 +19,8 @@ from lakehouse.settings import Settings
 from lakehouse.storage import Lake
 
 VERDICTS = ("counted", "too_short", "podcast", "audiobook", "duplicate", "no_track", "malformed")
+# Files that an import passed over, told by name.
+MOST_NAMED = 20
 STATUS_STYLES = {"built": "green", "skipped": "dim", "failed": "bold red", "blocked": "yellow"}
 
 
@@ -56,19 +59,36 @@ def print_import(out: Console, imported: ImportReport) -> None:
             grid.add_column(verdict.replace("_", " "), justify="right")
         for name, counts in imported.verdicts.items():
             grid.add_row(
-                name.rsplit("/", 1)[-1], *(f"{counts.get(v, 0):,}" for v in shown), f"{sum(counts.values()):,}"
+                escape(name.rsplit("/", 1)[-1]), *(f"{counts.get(v, 0):,}" for v in shown), f"{sum(counts.values()):,}"
             )
         out.print(grid)
+    for line in _what_came(imported):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _what_came(imported: ImportReport) -> list[str]:
+    lines = []
+    if imported.verdicts:
         new = imported.new_plays
-        out.print(f"{new:,} new plays" if new else "nothing new: 0 plays were added")
-    if imported.catalogue_rows:
-        out.print(f"catalogue: {imported.catalogue_rows:,} rows")
-    elif not imported.verdicts and not imported.errors:
-        out.print("catalogue: unchanged")
+        lines.append(f"{new:,} new plays" if new else "nothing new: 0 plays were added")
+    if imported.catalogue_rows is not None:
+        lines.append(
+            f"catalogue: {imported.catalogue_rows:,} rows" if imported.catalogue_rows else "catalogue: unchanged"
+        )
+    if imported.new_features:
+        lines.append(f"audio features of {imported.new_features:,} more tracks")
     if imported.removed_demo:
-        out.print("real data came in: all demo data was removed")
+        lines.append(
+            "real data came in: demo data was removed from bronze, and leaves silver and gold as `lakehouse run` "
+            "rebuilds them"
+        )
+    if not lines and not imported.errors:
+        lines.append("nothing new")
     if imported.ignored:
-        out.print(f"ignored {len(imported.ignored)} files that are no listening history")
+        names = ", ".join(name.rsplit("/", 1)[-1] for name in imported.ignored[:MOST_NAMED])
+        more = f" and {len(imported.ignored) - MOST_NAMED} more" if len(imported.ignored) > MOST_NAMED else ""
+        lines.append(f"ignored {len(imported.ignored)} files that are no listening history: {names}{more}")
+    return lines
 
 
 def print_status(out: Console, settings: Settings) -> None:

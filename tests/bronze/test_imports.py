@@ -74,7 +74,7 @@ def test_the_demo_makes_way_for_the_first_real_plays(small: SmallLake, demo_hist
     assert small.rows(kaggle_tracks_bronze) == []
 
     report = small.take(demo_history, demo_catalogue(small.root))
-    assert [report.new_plays, report.catalogue_rows, report.removed_demo] == [0, 0, False]
+    assert [report.new_plays, report.catalogue_rows, report.removed_demo] == [0, None, False]
     assert len(report.errors) == 2
     assert all(STAYS_OUT in error for error in report.errors)
     assert sources(small) == {"account_history"}

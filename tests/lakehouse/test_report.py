@@ -1,4 +1,4 @@
-"""What `lakehouse status` says about an installation that needs attention. Needs no Spark."""
+"""What `lakehouse status` says about an installation that needs attention, and what imports say. Needs no Spark."""
 
 import io
 from datetime import UTC, datetime, timedelta
@@ -7,8 +7,9 @@ import pytest
 from rich.console import Console
 
 from lakehouse.health import note_ended_job
+from lakehouse.import_report import ImportReport
 from lakehouse.poll_state import PollState, save_poll_state
-from lakehouse.report import print_status
+from lakehouse.report import MOST_NAMED, print_import, print_status
 from lakehouse.settings import Settings
 from lakehouse.spotify_login import SpotifyLogin
 from tests.spotify_server import SpotifyServer, log_in
@@ -91,3 +92,53 @@ def test_plays_that_are_likely_being_missed_are_told(
     assert "has not answered since" in silence
     assert "(Spotify cannot be reached (ConnectionError))" in silence
     assert "plays between 10:00 and 12:00 UTC were likely missed" in gap
+
+
+# What an import says
+
+
+def told(imported: ImportReport) -> list[str]:
+    out = Console(file=io.StringIO(), width=120)
+    print_import(out, imported)
+    assert isinstance(out.file, io.StringIO)
+    return out.file.getvalue().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("imported", "line"),
+    [
+        (ImportReport(verdicts={"a.json": {"counted": 1_500}}, new_plays=1_500), "1,500 new plays"),
+        (ImportReport(verdicts={"a.json": {}}), "nothing new: 0 plays were added"),
+        (ImportReport(catalogue_rows=114_000), "catalogue: 114,000 rows"),
+        (ImportReport(catalogue_rows=0), "catalogue: unchanged"),
+        (ImportReport(new_features=40), "audio features of 40 more tracks"),
+        (ImportReport(), "nothing new"),
+        (
+            ImportReport(verdicts={"a.json": {"counted": 1}}, new_plays=1, removed_demo=True),
+            "real data came in: demo data was removed from bronze, and leaves silver and gold as `lakehouse run` "
+            "rebuilds them",
+        ),
+        (
+            ImportReport(ignored=["my.zip/Account Data/Userdata.json", "my.zip/[red]x.pdf"]),
+            "ignored 2 files that are no listening history: Userdata.json, [red]x.pdf",
+        ),
+    ],
+)
+def test_an_import_ends_with_what_came(imported: ImportReport, line: str) -> None:
+    assert told(imported)[-1] == line
+
+
+def test_a_catalogue_is_told_only_where_one_came() -> None:
+    for imported in (ImportReport(new_features=1), ImportReport(verdicts={"a.json": {}}), ImportReport(errors=["x"])):
+        assert not [line for line in told(imported) if "catalogue" in line]
+
+
+def test_an_import_shows_each_file_with_its_records() -> None:
+    shown = told(ImportReport(verdicts={"a.zip/b.json": {"counted": 2, "podcast": 1}, "[red]empty.json": {}}))
+    cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in shown if line.startswith("│")]
+    assert cells == [["b.json", "2", "1", "3"], ["[red]empty.json", "0", "0", "0"]]
+
+
+def test_of_very_many_ignored_files_the_first_are_named() -> None:
+    [*_, line] = told(ImportReport(ignored=[f"{number}.pdf" for number in range(MOST_NAMED + 5)]))
+    assert line.endswith(f"{MOST_NAMED - 1}.pdf and 5 more")
