@@ -2,11 +2,19 @@
 
 import os
 import subprocess
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from deltalake import DeltaTable
 
+from bronze.listening_history import listening_history_bronze
+from lakehouse.contract import Table
+from lakehouse.ops import IMPORT_AUDIT, REJECTED_ROWS
+from lakehouse.storage import Lake
+from tests.bronze.records import extended, write_json
 from tests.command_line import LAKEHOUSE, lakehouse
 from tests.ports import free_port
 from tests.readme import README, WEB_API_COMMANDS, ReadmeRun, shell_lines
@@ -78,6 +86,35 @@ def test_catalogue_without_network_says_how_to_get_it_by_hand(tmp_path: Path) ->
     assert answer.returncode == 1
     assert "By hand: download the dataset" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_bad_files_beside_a_good_one_are_a_line_each(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    write_json(folder / "Streaming_History_Audio_1.json", [extended()])
+    for name, member in (("cut.zip", "a.json"), ("hostile.zip", "../x.json")):
+        with zipfile.ZipFile(folder / name, "w") as archive:
+            archive.writestr(member, "[]")
+    cut = folder / "cut.zip"
+    cut.write_bytes(cut.read_bytes()[:-30])
+    answer = lakehouse(tmp_path, "import", "mine")
+    assert answer.returncode == 1
+    assert [line.split(" (")[0] for line in answer.stderr.splitlines() if line.startswith("error")] == [
+        "error mine/cut.zip is no readable zip",
+        "error mine/hostile.zip holds a path that leads out of it",
+    ]
+    assert "Traceback" not in answer.stdout + answer.stderr
+    assert "1 new plays" in answer.stdout
+
+    def stored(table: Table, *columns: str) -> list[tuple[Any, ...]]:
+        rows = DeltaTable(Lake(f"file:{tmp_path}/data/lake").location(table)).to_pyarrow_table().to_pylist()
+        return sorted(tuple(row[name] for name in columns) for row in rows)
+
+    good, bad = "mine/Streaming_History_Audio_1.json", ("mine/cut.zip", "mine/hostile.zip")
+    assert stored(listening_history_bronze, "source_file") == [(good,)]
+    assert stored(IMPORT_AUDIT, "source_file", "verdict", "record_count") == [
+        (good, "counted", 1), *((name, "malformed", 1) for name in bad),
+    ]  # fmt: skip
+    assert [name for name, reason in stored(REJECTED_ROWS, "source_file", "reason") if reason] == list(bad)
 
 
 def test_make_targets_of_the_readme_exist() -> None:
