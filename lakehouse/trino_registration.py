@@ -6,7 +6,7 @@ Trino's metastore is a cache: whatever happens to it, the next registration rest
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from urllib.parse import urlparse
 
 import requests
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 from trino.auth import BasicAuthentication
 from trino.dbapi import connect
 from trino.exceptions import Error as TrinoError
@@ -65,7 +66,8 @@ def register(settings: Settings, tables: Iterable[Table]) -> Registration:
     Raises:
         LakehouseError: Trino is not reachable, or refuses, or the lake has no tables or is not the one it serves.
     """
-    wanted = {f"{table.trino_schema}.{table.name}": f"{LAKE}{table.location}" for table in built(settings, tables)}
+    stored = {f"{table.trino_schema}.{table.name}": table for table in built(settings, tables)}
+    wanted = {name: f"{LAKE}{table.location}" for name, table in stored.items()}
     if not wanted:
         raise LakehouseError(f"no table of this version is in the lake {settings.lake_uri}: run `lakehouse run` first")
     with _queries(settings) as query:
@@ -77,13 +79,9 @@ def register(settings: Settings, tables: Iterable[Table]) -> Registration:
             "SELECT table_schema || '.' || table_name FROM delta.information_schema.tables "
             "WHERE table_schema IN ('default', 'ops')"
         )
-        result = _reconcile(query, wanted, {name for (name,) in known})
-    if len(result.broken) == len(wanted):
-        raise LakehouseError(
-            f"Trino at {settings.trino_address} reads no table of {settings.lake_uri}; does it serve another lake? "
-            f"The first: {next(iter(result.broken.values()))}"
-        )
-    return result
+        names = {name for (name,) in known}
+        _require_same_lake(query, settings, stored, names)
+        return _reconcile(query, wanted, names)
 
 
 def built(settings: Settings, tables: Iterable[Table]) -> list[Table]:
@@ -119,6 +117,51 @@ def local_session(certificate: Path | None = None) -> requests.Session:
     return session
 
 
+def _require_same_lake(query: Query, settings: Settings, stored: dict[str, Table], known: set[str]) -> None:
+    """Compare the newest commit of one table, as locations are the same in every lake.
+
+    Of a table that Trino knows where there is one, else of one that is registered for the look alone; best of one
+    that every run appends to, so that copies of a lake differ, too.
+    """
+    lake, reasons = Lake(settings.lake_uri), []
+    for name in sorted(stored, key=lambda name: (name not in known, not name.startswith("ops."))):
+        try:
+            newest = DeltaTable(lake.location(stored[name])).history(1)[0]
+            with nullcontext() if name in known else _registered(query, name, f"{LAKE}{stored[name].location}"):
+                same = _has_commit(query, name, newest["version"], newest["timestamp"])
+        except (TrinoError, DeltaError) as error:
+            reasons.append(f"{name}: {_reason(error)}")
+            continue
+        if same:
+            return
+        raise LakehouseError(
+            f"Trino at {settings.trino_address} serves another lake than {settings.lake_uri}, so its tables stay as "
+            "they are: stop it there, or set TRINO_PORT or TRINO_URI to this lake's Trino"
+        )
+    raise LakehouseError(
+        f"Trino at {settings.trino_address} reads no table of {settings.lake_uri}; does it serve another lake? "
+        f"The first: {reasons[0]}"
+    )
+
+
+def _has_commit(query: Query, name: str, version: int, committed_at_ms: int) -> bool:
+    schema, table = name.split(".")
+    history = f'delta.{schema}."{table}$history"'
+    found = query(
+        f"SELECT CAST(to_unixtime(timestamp) * 1000 AS bigint) FROM {history} WHERE version = {version}"  # noqa: S608 (all ours)
+    )
+    return found == [[committed_at_ms]]
+
+
+@contextmanager
+def _registered(query: Query, name: str, location: str) -> Iterator[None]:
+    _register(query, name, location)
+    try:
+        yield
+    finally:
+        _unregister(query, name)
+
+
 def _reconcile(query: Query, wanted: dict[str, str], known: set[str]) -> Registration:
     result = Registration()
     for name in sorted(known - set(wanted)):
@@ -132,8 +175,7 @@ def _reconcile(query: Query, wanted: dict[str, str], known: set[str]) -> Registr
                 return
             if name in known:
                 _unregister(query, name)
-            schema, table = name.split(".")
-            query(f"CALL delta.system.register_table('{schema}', '{table}', '{wanted[name]}')")
+            _register(query, name, wanted[name])
             result.registered.append(name)
         except TrinoError as error:
             result.broken[name] = _reason(error)
@@ -144,6 +186,11 @@ def _reconcile(query: Query, wanted: dict[str, str], known: set[str]) -> Registr
     result.registered.sort()
     result.kept.sort()
     return result
+
+
+def _register(query: Query, name: str, location: str) -> None:
+    schema, table = name.split(".")
+    query(f"CALL delta.system.register_table('{schema}', '{table}', '{location}')")
 
 
 def _unregister(query: Query, name: str) -> None:
@@ -196,5 +243,5 @@ def _queries(settings: Settings) -> Iterator[Query]:
         connection.close()
 
 
-def _reason(error: TrinoError) -> str:
+def _reason(error: Exception) -> str:
     return error.message if isinstance(error, TrinoQueryError) else str(error)

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from pyspark.sql import SparkSession
 
 from lakehouse.contract import Table
@@ -129,11 +131,58 @@ def test_a_broken_log_is_reported_and_the_other_tables_go_on(
     assert query("SELECT count(*) > 0 FROM delta.information_schema.columns") == [(True,)]
 
 
-def test_a_lake_without_tables_is_refused(trino: Settings, tmp_path: Path, query: Query) -> None:
+@pytest.mark.parametrize("layout", ["nothing", "foreign tables"])
+def test_a_lake_without_tables_of_ours_is_refused(trino: Settings, tmp_path: Path, query: Query, layout: str) -> None:
+    if layout == "foreign tables":
+        write_deltalake(tmp_path / "temporal_trends", pa.table({"foreign": [1]}))
     empty = trino.model_copy(update={"lake_uri": f"file:{tmp_path}"})
     with pytest.raises(LakehouseError, match=r"no table of this version is in the lake .*: run `lakehouse run`"):
         register(empty, all_tables().values())
     assert query("SELECT count(*) > 0 FROM delta.default.temporal_trends") == [(True,)]
+
+
+@pytest.fixture
+def other_lake(trino: Settings, spark: SparkSession, tmp_path: Path) -> Settings:
+    """A lake that the running Trino does not serve, with one table that the served lake has, too."""
+    other = trino.model_copy(update={"lake_uri": f"file:{tmp_path}"})
+    Lake(other.lake_uri, spark).overwrite(REJECTED_ROWS, frame_of(spark, REJECTED_ROWS, [reject("other")]), PROVENANCE)
+    return other
+
+
+def registered(query: Query) -> list[tuple[str, ...]]:
+    return query("SELECT table_schema, table_name FROM delta.information_schema.tables ORDER BY 1, 2")
+
+
+def test_another_lakes_trino_is_named_and_keeps_its_tables(other_lake: Settings, query: Query) -> None:
+    before = registered(query)
+    with pytest.raises(
+        LakehouseError, match=r"Trino at .* serves another lake than file:.*, so its tables stay as they are: stop"
+    ):
+        register(other_lake, all_tables().values())
+    assert registered(query) == before
+
+
+def test_another_lakes_trino_without_registrations_gets_none(
+    trino: Settings, other_lake: Settings, query: Query
+) -> None:
+    shutil.rmtree(trino.lake_path / "metastore")
+    try:
+        with pytest.raises(LakehouseError, match="serves another lake than"):
+            register(other_lake, all_tables().values())
+        assert [row for row in registered(query) if row[0] != "information_schema"] == []
+    finally:
+        register(trino, all_tables().values())
+
+
+def test_another_lakes_trino_that_has_none_of_the_tables_keeps_its_own(
+    trino: Settings, spark: SparkSession, tmp_path: Path, query: Query
+) -> None:
+    before = registered(query)
+    other = trino.model_copy(update={"lake_uri": f"file:{tmp_path}"})
+    Lake(other.lake_uri, spark).overwrite(EXTRA, frame_of(spark, EXTRA, [reject("other")]), PROVENANCE)
+    with pytest.raises(LakehouseError, match=r"reads no table of file:.*; does it serve another lake\?"):
+        register(other, [EXTRA])
+    assert registered(query) == before
 
 
 def test_an_unreachable_trino_is_said_in_one_line(trino: Settings) -> None:
