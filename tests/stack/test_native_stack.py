@@ -10,7 +10,9 @@ from collections import namedtuple
 from pathlib import Path
 
 import psutil
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from rich.console import Console
 
 from lakehouse import trino_server
@@ -19,6 +21,7 @@ from lakehouse.processes import Background
 from lakehouse.settings import Settings
 from lakehouse.stack import stack_down, stack_status, stack_up
 from lakehouse.trino_server import java_home, sql_command, unpack_server
+from tests.stack.conftest import run_query
 
 QUIET = Console(quiet=True)
 
@@ -48,6 +51,17 @@ def test_it_listens_on_loopback_only(trino: Settings) -> None:
     assert process is not None
     listening = {c.laddr.ip for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN}
     assert {address.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
+
+
+def test_a_lake_of_another_layout_is_said_to_have_no_tables(native: Settings) -> None:
+    write_deltalake(native.lake_path / "temporal_trends", pa.table({"foreign": [1]}))
+    output = io.StringIO()
+    try:
+        stack_up(native, Console(file=output), superset=False)
+        assert f"The lake {native.lake_uri} has no tables yet: `lakehouse run` makes" in output.getvalue()
+        assert run_query(native, "SHOW SCHEMAS FROM delta LIKE 'default'") == []
+    finally:
+        stack_down(native, QUIET)
 
 
 def test_a_taken_port_is_named(native: Settings) -> None:
