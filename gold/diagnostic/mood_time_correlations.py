@@ -1,6 +1,6 @@
 """How does the music's mood go with the hour of the day, and how sure is that?
 
-An hour whose interval overlaps all others is no different from them as far as the history can tell.
+Hours whose intervals lie apart differ; those whose intervals overlap may or may not.
 """
 
 import pandas as pd

@@ -1,5 +1,6 @@
 """Trino shows every table as Spark wrote it."""
 
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from lakehouse.settings import Settings
 from lakehouse.storage import Lake, comment_of, description_of
 from tests.stack.conftest import Query
 from tests.stack.documents import SqlBlock, sql_blocks
+from tests.superset.bundle import charts
+from tests.superset.own_sql import own_sql
 
 TRINO_TYPES = {
     "bigint": "bigint",
@@ -32,6 +35,8 @@ AS_NUMBER_IN_TRINO = {
     "timestamp": "CAST(to_unixtime({0}) * 1000 AS bigint)",
     "timestamp_ntz": "CAST(to_unixtime(with_timezone({0}, 'UTC')) * 1000000 AS bigint)",
 }
+
+TRIGGERS = "mood_intervention_triggers"
 
 each_table = pytest.mark.parametrize("table", all_tables().values(), ids=lambda table: table.name)
 
@@ -67,6 +72,17 @@ def test_the_rows_are_those_that_spark_reads(table: Table, trino: Settings, spar
     selected = ", ".join(columns_of(table, AS_NUMBER_IN_TRINO, '"'))
     found = query(f"SELECT {selected} FROM delta.{table.trino_schema}.{table.name}")
     assert sorted_rows(found) == sorted_rows(in_spark(spark, trino, table).collect())
+
+
+def test_the_share_of_low_plays_is_the_same_in_text_query_and_chart(query: Query) -> None:
+    [document] = [block.sql for block in sql_blocks() if block.heading == "Q21 Triggers"]
+    [chart] = [chart for chart in charts().values() if str(chart) == "recommendations/triggers"]
+    in_text: dict[int, str] = dict(query(f"SELECT hour_of_day, suggested_intervention FROM delta.default.{TRIGGERS}"))
+    assert in_text
+    for hour, _, percent, *_ in (*query(document), *query(own_sql(chart))):
+        said = re.search(r"\((\d+) %\) are of dark music", in_text[hour])
+        assert said is not None
+        assert float(percent) == pytest.approx(int(said[1]), abs=0.56)  # rounded, one of them twice
 
 
 def test_the_rows_compared_hold_what_is_hard(trino: Settings, spark: SparkSession) -> None:
