@@ -84,5 +84,5 @@ docs: setup ## Regenerate the data dictionary from the contracts
 	$(LAKEHOUSE) docs
 
 .PHONY: bench
-bench: setup superset stack-packages ## Measure times and memory on generated and, where present, real data
-	$(VENV)/bin/python -m tests.benchmarks
+bench: setup superset stack-packages ## Measure times and memory and judge them; less with BENCH='--only real --runs 1'
+	$(VENV)/bin/python -m tests.benchmarks $(BENCH)

@@ -1,7 +1,7 @@
 """`make bench`: times, memory and bytes of whole runs, and of Trino's answers.
 
 Each figure is measured several times and shown as median with minimum and maximum; the JSON beside the table holds all
-of them with the machine and its load.
+of them with the machine and its load. Exit code 1 when a median is over its limit.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import os
 import platform
 import shutil
 import statistics
+import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -23,6 +24,7 @@ from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
 from lakehouse.trino_server import get_cli, get_server
 from tests.benchmarks.dashboards import SupersetFigures, superset_figures
+from tests.benchmarks.limits import Verdict, judge, medians
 from tests.benchmarks.pipeline import (
     REAL_DATA_DIR,
     Dataset,
@@ -35,6 +37,7 @@ from tests.benchmarks.pipeline import (
 from tests.benchmarks.processes import Measure
 from tests.benchmarks.queries import TrinoFigures, trino_figures
 
+DATASETS = ("demo", "generated", "real")
 SEED_PLAYS = 1_504
 GIGABYTE = 2**30
 # What a run takes at least, and per million plays.
@@ -57,7 +60,7 @@ def main() -> None:
     dashboards: list[SupersetFigures] = []
     skipped: list[str] = []
     with tempfile.TemporaryDirectory(prefix="lakehouse-bench-") as folder:
-        for dataset in _datasets(Path(folder), arguments.plays, skipped):
+        for dataset in _datasets(Path(folder), arguments.only, arguments.plays, skipped):
             if missing := _missing(dataset, Path(folder)):
                 skipped.append(f"{dataset.name}: {missing}")
                 continue
@@ -78,6 +81,8 @@ def main() -> None:
         _show_queries(console, figure)
     if dashboards:
         _show_dashboards(console, dashboards)
+    verdicts = judge(medians(measures, figures, dashboards))
+    _show_verdicts(console, verdicts)
     for line in skipped:
         console.print(f"skipped {line}", markup=False, highlight=False)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
@@ -85,13 +90,17 @@ def main() -> None:
         "machine": machine, "load_after": os.getloadavg(), "runs": [asdict(measure) for measure in measures],
         "trino": [asdict(figure) for figure in figures],
         "superset": [asdict(figure) for figure in dashboards], "skipped": skipped,
+        "limits": [asdict(verdict) | {"verdict": verdict.word} for verdict in verdicts],
     }  # fmt: skip
     arguments.output.write_text(json.dumps(results, indent=1), encoding="utf-8")
     console.print(f"{arguments.output} holds every single figure; load before {machine['load_before']}")
+    if any(verdict.is_missed for verdict in verdicts):
+        sys.exit(1)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=DATASETS, default=DATASETS, help="measure these datasets alone")
     parser.add_argument("--runs", type=int, default=3, help="runs of each scenario")
     parser.add_argument(
         "--plays", type=int, nargs="*", default=[SEED_PLAYS], help="sizes of generated listening histories"
@@ -101,15 +110,16 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _datasets(folder: Path, sizes: list[int], skipped: list[str]) -> Iterable[Dataset]:
+def _datasets(folder: Path, only: Iterable[str], sizes: list[int], skipped: list[str]) -> Iterable[Dataset]:
     """The demo listener, generated ones with the largest catalogue there is, and the real one."""
     demo, real = demo_data(folder), real_data()
-    if real is None:
+    if real is None and set(only) != {"demo"}:
         skipped.append(f"real data: {REAL_DATA_DIR} is missing; generated plays take the demo catalogue")
-    yield demo
-    for plays in sizes:
+    if "demo" in only:
+        yield demo
+    for plays in sizes if "generated" in only else ():
         yield generated_plays(plays, (real or demo).catalogue)
-    if real:
+    if real and "real" in only:
         yield real
 
 
@@ -186,6 +196,17 @@ def _show_dashboards(console: Console, figures: list[SupersetFigures]) -> None:
         times = (figure.ready_s, figure.rendered_s, figure.cold_s, figure.warm_s)
         ready, drawn, cold, warm = (f"{seconds:.1f}" for seconds in times)
         grid.add_row(figure.lake, ready, drawn, str(figure.charts), cold, warm, memory)
+    console.print(grid)
+
+
+def _show_verdicts(console: Console, verdicts: list[Verdict]) -> None:
+    grid = Table(title="limits", title_justify="left")
+    for name in ("figure", "median", "at most", "verdict"):
+        grid.add_column(name, justify="right" if name in ("median", "at most") else "left")
+    for verdict in verdicts:
+        measured = "" if verdict.measured is None else f"{verdict.measured:,.1f}"
+        word = f"[bold red]{verdict.word}[/]" if verdict.is_missed else verdict.word
+        grid.add_row(verdict.figure, measured, f"{verdict.most:,}", word)
     console.print(grid)
 
 

@@ -1,0 +1,40 @@
+"""The benchmark says which limits are kept, on made-up figures."""
+
+import pytest
+
+from tests.benchmarks.dashboards import SupersetFigures
+from tests.benchmarks.limits import LIMITS, judge, medians
+from tests.benchmarks.processes import Measure
+from tests.benchmarks.queries import TrinoFigures
+
+
+def run(scenario: str, wall_s: float, peak_mb: float = 1.0) -> Measure:
+    return Measure(scenario, wall_s=wall_s, cpu_s=1.0, peak_mb=peak_mb, written_mb=0.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "word", "is_missed"), [(2.0, "kept", False), (2.1, "missed", True), (None, "not measured", False)]
+)
+def test_a_limit_is_kept_up_to_its_value(seconds: float | None, word: str, is_missed: bool) -> None:
+    [verdict] = judge({"run, s": seconds} if seconds else {}, {"run, s": 2})
+    assert (verdict.word, verdict.is_missed) == (word, is_missed)
+
+
+def test_the_median_of_several_runs_counts() -> None:
+    runs = [run("real data: run without news", wall_s) for wall_s in (1.0, 1.5, 60.0)]
+    assert medians(runs, [], [])["real data: run without news, s"] == 1.5
+
+
+def test_the_limits_are_on_figures_as_the_benchmark_names_them() -> None:
+    scenarios = (
+        "full run with training", "full run, models up to date", "run with few new plays", "run without news",
+        "nine diagnostic and cognitive tables", "training of all models",
+    )  # fmt: skip
+    runs = [
+        run(f"{dataset}: {scenario}", 1e6, 1e6) for dataset in ("1,504 plays", "real data") for scenario in scenarios
+    ]
+    lakes = ("demo data", "real data")
+    trino = [TrinoFigures(lake, healthy_s=31.0, resident_mb=1_001.0, queries=[]) for lake in lakes]
+    superset = [SupersetFigures(lake, 1.0, 91.0, 1, 1.0, 1.0, {}) for lake in lakes]
+    verdicts = {verdict.figure: verdict.word for verdict in judge(medians(runs, trino, superset))}
+    assert verdicts == dict.fromkeys(LIMITS, "missed") | {"real data: run without news, CPU s": "kept"}
