@@ -18,7 +18,7 @@ from deltalake.exceptions import DeltaError
 from trino.auth import BasicAuthentication
 from trino.dbapi import connect
 from trino.exceptions import Error as TrinoError
-from trino.exceptions import TrinoConnectionError, TrinoQueryError
+from trino.exceptions import HttpError, TrinoConnectionError, TrinoQueryError
 
 from lakehouse.contract import Table
 from lakehouse.errors import LakehouseError
@@ -237,6 +237,10 @@ def _queries(settings: Settings) -> Iterator[Query]:
         raise LakehouseError(
             f"Trino does not answer at {settings.trino_address}: run `lakehouse stack up`, or set TRINO_URI"
         ) from error
+    except HttpError as error:
+        status = str(error).partition(":")[0]  # a page of HTML may follow
+        remedy = "check TRINO_PASSWORD" if status == "error 401" else "is another program there?"
+        raise LakehouseError(f"Trino at {settings.trino_address} refused, {status}: {remedy}") from error
     except TrinoError as error:
         raise LakehouseError(f"Trino at {settings.trino_address} refused: {_reason(error)}") from error
     finally:

@@ -9,7 +9,7 @@ from tests.benchmarks.pipeline import STEPS
 from tests.benchmarks.processes import Measure
 from tests.benchmarks.queries import TrinoFigures
 
-SECONDS, CPU_SECONDS, PEAK_MB = "s", "CPU s", "MB at most"
+SECONDS, CPU_SECONDS, PEAK_MB = "s", "CPU s", "peak MB"
 LIMITS = {
     f"real data: full run with training, {SECONDS}": 90,
     f"real data: full run with training, {PEAK_MB}": 3_000,

@@ -3,7 +3,9 @@
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pyarrow as pa
 import pytest
@@ -16,7 +18,7 @@ from lakehouse.ops import REJECTED_ROWS
 from lakehouse.registry import all_tables
 from lakehouse.settings import Settings
 from lakehouse.storage import Lake, Provenance
-from lakehouse.trino_registration import register
+from lakehouse.trino_registration import register, require_answer
 from tests.frames import frame_of
 from tests.ports import free_port
 from tests.stack.conftest import Query
@@ -189,3 +191,12 @@ def test_an_unreachable_trino_is_said_in_one_line(trino: Settings) -> None:
     nowhere = trino.model_copy(update={"trino_port": free_port()})
     with pytest.raises(LakehouseError, match=r"Trino does not answer at http://127.0.0.1:.*: run `lakehouse stack up`"):
         register(nowhere, all_tables().values())
+
+
+def test_another_program_at_the_port_is_said_in_one_line(tmp_path: Path) -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        settings = Settings(lake_uri=f"file:{tmp_path}", trino_port=server.server_port, _env_file=None)
+        with pytest.raises(LakehouseError, match=r"^Trino at .* refused, error 501: is another program there\?$"):
+            require_answer(settings)
+        server.shutdown()

@@ -1,6 +1,9 @@
 """Trino shows every table as Spark wrote it."""
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +14,10 @@ from lakehouse.contract import Table
 from lakehouse.registry import all_tables
 from lakehouse.settings import Settings
 from lakehouse.storage import Lake, comment_of, description_of
+from lakehouse.superset_server import PROGRAMS
 from tests.stack.conftest import Query
-from tests.stack.documents import SqlBlock, sql_blocks
+from tests.stack.documents import SqlBlock, python_blocks, sql_blocks
+from tests.stack.services import require_program
 from tests.superset.bundle import charts
 from tests.superset.own_sql import own_sql
 
@@ -97,3 +102,15 @@ def test_every_sql_block_of_the_documents_runs(block: SqlBlock, query: Query) ->
     rows = query(block.sql)
     if block.sql.startswith(("SELECT", "WITH", "SHOW", "DESCRIBE")):
         assert rows
+
+
+@pytest.mark.parametrize("code", python_blocks(), ids=["client", "sqlalchemy"])
+def test_every_python_block_of_the_documents_runs(code: str, trino: Settings, tmp_path: Path) -> None:
+    # Only Superset's environment has SQLAlchemy.
+    python = (
+        require_program(PROGRAMS / "python", "Superset", "make superset") if "sqlalchemy" in code else sys.executable
+    )
+    assert "8080" in code
+    command = [str(python), "-c", code.replace("8080", str(trino.trino_port))]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
