@@ -347,11 +347,12 @@ def enforce(table: Table, frame: DataFrame) -> tuple[int, tuple[CheckResult, ...
 
 
 def _is_described(log: DeltaTable, table: Table) -> bool:
-    """Whether the stored table has the contract's columns, comments and description."""
+    """Whether the stored table has the contract's columns, types, comments and description."""
     stored = [
-        (field["name"], field["metadata"].get("comment")) for field in json.loads(log.schema().to_json())["fields"]
+        (field["name"], field["type"], field["metadata"].get("comment"))
+        for field in json.loads(log.schema().to_json())["fields"]
     ]
-    wanted = [(column.name, comment_of(column)) for column in table.columns]
+    wanted = [(column.name, SPARK_TYPES[column.type].jsonValue(), comment_of(column)) for column in table.columns]
     return stored == wanted and log.metadata().description == description_of(table)
 
 

@@ -11,6 +11,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from lakehouse import storage
 
 from lakehouse.columns import COLUMNS
 from lakehouse.contract import Table, accepted_values, expression, in_range, not_null, source_table
@@ -228,6 +229,20 @@ def test_a_changed_contract_reaches_delta_with_the_next_rows(lake: Lake, spark: 
     assert str(log.metadata().description).endswith("One row per counted play.")
     assert [field.name for field in log.schema().fields] == [column.name for column in PLAYS.columns[:4]]
     assert ids(lake) == ["b"]
+
+@pytest.mark.parametrize("small_rows", [0, storage.SMALL_ROWS])
+def test_a_changed_type_reaches_delta_with_the_next_rows(
+    lake: Lake, spark: SparkSession, monkeypatch: pytest.MonkeyPatch, small_rows: int
+) -> None:
+    lake.overwrite(PLAYS, plays(spark, "a"), MADE)
+    wide = tuple(replace(column, type="bigint") if column.name == "mood_label" else column for column in PLAYS.columns)
+    changed = replace(PLAYS, columns=wide)
+    monkeypatch.setattr(storage, "SMALL_ROWS", small_rows)
+    for _ in range(2):
+        lake.overwrite(changed, frame_of(spark, changed, [a_play(mood_label=2**40)]), MADE)
+        assert rows(lake.read(changed), "play_id", "mood_label") == [("a", 2**40)]
+    assert lake.read(changed).schema["mood_label"].dataType.simpleString() == "bigint"
+
 
 
 def test_appending_adds_a_column_that_the_contract_gained(lake: Lake, spark: SparkSession) -> None:
