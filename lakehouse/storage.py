@@ -64,10 +64,6 @@ class Provenance:
     inputs: dict[str, int | str] | None = None
     rows: int = 0
 
-    def same_making(self, other: "Provenance") -> bool:
-        """Whether both would make the same rows."""
-        return (self.code, self.parameters, self.inputs) == (other.code, other.parameters, other.inputs)
-
 
 @dataclass(frozen=True)
 class TableState:
@@ -154,14 +150,14 @@ class Lake:
             reason = str(error).splitlines()[0]
             raise LakehouseError(f"the table at {self.location(table)} cannot be read: {reason}") from None
 
-    def read(self, table: Table, version: int | None = None) -> DataFrame:
+    def _damaged(self, table: Table, error: DeltaError) -> DamagedTable:
+        return DamagedTable(table, self.location(table), str(error).splitlines()[0])
+
+    def read(self, table: Table) -> DataFrame:
         """The table's rows, or none where it was never written."""
         if self.state(table) is None:
             return self.spark.createDataFrame([], schema_of(table))
-        reader = self.spark.read.format("delta")
-        if version is not None:
-            reader = reader.option("versionAsOf", version)
-        return reader.load(self.location(table))
+        return self.spark.read.format("delta").load(self.location(table))
 
     def overwrite(self, table: Table, frame: DataFrame, provenance: Provenance) -> Written:
         """Replace all rows of a table, if the new ones keep the contract.

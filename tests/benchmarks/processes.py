@@ -49,9 +49,7 @@ def measured(scenario: str, command: list[str], environment: dict[str, str], lak
     """
     with tempfile.TemporaryDirectory(prefix="lakehouse-bench-events-") as events:
         Path(events, "log").mkdir()
-        defaults = (
-            f"spark.eventLog.enabled true\nspark.eventLog.dir file://{events}/log\nspark.eventLog.compress false\n"
-        )
+        defaults = EVENT_LOG.format(folder=f"{events}/log")
         Path(events, "spark-defaults.conf").write_text(defaults, encoding="utf-8")
         size_before, started = _size(lake), time.monotonic()
         process = psutil.Popen(

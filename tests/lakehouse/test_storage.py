@@ -1,7 +1,6 @@
 """The one writer enforces contracts, commits once, and tells where every version comes from."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -53,8 +52,8 @@ def lake(spark: SparkSession, tmp_path: Path) -> Lake:
     return Lake(f"file:{tmp_path}/lake", spark)
 
 
-def ids(lake: Lake, table: Table = PLAYS, version: int | None = None) -> list[str]:
-    return [row[0] for row in rows(lake.read(table, version), "play_id")]
+def ids(lake: Lake, table: Table = PLAYS) -> list[str]:
+    return [row[0] for row in rows(lake.read(table), "play_id")]
 
 
 # ---- columns
@@ -187,7 +186,8 @@ def test_overwriting_replaces_all_rows_and_moves_the_version(lake: Lake, spark: 
     first = lake.overwrite(PLAYS, plays(spark, "a", "b"), MADE).state
     second = lake.overwrite(PLAYS, plays(spark, "c"), MADE).state
     assert (ids(lake), second.version, second.provenance.rows) == (["c"], first.version + 1, 1)
-    assert ids(lake, version=first.version) == ["a", "b"]
+    before = DeltaTable(lake.location(PLAYS), version=first.version).to_pyarrow_table()
+    assert sorted(before["play_id"].to_pylist()) == ["a", "b"]
 
 
 def test_a_table_can_be_overwritten_from_itself(lake: Lake, spark: SparkSession) -> None:
@@ -351,12 +351,6 @@ def test_rows_remain_when_the_log_no_longer_tells_of_our_commits(lake: Lake, spa
     assert state.provenance == Provenance(run_id="", rows=2)
     lake.append(PLAYS, plays(spark, "c"), MADE, rows_before=2)
     assert ids(lake) == ["a", "b", "c"]
-
-
-def test_same_making_looks_at_code_settings_and_inputs() -> None:
-    assert MADE.same_making(replace(MADE, run_id="another", rows=7))
-    changes: Sequence[dict[str, Any]] = ({"code": "x"}, {"parameters": {}}, {"inputs": {"other": 4}})
-    assert not any(MADE.same_making(replace(MADE, **change)) for change in changes)
 
 
 def test_run_ids_sort_by_time_and_differ() -> None:
