@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame
 from lakehouse.artifacts import Artifact, ArtifactRefusedError
 from lakehouse.bounded import sample
 from lakehouse.contract import Model, Node, Table
-from lakehouse.errors import LakehouseError
+from lakehouse.errors import LakehouseError, UsageError
 from lakehouse.fingerprint import code_fingerprint
 from lakehouse.health import problems
 from lakehouse.import_report import ImportReport
@@ -197,7 +197,7 @@ def maintain(settings: Settings, *, progress: Progress | None = None) -> RunSumm
 def _known(select: Iterable[str], nodes: dict[str, Node]) -> set[str]:
     names = set(select)
     if unknown := sorted(names - set(nodes)):
-        raise LakehouseError(f"no table is named {', '.join(unknown)}: `lakehouse status` lists them all")
+        raise UsageError(f"no table is named {', '.join(unknown)}: `lakehouse status` lists them all")
     return names
 
 

@@ -63,6 +63,7 @@ def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
         (["status"], {"LISTENER_TIME_ZONE": "Mars/Olympus"}, "LISTENER_TIME_ZONE='Mars/Olympus'"),
         (["status"], {"LAKE_URI": "ftp://somewhere"}, "LAKE_URI"),
         (["demo-data", "/dev/null"], {}, "cannot write the demo data"),
+        (["run", "--select", "nonsense"], {}, "no table is named nonsense"),
     ],
 )
 def test_wrong_usage_is_one_clear_line_and_exit_code_2(

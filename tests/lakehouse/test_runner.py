@@ -18,7 +18,7 @@ from bronze.my_tracks_features import my_tracks_features_bronze
 from lakehouse import runner
 from lakehouse.columns import COLUMNS
 from lakehouse.contract import Table, in_range
-from lakehouse.errors import LakehouseError
+from lakehouse.errors import LakehouseError, UsageError
 from lakehouse.lock import writer_lock
 from lakehouse.ops import IMPORT_AUDIT, OPS_TABLES, PIPELINE_RUNS, QUALITY_RESULTS, REJECTED_ROWS, TABLE_BUILDS
 from lakehouse.registry import ordered
@@ -244,7 +244,7 @@ def test_a_changed_contract_rebuilds_the_table_and_what_reads_it(small: SmallRun
 
 
 def test_an_unknown_table_is_named(small: SmallRun) -> None:
-    with pytest.raises(LakehouseError, match="no table is named nonsense, other: `lakehouse status` lists them all"):
+    with pytest.raises(UsageError, match="no table is named nonsense, other: `lakehouse status` lists them all"):
         small.run(select=["other", "nonsense", "both"])
 
 
