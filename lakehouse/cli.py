@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from lakehouse.errors import LakehouseError, UsageError
@@ -461,19 +462,15 @@ def _refresh_where_superset_answers(settings: Settings) -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    err.print(f"[bold red]error[/] {_escaped(message)}", highlight=False, soft_wrap=True)
+    err.print(f"[bold red]error[/] {escape(message)}", highlight=False, soft_wrap=True)
     sys.exit(code)
 
 
 def _exit_on(errors: list[str]) -> None:
     for error in errors:
-        err.print(f"[bold red]error[/] {_escaped(error)}", highlight=False, soft_wrap=True)
+        err.print(f"[bold red]error[/] {escape(error)}", highlight=False, soft_wrap=True)
     if errors:
         raise typer.Exit(1)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")
 
 
 def _require(paths: list[Path]) -> None:
@@ -492,7 +489,7 @@ def _progress(task_name: str) -> Iterator[Any]:
     ) as bar:  # fmt: skip
         task = bar.add_task(f"{task_name}: starting", total=None)
         yield runner.Progress(
-            on_file=lambda name: bar.update(task, description=f"reading {_escaped(name)[-60:]}"),
+            on_file=lambda name: bar.update(task, description=f"reading {escape(name[-60:])}"),
             on_plan=lambda tables: bar.update(task, description="building", total=tables, completed=0),
             on_build=lambda build: bar.update(task, description=f"{build.status} {build.table.name}", advance=1),
         )

@@ -6,6 +6,7 @@ from deltalake import DeltaTable
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
+from rich.markup import escape
 
 from lakehouse.contract import Model
 from lakehouse.health import problems
@@ -43,7 +44,9 @@ def print_run(out: Console, summary: RunSummary, settings: Settings) -> None:
         rows, version = (build.state.provenance.rows, build.state.version) if build.state else (0, "-")
         style = STATUS_STYLES[build.status]
         seconds = f"{build.seconds:.1f}" if build.seconds else ""
-        grid.add_row(build.table.name, f"[{style}]{build.status}[/]", f"{rows:,}", str(version), seconds, build.reason)
+        grid.add_row(
+            build.table.name, f"[{style}]{build.status}[/]", f"{rows:,}", str(version), seconds, escape(build.reason)
+        )
     out.print(grid)
     for hint in _what_next(settings):
         out.print(f"next: {hint}", soft_wrap=True)
@@ -94,7 +97,7 @@ def _what_came(imported: ImportReport) -> list[str]:
 def print_status(out: Console, settings: Settings) -> None:
     """Tables and models with rows, versions and freshness, feature coverage, and what is missing."""
     lake, models = Lake(settings.lake_uri), models_of(settings)
-    grid = Grid(title=f"lake {settings.lake_uri}", title_justify="left")
+    grid = Grid(title=f"lake {escape(settings.lake_uri)}", title_justify="left")
     for name, justify in (("layer", "left"), ("table", "left"), ("rows", "right"), ("version", "right")):
         grid.add_column(name, justify=justify)  # type: ignore[arg-type]
     grid.add_column("changed")
