@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -201,6 +202,23 @@ def test_a_full_run_of_a_selection_builds_what_it_is_made_from_and_nothing_else(
     summary = small.run(full=True, select=["double_plays"])
     assert outcomes(summary) == dict.fromkeys(("plays_of_tracks", "double_plays"), ("built", "full run"))
     assert summary.imported is None
+
+def test_independent_tables_build_at_the_same_time(small: SmallRun) -> None:
+    meeting = Barrier(2, timeout=30)
+
+    def meets(transform: Callable[..., Any]) -> Callable[..., Any]:
+        def waits_for_the_other(*frames: DataFrame) -> DataFrame:
+            meeting.wait()
+            frame: DataFrame = transform(*frames)
+            return frame
+
+        return waits_for_the_other
+
+    for transform in (plays_of_tracks, catalogue_counts):
+        table = small.graph[transform.__name__]
+        small.graph[table.name] = replace(table, transform=meets(transform))
+    assert statuses(small.run(full=True)) == dict.fromkeys(GRAPH, "built")
+
 
 
 def test_a_file_that_adds_no_play_rebuilds_nothing(small: SmallRun) -> None:
