@@ -1,4 +1,4 @@
-"""The lake's models: trained on the driver from the tables that they name, kept as artifacts with their provenance.
+"""The lake's models: trained in processes of their own, kept as artifacts that say what they were made from.
 
 To the runner they are like tables: they have a state, are read, and are made anew when what they are made from changed.
 """
@@ -17,6 +17,9 @@ from lakehouse.contract import Model
 from lakehouse.own_process import in_own_process
 from lakehouse.settings import Settings
 from lakehouse.storage import Provenance
+
+# What to do about a damaged artifact.
+TRAIN_AGAIN = "the next `lakehouse run` trains it again"
 
 
 @dataclass(frozen=True)

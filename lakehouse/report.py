@@ -1,23 +1,24 @@
 """What the commands tell: summaries of runs and imports, and the state of the lake."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from deltalake import DeltaTable
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
-from rich.markup import escape
 
-from lakehouse.contract import Model
+from lakehouse.contract import Model, Table
+from lakehouse.errors import LakehouseError
 from lakehouse.health import problems
 from lakehouse.import_report import ImportReport
 from lakehouse.login_status import LoginStatus, login_status
-from lakehouse.models import models_of
+from lakehouse.models import TRAIN_AGAIN, models_of
 from lakehouse.no_news import NO_NEWS
 from lakehouse.registry import importers, pipeline_nodes, pipeline_tables
 from lakehouse.runner import RunSummary
 from lakehouse.settings import Settings
-from lakehouse.storage import Lake
+from lakehouse.storage import DamagedTable, Lake
 
 VERDICTS = ("counted", "too_short", "podcast", "audiobook", "duplicate", "no_track", "malformed")
 # Files that an import passed over, told by name.
@@ -101,9 +102,14 @@ def print_status(out: Console, settings: Settings) -> None:
     for name, justify in (("layer", "left"), ("table", "left"), ("rows", "right"), ("version", "right")):
         grid.add_column(name, justify=justify)  # type: ignore[arg-type]
     grid.add_column("changed")
+    damaged = []
     for node in pipeline_nodes().values():
-        state = models.state(node) if isinstance(node, Model) else lake.state(node)
         rows, version, changed = "-", "-", "[yellow]not built[/]" if node.transform else "empty"
+        try:
+            state = models.state(node) if isinstance(node, Model) else lake.state(node)
+        except LakehouseError as error:
+            state, changed = None, "[bold red]damaged[/]"
+            damaged.append(f"{error}: {TRAIN_AGAIN}" if isinstance(node, Model) else str(error))
         if state:
             rows, version = f"{state.provenance.rows:,}", str(state.version)
             changed = _ago(state.committed_at)
@@ -111,8 +117,8 @@ def print_status(out: Console, settings: Settings) -> None:
         grid.add_row(kind, node.name, rows, version, changed)
     out.print(grid)
     _print_coverage(out, lake)
-    for problem in problems(settings, datetime.now(UTC)):
-        out.print("attention:", problem.text, markup=False, highlight=False, soft_wrap=True)
+    for text in (*damaged, *(problem.text for problem in problems(settings, datetime.now(UTC)))):
+        out.print("attention:", text, markup=False, highlight=False, soft_wrap=True)
     for hint in _what_next(settings):
         out.print(f"next: {hint}", soft_wrap=True)
 
@@ -137,7 +143,10 @@ def print_check(out: Console, summary: RunSummary) -> None:
 
 def _print_coverage(out: Console, lake: Lake) -> None:
     table = pipeline_tables()["feature_source_coverage"]
-    if lake.state(table) is None:
+    try:
+        if lake.state(table) is None:
+            return
+    except DamagedTable:
         return
     rows = DeltaTable(lake.location(table)).to_pyarrow_table().sort_by([("record_count", "descending")]).to_pylist()
     grid = Grid(title="audio features of the plays", title_justify="left")
@@ -156,18 +165,27 @@ def _what_next(settings: Settings) -> list[str]:
     lake = Lake(settings.lake_uri)
     bronze = importers()
     hints = []
-    catalogue, history = lake.state(bronze.kaggle_tracks_bronze), lake.state(bronze.listening_history_bronze)
-    if not history or not history.provenance.rows:
+    if _is_empty(lake, bronze.listening_history_bronze):
         hints.append("lakehouse import my_spotify_data.zip  (or `lakehouse demo-data data/demo` to try it out)")
-    if not catalogue or not catalogue.provenance.rows:
+    if _is_empty(lake, bronze.kaggle_tracks_bronze):
         hints.append("lakehouse catalogue  (without it no play has audio features)")
     if settings.spotify_client_id and login_status(settings.spotify_token_file) is None:
         hints.append("lakehouse auth  (SPOTIFY_CLIENT_ID is set, but nobody is logged in: no play is fetched)")
     if not settings.time_zone_is_set:
         hints.append("set LISTENER_TIME_ZONE in .env (for example Europe/Berlin): hours and dates are UTC until then")
-    if history and bronze.holds_demo(lake, bronze.listening_history_bronze):
-        hints.append("this is made-up demo data; the first import of your own removes it")
+    with suppress(DamagedTable):
+        if bronze.holds_demo(lake, bronze.listening_history_bronze):
+            hints.append("this is made-up demo data; the first import of your own removes it")
     return hints
+
+
+def _is_empty(lake: Lake, table: Table) -> bool:
+    """Whether nothing was imported into a table so far; of a damaged one nobody can tell."""
+    try:
+        state = lake.state(table)
+    except DamagedTable:
+        return False
+    return not state or not state.provenance.rows
 
 
 def _ago(moment: datetime) -> str:

@@ -23,7 +23,7 @@ from lakehouse.run_spool import (
     run_folders,
     to_json,
 )
-from lakehouse.storage import ContractViolation, Lake, Provenance, schema_of
+from lakehouse.storage import ContractViolation, DamagedTable, Lake, Provenance, schema_of
 
 # Records with these verdicts became rows.
 ADDED_VERDICTS = ("counted", "too_short")
@@ -47,8 +47,11 @@ def close_killed_runs(lake: Lake, spool: Path, *, history: Table, catalogue: Tab
             _rewrite(file, _records(file))
         ended = folder / f"{PIPELINE_RUNS.name}.jsonl"
         if not ended.exists():
+            try:
+                new_plays = drop_uncommitted(lake, folder, history=history, catalogue=catalogue)
+            except DamagedTable:  # what the run committed shows when the table is mended
+                continue
             killed.append(folder.name)
-            new_plays = drop_uncommitted(lake, folder, history=history, catalogue=catalogue)
             started = next(iter(_records(folder / STARTED)), {"run_id": folder.name})
             _rewrite(ended, [{**started, "status": "killed", "new_plays": new_plays}])
         (folder / FINISHED).touch()
@@ -83,11 +86,15 @@ def append_finished_runs(lake: Lake, spool: Path) -> list[str]:
 
     Returns:
         One line per table that refused records. Those are set aside, so that they do not stop the ones to come.
+        Where a table is damaged, its line, and all records wait until it is mended.
     """
     _make_batch(spool)
-    refused = []
+    refused: list[str] = []
     for batch in sorted(spool.glob(f"{BATCH_PREFIX}*")):
-        problems = [problem for table in OPS_TABLES if (problem := _append(lake, batch, table))]
+        try:
+            problems = [problem for table in OPS_TABLES if (problem := _append(lake, batch, table))]
+        except DamagedTable as damaged:
+            return [*refused, str(damaged)]
         if problems:
             aside = batch.rename(spool / f"{REFUSED_PREFIX}{batch.name}")
             refused += [f"{problem} (its records are kept in {aside})" for problem in problems]

@@ -19,19 +19,19 @@ from lakehouse.fingerprint import code_fingerprint
 from lakehouse.health import problems
 from lakehouse.import_report import ImportReport
 from lakehouse.lock import writer_lock
-from lakehouse.models import ModelState, models_of
+from lakehouse.models import TRAIN_AGAIN, Models, ModelState, models_of
 from lakehouse.no_news import new_run_log, note_run_without_news, remember_up_to_date
 from lakehouse.ops import QUALITY_RESULTS, TABLE_BUILDS
-from lakehouse.registry import all_tables, importers, pipeline_nodes, pipeline_tables, with_ancestors
+from lakehouse.registry import all_tables, importers, pipeline_nodes, with_ancestors
 from lakehouse.run_log import append_finished_runs, close_killed_runs, drop_uncommitted
 from lakehouse.run_spool import SPOOL, RunLog, holds_unrecorded
 from lakehouse.settings import Settings
 from lakehouse.shared_reads import SharedReads
 from lakehouse.spark import build_session
-from lakehouse.storage import CheckResult, ContractViolation, Lake, Provenance, TableState, conform, enforce
+from lakehouse.storage import CheckResult, DamagedTable, Lake, Provenance, TableState, conform, enforce
 
 PARALLEL_TABLES = 4
-# Each holds the catalogue and its fits in the driver's memory, and keeps a core busy.
+# Each holds the catalogue twice, here and in a process of its own, and keeps a core busy.
 PARALLEL_TRAININGS = 2
 
 BuildStatus = Literal["built", "skipped", "failed", "blocked"]
@@ -150,22 +150,29 @@ def check(settings: Settings, *, progress: Progress | None = None) -> RunSummary
     """Run every contract's checks on the tables as they are stored, and record the results.
 
     Returns:
-        The tables that break their contract are 'failed' among the builds, with what is wrong.
+        Tables that break their contract, and damaged tables and models, are 'failed' among the builds, with what is
+        wrong.
     """
     progress = progress or Progress()
 
     def work(lake: Lake, log: RunLog, summary: RunSummary) -> None:
-        stored = [table for table in pipeline_tables().values() if lake.state(table)]
+        models = models_of(settings)
+        stored = [node for node in pipeline_nodes().values() if _is_stored(node, lake, models)]
         progress.on_plan(len(stored))
-        for table in stored:
+        for node in stored:
             try:
-                rows, results = enforce(table, conform(table, lake.read(table)))
-                _record_checks(log, table, rows, results, datetime.now(UTC))
-                summary.builds.append(Build(table, "skipped", ""))
-            except ContractViolation as error:
-                _record_check(log, table.name, "contract", [str(error)])
-                summary.builds.append(Build(table, "failed", str(error)))
-            progress.on_build(summary.builds[-1])
+                if isinstance(node, Model):
+                    models.state(node)
+                else:
+                    rows, results = enforce(node, conform(node, lake.read(node)))
+                    _record_checks(log, node, rows, results, datetime.now(UTC))
+                build = Build(node, "skipped", "")
+            except Exception as error:  # whatever is wrong with one, the others are checked
+                remedy = f": {TRAIN_AGAIN}" if isinstance(node, Model) else ""
+                build = Build(node, "failed", _named(node, error) + remedy)
+                _record_check(log, node.name, "contract", [build.reason])
+            summary.builds.append(build)
+            progress.on_build(build)
         told = [problem.text for problem in problems(settings, datetime.now(UTC))]
         _record_check(log, importers().listening_history_bronze.name, "stays_fresh", told, severity="warn")
 
@@ -178,7 +185,7 @@ def maintain(settings: Settings, *, progress: Progress | None = None) -> RunSumm
     progress = progress or Progress()
 
     def work(lake: Lake, log: RunLog, summary: RunSummary) -> None:
-        stored = [table for table in all_tables().values() if lake.state(table)]
+        stored = [table for table in all_tables().values() if _is_stored(table, lake)]
         progress.on_plan(len(stored))
         for table in stored:
             started = time.monotonic()
@@ -186,12 +193,22 @@ def maintain(settings: Settings, *, progress: Progress | None = None) -> RunSumm
                 lake.compact(table)
                 build = Build(table, "built", "compacted", lake.state(table), time.monotonic() - started)
             except Exception as error:  # whatever goes wrong with one, the others are compacted
-                build = Build(table, "failed", f"{table.name}: {_one_line(error)}")
+                build = Build(table, "failed", _named(table, error))
             summary.builds.append(build)
             progress.on_build(build)
 
     with writer_lock(settings.lake_path, purpose="maintain", wait_seconds=settings.lock_wait_seconds):
         return _recorded(settings, "maintain", work)
+
+
+def _is_stored(node: Node, lake: Lake, models: Models | None = None) -> bool:
+    """Whether there is anything of a table or model, damaged or not."""
+    try:
+        if isinstance(node, Model):
+            return models is not None and models.state(node) is not None
+        return lake.state(node) is not None
+    except LakehouseError:
+        return True
 
 
 def _known(select: Iterable[str], nodes: dict[str, Node]) -> set[str]:
@@ -231,7 +248,8 @@ def _create_missing(lake: Lake) -> None:
 
     Their first commit belongs to no run: an import is known to be committed by its run's id.
     """
-    missing = [table for table in all_tables().values() if table.transform is None and lake.state(table) is None]
+    filled = [table for table in all_tables().values() if table.transform is None]
+    missing = [table for table in filled if not _is_stored(table, lake)]
     with ThreadPoolExecutor(PARALLEL_TABLES) as pool:
         list(pool.map(lambda table: lake.overwrite(table, lake.read(table), Provenance(run_id="")), missing))
 
@@ -306,18 +324,29 @@ class _Builder:
     def _build(self, node: Node, broken: list[str], log: RunLog) -> Build:
         if broken:
             return Build(node, "blocked", f"{', '.join(broken)} failed", self._last_good(node))
-        reason = self.why_build(node) or self._why_refused(node)
-        if not reason:
-            return self.skipped(node)
         started = time.monotonic()
         try:
+            reason = self.why_build(node) or self._why_refused(node)
+            if not reason:
+                return self.skipped(node)
+            reason = self._set_aside(node, log.run_id) or reason
             state, checks = self._made(node, log)
         except Exception as error:  # whatever goes wrong with one, the others are built
-            message = _one_line(error)
-            reason = message if message.startswith(node.name) else f"{node.name}: {message}"
-            return Build(node, "failed", reason, self._last_good(node), time.monotonic() - started)
+            return Build(node, "failed", _named(node, error), self._last_good(node), time.monotonic() - started)
         _record_checks(log, node, state.provenance.rows, checks, state.committed_at)
         return Build(node, "built", reason, state, time.monotonic() - started)
+
+    def _set_aside(self, node: Node, run_id: str) -> str:
+        """Move a damaged table out of the way of the new one; why it is built and where the old files are, or ''."""
+        if isinstance(node, Model):
+            return ""
+        try:
+            self._lake.state(node)
+        except DamagedTable:
+            folder = self._settings.lake_path / node.location
+            aside = folder.rename(folder.with_name(f"{folder.name}.damaged-{run_id}"))
+            return f"was damaged, its files are kept in {aside}"
+        return ""
 
     def _last_good(self, node: Node) -> TableState | ModelState | None:
         try:
@@ -389,6 +418,12 @@ def _record_check(log: RunLog, table_name: str, name: str, told: list[str], seve
         QUALITY_RESULTS, table_name=table_name, check_name=name, severity=severity, passed=not told,
         failing_rows=0, detail="; ".join(told) or "in order", checked_at=datetime.now(UTC),
     )  # fmt: skip
+
+
+def _named(node: Node, error: BaseException) -> str:
+    """What went wrong, with the name of the table or model that it went wrong with."""
+    message = _one_line(error)
+    return message if message.startswith(node.name) else f"{node.name}: {message}"
 
 
 def _one_line(error: BaseException) -> str:

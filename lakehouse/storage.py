@@ -46,6 +46,18 @@ class ContractViolation(LakehouseError):
     """A frame that breaks its table's contract; nothing was written."""
 
 
+class DamagedTable(LakehouseError):
+    """A table whose log cannot be read; says what to do."""
+
+    def __init__(self, table: Table, location: str, reason: str) -> None:
+        """Tell of a table that was made from others, and can be again, or of one whose rows came from outside."""
+        if table.transform is None:
+            remedy = "restore a backup, or move this folder away and import again"
+        else:
+            remedy = "the next `lakehouse run` makes it anew"
+        super().__init__(f"{table.name} is damaged, {location} cannot be read ({reason}): {remedy}")
+
+
 @dataclass(frozen=True)
 class Provenance:
     """What one commit was made from.
@@ -124,22 +136,15 @@ class Lake:
         have changed. A commit that somebody else made does move it; then `code` is '', as nobody knows how it was made.
 
         Raises:
-            LakehouseError: the table is damaged.
+            DamagedTable: its log cannot be read.
         """
         log = self._log(table)
         if log is None:
             return None
-        for limit in (1, 10, None):
-            foreign = None
-            for commit in log.history(limit):
-                if provenance := _provenance_in(commit):
-                    if foreign is None:
-                        return _state(commit, provenance)
-                    return _state(foreign, replace(provenance, code="", rows=_rows_in(log)))
-                if foreign is None and commit.get("operation") not in KEEPS_ROWS:
-                    foreign = commit
-        # The log no longer reaches back to a commit of ours: the rows are there all the same.
-        return _state(foreign or log.history(1)[0], Provenance(run_id="", rows=_rows_in(log)))
+        try:
+            return _newest_state(log)
+        except DeltaError as error:
+            raise self._damaged(table, error) from None
 
     def _log(self, table: Table) -> DeltaTable | None:
         try:
@@ -147,8 +152,7 @@ class Lake:
         except TableNotFoundError:
             return None
         except DeltaError as error:
-            reason = str(error).splitlines()[0]
-            raise LakehouseError(f"the table at {self.location(table)} cannot be read: {reason}") from None
+            raise self._damaged(table, error) from None
 
     def _damaged(self, table: Table, error: DeltaError) -> DamagedTable:
         return DamagedTable(table, self.location(table), str(error).splitlines()[0])
@@ -198,7 +202,12 @@ class Lake:
         return self._written(table, checks)
 
     def compact(self, table: Table) -> None:
-        """Join a table's small files, and delete files that no version of the last `KEEP_HOURS` holds."""
+        """Join a table's small files, and delete files that no version of the last `KEEP_HOURS` holds.
+
+        Raises:
+            DamagedTable: its log cannot be read.
+        """
+        self._log(table)
         self.spark.sql(f"OPTIMIZE delta.`{self.location(table)}`")
         self.spark.sql(f"VACUUM delta.`{self.location(table)}` RETAIN {KEEP_HOURS} HOURS")
 
@@ -366,6 +375,20 @@ def _described(table: Table, rows: pa.Table) -> pa.Table:
 
 def _metadata(provenance: Provenance) -> str:
     return json.dumps(asdict(provenance))
+
+
+def _newest_state(log: DeltaTable) -> TableState:
+    for limit in (1, 10, None):
+        foreign = None
+        for commit in log.history(limit):
+            if provenance := _provenance_in(commit):
+                if foreign is None:
+                    return _state(commit, provenance)
+                return _state(foreign, replace(provenance, code="", rows=_rows_in(log)))
+            if foreign is None and commit.get("operation") not in KEEPS_ROWS:
+                foreign = commit
+    # The log no longer reaches back to a commit of ours: the rows are there all the same.
+    return _state(foreign or log.history(1)[0], Provenance(run_id="", rows=_rows_in(log)))
 
 
 def _state(commit: dict[str, Any], provenance: Provenance) -> TableState:

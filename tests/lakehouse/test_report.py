@@ -1,18 +1,27 @@
 """What `lakehouse status` says about an installation that needs attention, and what imports say. Needs no Spark."""
 
 import io
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from deltalake import CommitProperties, write_deltalake
 from rich.console import Console
 
+from lakehouse.contract import Table
 from lakehouse.health import note_ended_job
 from lakehouse.import_report import ImportReport
 from lakehouse.poll_state import PollState, save_poll_state
-from lakehouse.report import MOST_NAMED, print_import, print_status
+from lakehouse.registry import pipeline_tables
+from lakehouse.report import MOST_NAMED, _ago, print_import, print_run, print_status
+from lakehouse.runner import Build, RunSummary
 from lakehouse.settings import Settings
 from lakehouse.spotify_login import SpotifyLogin
 from tests.spotify_server import SpotifyServer, log_in
+
+TABLES = pipeline_tables()
 
 
 def status(settings: Settings) -> str:
@@ -24,6 +33,79 @@ def status(settings: Settings) -> str:
 
 def attention(settings: Settings) -> list[str]:
     return [line for line in status(settings).splitlines() if line.startswith("attention:")]
+
+
+def store(settings: Settings, node: Table, rows: int) -> Path:
+    """A table whose newest commit says that it has so many rows; returns its log."""
+    folder = settings.lake_path / node.location
+    made = json.dumps({"run_id": "run", "rows": rows})
+    write_deltalake(
+        str(folder), pa.table({"track_id": ["a"]}), mode="append",
+        commit_properties=CommitProperties(custom_metadata={"userMetadata": made}),
+    )  # fmt: skip
+    return folder / "_delta_log"
+
+
+def line_of(told: str, name: str) -> list[str]:
+    """The cells of a table's line."""
+    [line] = [line for line in told.splitlines() if line.startswith("│") and f" {name} " in line]
+    return [cell.strip() for cell in line.strip("│").split("│")]
+
+
+def test_rows_versions_and_freshness_are_told(web_settings: Settings) -> None:
+    for rows in (10, 1234):
+        store(web_settings, TABLES["catalogue_tracks"], rows)
+    told = status(web_settings)
+    assert line_of(told, "catalogue_tracks") == ["silver", "catalogue_tracks", "1,234", "1", "just now"]
+    assert line_of(told, "feature_matches")[2:] == ["-", "-", "not built"]
+    assert line_of(told, "kaggle_tracks_bronze")[2:] == ["-", "-", "empty"]
+
+
+@pytest.mark.parametrize(
+    ("ago", "told"),
+    [
+        (timedelta(seconds=119), "just now"),
+        (timedelta(minutes=2), "2 minutes ago"),
+        (timedelta(minutes=119), "119 minutes ago"),
+        (timedelta(hours=2), "2 hours ago"),
+        (timedelta(hours=47), "47 hours ago"),
+        (timedelta(days=2), "2 days ago"),
+        (timedelta(days=400), "400 days ago"),
+    ],
+)
+def test_a_moment_is_told_in_its_largest_unit(now: datetime, ago: timedelta, told: str) -> None:
+    assert _ago(now - ago) == told
+
+
+def test_damaged_tables_and_models_are_told_with_what_to_do_beside_the_others(web_settings: Settings) -> None:
+    for name in ("listening_history_bronze", "feature_source_coverage"):
+        log = store(web_settings, TABLES[name], 1)
+        (log / "00000000000000000000.json").write_text("{")
+    store(web_settings, TABLES["catalogue_tracks"], 7)
+    card = web_settings.lake_path / "models" / "artist_model" / "v1" / "card.json"
+    card.parent.mkdir(parents=True)
+    card.write_text("{")
+    told = status(web_settings)
+    for name in ("listening_history_bronze", "feature_source_coverage", "artist_model"):
+        assert line_of(told, name)[2:] == ["-", "-", "damaged"]
+    assert line_of(told, "catalogue_tracks")[2] == "7"
+    model, history, coverage = sorted(attention(web_settings), key=lambda line: ("coverage" in line, "history" in line))
+    assert model.endswith(": the next `lakehouse run` trains it again")
+    assert history.endswith(": restore a backup, or move this folder away and import again")
+    assert coverage.endswith(": the next `lakehouse run` makes it anew")
+
+
+@pytest.mark.parametrize("name", ["a [live].json", "[/path].json", "odd\\[b].json"])
+def test_names_and_reasons_are_told_as_they_are(web_settings: Settings, name: str) -> None:
+    imported = ImportReport(verdicts={name: {"counted": 1}})
+    node = TABLES["catalogue_tracks"]
+    summary = RunSummary("run", [Build(node, "failed", name)], imported, started_spark=True)
+    out = Console(file=io.StringIO(), width=120)
+    print_run(out, summary, web_settings)
+    assert isinstance(out.file, io.StringIO)
+    told = out.file.getvalue()
+    assert name in told
+    assert told.count(name.rsplit("/", 1)[-1]) == 2
 
 
 @pytest.fixture

@@ -83,7 +83,6 @@ class SmallRun:
     def run(self, **options: Any) -> runner.RunSummary:
         nodes = ordered([*BRONZE, *self.graph.values()])
         self.patch.setattr(runner, "pipeline_nodes", lambda: nodes)
-        self.patch.setattr(runner, "pipeline_tables", lambda: nodes)
         self.patch.setattr(runner, "all_tables", lambda: nodes | {table.name: table for table in OPS_TABLES})
         action = options.pop("action", runner.run)
         summary: runner.RunSummary = action(self.settings, **options)
@@ -203,6 +202,7 @@ def test_a_full_run_of_a_selection_builds_what_it_is_made_from_and_nothing_else(
     assert outcomes(summary) == dict.fromkeys(("plays_of_tracks", "double_plays"), ("built", "full run"))
     assert summary.imported is None
 
+
 def test_independent_tables_build_at_the_same_time(small: SmallRun) -> None:
     meeting = Barrier(2, timeout=30)
 
@@ -218,7 +218,6 @@ def test_independent_tables_build_at_the_same_time(small: SmallRun) -> None:
         table = small.graph[transform.__name__]
         small.graph[table.name] = replace(table, transform=meets(transform))
     assert statuses(small.run(full=True)) == dict.fromkeys(GRAPH, "built")
-
 
 
 def test_a_file_that_adds_no_play_rebuilds_nothing(small: SmallRun) -> None:
@@ -305,7 +304,53 @@ def test_a_refused_frame_keeps_the_last_version(small: SmallRun) -> None:
     assert small.plays("double_plays") == [(SOME_ID, 4)]
 
 
-def test_a_damaged_table_is_built_anew(small: SmallRun) -> None:
+def damage(small: SmallRun, table: Table) -> Path:
+    """Cut a table's newest commit off in its middle; returns the table's folder."""
+    folder = small.settings.lake_path / table.location
+    newest = max((folder / "_delta_log").glob("*.json"))
+    newest.write_bytes(newest.read_bytes()[:-100])
+    return folder
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_damaged_table_is_set_aside_and_built_anew(small: SmallRun, full: bool) -> None:
+    folder = damage(small, small.graph["double_plays"])
+    summary = small.run(full=full)
+    [aside] = folder.parent.glob("double_plays.damaged-*")
+    assert outcomes(summary)["double_plays"] == ("built", f"was damaged, its files are kept in {aside}")
+    assert list(aside.glob("*.parquet"))
+    assert small.plays("both") == [(SOME_ID, 4)]
+    assert not small.run().started_spark
+
+
+def test_a_damaged_import_stops_what_is_made_from_it_and_says_what_to_do(small: SmallRun) -> None:
+    damage(small, listening_history_bronze)
+    small.graph["catalogue_counts"] = replace(small.graph["catalogue_counts"], grain="One row per good track.")
+    summary = small.run()
+    [error] = summary.errors
+    assert error.startswith("listening_history_bronze is damaged, ")
+    assert error.endswith("): restore a backup, or move this folder away and import again")
+    assert statuses(summary) == {
+        "plays_of_tracks": "blocked", "double_plays": "blocked", "catalogue_counts": "built", "both": "blocked",
+    }  # fmt: skip
+
+
+def test_what_a_run_records_waits_for_a_damaged_table(small: SmallRun) -> None:
+    folder = small.settings.lake_path / PIPELINE_RUNS.location
+    kept = shutil.copytree(folder, small.settings.lake_path.parent / "kept")
+    damage(small, PIPELINE_RUNS)
+    small.deliver("2", 12)
+    summary = small.run()
+    [error] = summary.errors
+    assert error.startswith("pipeline_runs is damaged")
+    assert small.plays("both") == [(SOME_ID, 6)]
+    shutil.rmtree(folder)
+    kept.rename(folder)
+    assert small.run().errors == []
+    assert [run["new_plays"] for run in small.recorded(PIPELINE_RUNS)][:2] == [2, 1]
+
+
+def test_a_table_that_is_gone_is_built_anew(small: SmallRun) -> None:
     shutil.rmtree(Path(small.settings.lake_path, small.graph["plays_of_tracks"].location))
     assert statuses(small.run())["plays_of_tracks"] == "built"
     assert small.plays("both") == [(SOME_ID, 4)]
@@ -427,6 +472,33 @@ def test_a_check_finds_what_was_changed_behind_our_back(small: SmallRun) -> None
     # The next run makes it anew.
     assert outcomes(small.run())["double_plays"] == ("built", "code changed")
     assert small.run(action=runner.check).errors == []
+
+
+def test_a_check_names_each_damaged_table_and_looks_at_the_others(small: SmallRun) -> None:
+    for table in (kaggle_tracks_bronze, small.graph["double_plays"]):
+        damage(small, table)
+    summary = small.run(action=runner.check)
+    told = [error.split(",")[0] for error in summary.errors]
+    assert told == ["kaggle_tracks_bronze is damaged", "double_plays is damaged"]
+    assert summary.errors[1].endswith("): the next `lakehouse run` makes it anew")
+    assert statuses(summary) | {"double_plays": ""} == dict.fromkeys(GRAPH, "skipped") | {"double_plays": ""}
+
+
+def test_a_check_tells_of_files_that_are_gone(small: SmallRun) -> None:
+    for file in (small.settings.lake_path / small.graph["both"].location).glob("*.parquet"):
+        file.unlink()
+    summary = small.run(action=runner.check)
+    [error] = summary.errors
+    assert error.startswith("both: ")
+    assert statuses(summary) == dict.fromkeys(GRAPH, "skipped") | {"both": "failed"}
+
+
+def test_a_damaged_table_does_not_keep_the_others_from_maintenance(small: SmallRun) -> None:
+    damage(small, small.graph["double_plays"])
+    summary = small.run(action=runner.maintain)
+    [error] = summary.errors
+    assert error.startswith("double_plays is damaged")
+    assert statuses(summary) == dict.fromkeys(GRAPH, "built") | {"double_plays": "failed"}
 
 
 def test_a_check_tells_the_ops_tables_what_needs_attention(small: SmallRun) -> None:

@@ -10,13 +10,12 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from lakehouse import storage
 
+from lakehouse import storage
 from lakehouse.columns import COLUMNS
 from lakehouse.contract import Table, accepted_values, expression, in_range, not_null, source_table
-from lakehouse.errors import LakehouseError
 from lakehouse.run_spool import new_run_id
-from lakehouse.storage import ContractViolation, Lake, Provenance, conform, enforce, schema_of
+from lakehouse.storage import ContractViolation, DamagedTable, Lake, Provenance, conform, enforce, schema_of
 from tests.frames import frame_of, rows
 
 PLAYS = source_table(
@@ -230,6 +229,7 @@ def test_a_changed_contract_reaches_delta_with_the_next_rows(lake: Lake, spark: 
     assert [field.name for field in log.schema().fields] == [column.name for column in PLAYS.columns[:4]]
     assert ids(lake) == ["b"]
 
+
 @pytest.mark.parametrize("small_rows", [0, storage.SMALL_ROWS])
 def test_a_changed_type_reaches_delta_with_the_next_rows(
     lake: Lake, spark: SparkSession, monkeypatch: pytest.MonkeyPatch, small_rows: int
@@ -242,7 +242,6 @@ def test_a_changed_type_reaches_delta_with_the_next_rows(
         lake.overwrite(changed, frame_of(spark, changed, [a_play(mood_label=2**40)]), MADE)
         assert rows(lake.read(changed), "play_id", "mood_label") == [("a", 2**40)]
     assert lake.read(changed).schema["mood_label"].dataType.simpleString() == "bigint"
-
 
 
 def test_appending_adds_a_column_that_the_contract_gained(lake: Lake, spark: SparkSession) -> None:
@@ -307,9 +306,17 @@ def test_a_damaged_table_is_no_empty_table(lake: Lake, spark: SparkSession) -> N
     log = Path(lake.location(PLAYS).removeprefix("file:")) / "_delta_log"
     log.mkdir(parents=True)
     (log / "00000000000000000000.json").write_text('{"commitInfo"')
-    for attempt in (lake.state, lake.read, lambda table: lake.overwrite(table, plays(spark, "a"), MADE)):
-        with pytest.raises(LakehouseError, match="tiny_plays cannot be read"):
+    for attempt in (lake.state, lake.read, lake.compact, lambda table: lake.overwrite(table, plays(spark, "a"), MADE)):
+        with pytest.raises(DamagedTable, match=r"tiny_plays is damaged, .*/tiny_plays cannot be read \(.*\): restore"):
             attempt(PLAYS)
+
+
+def test_a_log_that_is_damaged_in_its_history_is_told(lake: Lake, spark: SparkSession) -> None:
+    lake.overwrite(PLAYS, plays(spark, "a"), MADE)
+    log = Path(lake.location(PLAYS).removeprefix("file:")) / "_delta_log"
+    (log / "00000000000000000001.json").write_text('{"commitInfo": 5}\n')
+    with pytest.raises(DamagedTable, match="tiny_plays is damaged"):
+        lake.state(PLAYS)
 
 
 # ---- versions
