@@ -135,7 +135,12 @@ def _history_zip(parameters: Parameters, audio_files: Sequence[list[Record]], vi
 
 
 def _write_atomically(path: Path, content: bytes) -> None:
-    """Writes beside the target and renames, so that nobody ever reads half a file."""
+    """Writes beside the target and renames, so that nobody ever reads half a file.
+
+    What holds this content already is left alone: a run would take it for a new delivery.
+    """
+    if path.is_file() and path.read_bytes() == content:
+        return
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         unfinished.write_bytes(content)

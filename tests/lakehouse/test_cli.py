@@ -126,6 +126,24 @@ def test_make_targets_of_the_readme_exist() -> None:
 
 
 def test_lakehouse_commands_of_the_readme_work_in_their_order(readme_run: ReadmeRun) -> None:
+def test_a_second_set_up_does_nothing(tmp_path: Path) -> None:
+    for name in ("Makefile", "uv.lock", "pyproject.toml", "setup.sh"):
+        shutil.copy(ROOT / name, tmp_path)
+    again = ["make", "-n", "setup"]
+    before = subprocess.run(again, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    assert "setup.sh" in before
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / ".set-up").touch()
+    assert "setup.sh" not in subprocess.run(again, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+
+def test_docs_are_written_into_the_repository_only(tmp_path: Path) -> None:
+    answer = lakehouse(tmp_path, "docs")
+    assert answer.returncode == 2
+    assert "is not the project's folder" in answer.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
     """On the demo files in place of the user's; the second import adds nothing."""
     readme_run.require_success()
     made, catalogue, imported, run, status, again, check, second = readme_run.answers()

@@ -184,6 +184,14 @@ def test_existing_files_are_replaced_and_nothing_else_is_left(tmp_path: Path) ->
     assert sorted(tmp_path.iterdir()) == sorted([files.catalogue, files.history])
 
 
+def test_files_that_are_there_already_are_left_alone(tmp_path: Path) -> None:
+    files = write_demo_data(tmp_path)
+    before = [file.stat() for file in (files.catalogue, files.history)]
+    write_demo_data(tmp_path)
+    after = [file.stat() for file in (files.catalogue, files.history)]
+    assert [(stat.st_ino, stat.st_mtime_ns) for stat in after] == [(stat.st_ino, stat.st_mtime_ns) for stat in before]
+
+
 def test_missing_folders_are_made(tmp_path: Path) -> None:
     assert write_demo_data(tmp_path / "a" / "b").history.is_file()
 
