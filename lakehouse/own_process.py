@@ -44,7 +44,10 @@ def _answer(there: Connection, function: Callable[..., Any], args: tuple[Any, ..
         returned, raised = function(*args), None
     except Exception as error:
         returned, raised = None, error
-    there.send((returned, raised))
+    try:
+        there.send((returned, raised))
+    except Exception as error:  # what cannot be pickled; nothing of it was sent
+        there.send((None, LakehouseError(f"the answer cannot be sent ({type(error).__name__}: {error})")))
 
 
 def _end_with_parent() -> None:

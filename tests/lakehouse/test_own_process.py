@@ -5,6 +5,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
 
 import psutil
 import pytest
@@ -20,6 +23,18 @@ def test_the_answer_comes_from_another_process() -> None:
 def test_an_error_is_raised_here() -> None:
     with pytest.raises(ValueError, match="invalid literal for int"):
         in_own_process(int, "x")
+
+
+def unsendable_error() -> None:
+    error = ValueError("too wide")
+    error.args = (lambda: "no pickle",)
+    raise error
+
+
+@pytest.mark.parametrize(("function", "arguments"), [(Lock, ()), (unsendable_error, ())])
+def test_an_answer_that_cannot_be_pickled_is_told(function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    with pytest.raises(LakehouseError, match=r"the answer cannot be sent \("):
+        in_own_process(function, *arguments)
 
 
 def test_a_process_that_is_killed_is_told_of() -> None:
