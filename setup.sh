@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing on a Debian or Ubuntu machine with Python 3.11+ and make. Called by `make setup`; a second
+# Installs what is missing on a Debian or Ubuntu machine with Python 3.11 to 3.13 and make. Called by `make setup`; a second
 # call skips what is there. Needs a network only for what is missing.
 set -eu
 venv=$1
@@ -7,15 +7,29 @@ uv_version=0.9
 
 fail() { echo "setup: $1" >&2; exit 1; }
 
+can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
+
+update_lists() { apt-get -o DPkg::Lock::Timeout=300 update -qq; }
+
 # Installs Debian packages as root, otherwise says which are needed.
 need_packages() {
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    if can_install; then
         echo "setup: installing $* from the distribution's packages"
-        apt-get -o DPkg::Lock::Timeout=300 update -qq
+        update_lists
         DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "$@" >/dev/null
     else
         fail "please install: $*  (on Debian and Ubuntu: sudo apt-get install $*)"
     fi
+}
+
+# The oldest Java that Spark takes and the distribution has: Debian 12 has 17, Debian 13 has 21 and 25.
+java_package() {
+    for java in 17 21 25; do
+        if [ -n "$(LC_ALL=C apt-cache policy "openjdk-$java-jre-headless" 2>/dev/null | sed -n 's/.*Candidate: *[0-9].*/yes/p')" ]; then
+            break
+        fi
+    done
+    echo "openjdk-$java-jre-headless"
 }
 
 java_is_usable() {
@@ -34,11 +48,12 @@ for candidate in python3 python3.13 python3.12 python3.11; do
     fi
     python=
 done
-[ -n "$python" ] || fail "Python 3.11, 3.12 or 3.13 is needed and not on the PATH"
+[ -n "$python" ] || fail "Python 3.11 to 3.13 is needed and not on the PATH"
 
 if ! java_is_usable; then
     [ -z "${JAVA_HOME:-}" ] || fail "JAVA_HOME=$JAVA_HOME is no Java 17 or newer: correct or unset it"
-    need_packages openjdk-17-jre-headless
+    ! can_install || update_lists
+    need_packages "$(java_package)"
 fi
 
 if command -v uv >/dev/null; then
