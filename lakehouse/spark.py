@@ -21,7 +21,7 @@ from lakehouse.settings import Settings
 DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13"
 # Ivy also resolves libraries that Spark ships itself; only these are missing from Spark.
 DELTA_JAR_PREFIXES = ("io.delta_", "io.unitycatalog_")
-JARS_FOLDER = Path(sys.prefix) / "delta-jars"
+JARS_FOLDER = Path(sys.prefix) / f"delta-jars-{version('delta-spark')}"
 # Classes of Spark and Delta, read and verified once: the JVM maps the file instead of opening jars.
 CLASS_ARCHIVE = JARS_FOLDER / "classes.jsa"
 OLDEST_JAVA = 17
@@ -147,7 +147,7 @@ def _java_version(java: Path) -> int | None:
 
 
 def fetch_delta_jars() -> int:
-    """Put the Delta jars beside the Python environment, once; later sessions start offline.
+    """Put the Delta jars beside the Python environment, once per version; later sessions start offline.
 
     Returns:
         The number of jars there now.
@@ -162,12 +162,15 @@ def fetch_delta_jars() -> int:
             except PySparkRuntimeError as error:
                 raise LakehouseError(f"could not download {package}; is there a network? See above.") from error
             fetched = [jar for jar in Path(ivy, "jars").glob("*.jar") if jar.name.startswith(DELTA_JAR_PREFIXES)]
-            complete = JARS_FOLDER.with_suffix(".partial")
+            complete = JARS_FOLDER.with_name("delta-jars.partial")
             shutil.rmtree(complete, ignore_errors=True)
             complete.mkdir(parents=True)
             for jar in fetched:
                 shutil.copy(jar, complete / jar.name)
             complete.rename(JARS_FOLDER)
+        for older in JARS_FOLDER.parent.glob("delta-jars*"):
+            if older.is_dir() and older != JARS_FOLDER:
+                shutil.rmtree(older)
     return len(list(JARS_FOLDER.glob("*.jar")))
 
 

@@ -1,0 +1,104 @@
+"""What a session needs is there, or one line says what to do."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from lakehouse import spark
+from lakehouse.errors import LakehouseError
+from lakehouse.settings import Settings
+
+
+def fake_java(home: Path, told: str, *, release: str = "") -> Path:
+    """A Java that tells this version; returns its program."""
+    java = home / "bin" / "java"
+    java.parent.mkdir(parents=True)
+    java.write_text(f"#!/bin/sh\necho '{told}' >&2\n")
+    java.chmod(0o755)
+    if release:
+        (home / "release").write_text(release)
+    return java
+
+
+def test_without_java_it_says_which_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    with pytest.raises(LakehouseError, match="no Java found by the PATH: install Java 17 or newer"):
+        spark.find_java()
+    monkeypatch.setenv("JAVA_HOME", f"{tmp_path}/nowhere")
+    with pytest.raises(LakehouseError, match=r"no Java found by JAVA_HOME=.*/nowhere: install Java 17 or newer"):
+        spark.find_java()
+
+
+@pytest.mark.parametrize(
+    ("told", "release", "version"),
+    [
+        ('java version "1.8.0_392"', "", 8),
+        ('openjdk version "11.0.21" 2023-10-17', "", 11),
+        ('openjdk version "17.0.9"', 'IMPLEMENTOR="Debian"\nJAVA_VERSION="16.0.2"\n', 16),
+    ],
+)
+@pytest.mark.parametrize("by_home", [True, False])
+def test_an_old_java_is_named_with_its_version(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, told: str, release: str, version: int, by_home: bool
+) -> None:
+    java = fake_java(tmp_path, told, release=release)
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("JAVA_HOME" if by_home else "PATH", str(tmp_path if by_home else java.parent))
+    with pytest.raises(LakehouseError, match=f"{java} is Java {version}: install Java 17 or newer, or name"):
+        spark.find_java()
+
+
+@pytest.mark.parametrize("told", ['openjdk version "17.0.9" 2023-10-17', 'openjdk version "25" 2025-09-16', "?"])
+def test_a_new_or_unknown_java_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, told: str) -> None:
+    java = fake_java(tmp_path, told)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    assert spark.find_java() == java
+
+
+def test_without_jars_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(spark, "JARS_FOLDER", tmp_path)
+    with pytest.raises(LakehouseError, match=f"the Delta jars are missing in {tmp_path}: run `make setup` once with"):
+        spark.build_session(Settings(_env_file=None))
+
+
+class Download:
+    """In the place of a session that downloads packages as it starts."""
+
+    asked = 0
+
+    def __init__(self) -> None:
+        self.options: dict[str, str] = {}
+
+    def master(self, _: str) -> "Download":
+        return self
+
+    def config(self, name: str, value: str) -> "Download":
+        self.options[name] = value
+        return self
+
+    def getOrCreate(self) -> Any:  # noqa: N802  (Spark's name)
+        Download.asked += 1
+        jars = Path(self.options["spark.jars.ivy"], "jars")
+        jars.mkdir()
+        for name in ("io.delta_delta-spark.jar", "org.slf4j_of-spark-itself.jar"):
+            (jars / name).touch()
+        return self
+
+    def stop(self) -> None:
+        pass
+
+
+def test_jars_of_another_version_are_replaced_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for older in ("delta-jars", "delta-jars-0.1"):
+        (tmp_path / older).mkdir()
+        (tmp_path / older / "io.delta_old.jar").touch()
+    (tmp_path / "delta-jars.log").touch()
+    monkeypatch.setattr(spark, "JARS_FOLDER", tmp_path / spark.JARS_FOLDER.name)
+    monkeypatch.setattr(SparkSession, "Builder", Download)
+    assert [spark.fetch_delta_jars(), spark.fetch_delta_jars()] == [1, 1]
+    assert Download.asked == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == [spark.JARS_FOLDER.name, "delta-jars.log"]
+    assert [path.name for path in spark.JARS_FOLDER.iterdir()] == ["io.delta_delta-spark.jar"]
