@@ -388,7 +388,10 @@ def docs() -> None:
     """Regenerate the layers' README files (the data dictionary) from the contracts."""
     from lakehouse.docs import write_docs
 
-    changed = write_docs(Path.cwd())
+    root = Path(__file__).resolve().parents[1]
+    if Path.cwd() != root:
+        raise UsageError(f"{Path.cwd()} is not the project's folder: the documents are part of its source, in {root}")
+    changed = write_docs(root)
     out.print("\n".join(f"wrote {path}" for path in changed) or "the data dictionary is up to date")
 
 

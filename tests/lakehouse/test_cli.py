@@ -1,6 +1,7 @@
 """The command line as a user meets it: a process with output and an exit code."""
 
 import os
+import shutil
 import subprocess
 import zipfile
 from datetime import UTC, datetime
@@ -62,8 +63,8 @@ def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
         (["catalogue", "nowhere.csv"], {}, "nowhere.csv: no such file"),
         (["status"], {"LISTENER_TIME_ZONE": "Mars/Olympus"}, "LISTENER_TIME_ZONE='Mars/Olympus'"),
         (["status"], {"LAKE_URI": "ftp://somewhere"}, "LAKE_URI"),
-        (["demo-data", "/dev/null"], {}, "cannot write the demo data"),
         (["run", "--select", "nonsense"], {}, "no table is named nonsense"),
+        (["demo-data", "/dev/null"], {}, "cannot write the demo data"),
     ],
 )
 def test_wrong_usage_is_one_clear_line_and_exit_code_2(
@@ -125,7 +126,6 @@ def test_make_targets_of_the_readme_exist() -> None:
         subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True)
 
 
-def test_lakehouse_commands_of_the_readme_work_in_their_order(readme_run: ReadmeRun) -> None:
 def test_a_second_set_up_does_nothing(tmp_path: Path) -> None:
     for name in ("Makefile", "uv.lock", "pyproject.toml", "setup.sh"):
         shutil.copy(ROOT / name, tmp_path)
@@ -144,6 +144,7 @@ def test_docs_are_written_into_the_repository_only(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_lakehouse_commands_of_the_readme_work_in_their_order(readme_run: ReadmeRun) -> None:
     """On the demo files in place of the user's; the second import adds nothing."""
     readme_run.require_success()
     made, catalogue, imported, run, status, again, check, second = readme_run.answers()
