@@ -15,7 +15,7 @@ from lakehouse.storage import conform, enforce
 from silver.artist_estimates import artist_estimates
 from silver.feature_matches import feature_matches
 from silver.listening_with_features import listening_with_features
-from tests.frames import WEEKDAYS, frame_of, mood, part_of_day, rows
+from tests.frames import WEEKDAYS, Tables, frame_of, mood, part_of_day, rows
 
 TRACK = {"track_id": "track", "track_name": "Old Title", "artist_name": "Artist"}
 MATCH = {
@@ -307,3 +307,8 @@ def test_order_and_partitions_of_the_rows_do_not_matter(spark: SparkSession) -> 
     expected = rows(silver(spark, plays, matches, zone="Europe/Berlin"))
     chance.shuffle(plays)
     assert rows(silver(spark, plays, matches[::-1], zone="Europe/Berlin", partitions=5)) == expected
+
+
+def test_silver_of_the_demo_data_has_each_counted_play(demo_table: Tables) -> None:
+    silver = demo_table("listening_with_features")
+    assert [silver.count(), silver.select("play_id").distinct().count()] == [1504, 1504]
