@@ -15,7 +15,7 @@ from lakehouse.contract import Table
 from lakehouse.import_report import ImportReport
 from lakehouse.run_spool import RunLog
 from lakehouse.settings import Settings
-from lakehouse.storage import Lake, Provenance
+from lakehouse.storage import DamagedTable, Lake, Provenance
 
 __all__ = [
     "holds_demo",
@@ -98,7 +98,10 @@ def _holds_real(lake: Lake) -> bool:
 
 def holds_demo_beside_real(lake: Lake) -> bool:
     """Whether real data came in, but a kill kept demo data of the other kind from making way: `take` removes it."""
-    return _holds_real(lake) and any(holds_demo(lake, table) for table in FILLED_TABLES)
+    try:
+        return _holds_real(lake) and any(holds_demo(lake, table) for table in FILLED_TABLES)
+    except DamagedTable:  # which source a damaged table has shows when it is mended
+        return False
 
 
 def _remove_demo_beside_real(lake: Lake, log: RunLog) -> bool:
