@@ -1,7 +1,9 @@
 """From a small catalogue and listener to the rows of model_performance_metrics."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,6 +77,29 @@ def test_metrics_are_those_of_the_prediction_rows(mood: TrainedModel, world: tup
     inside = scored["truth"].between(scored["lower_90"], scored["upper_90"])
     assert headline["coverage_90"] == pytest.approx(inside.mean())
     assert headline["test_size"] == world[1]["plays"].sum()
+
+
+def test_a_song_with_guests_is_the_same_artists_on_the_catalogue(
+    mood: TrainedModel, world: tuple[TrainingSet, pd.DataFrame]
+) -> None:
+    training = world[0]
+    credits = training.rows["artists"] + ";Guest " + training.rows.index.astype(str)
+    with_guests = replace(training, rows=training.rows.assign(artists=credits))
+    alone, together = (cross_validation_rows(mood, rows, MOOD, PARAMETERS) for rows in (training, with_guests))
+    assert intervals(together) == intervals(alone)
+
+
+def test_another_spelling_is_the_same_artists_on_the_listener(
+    mood: TrainedModel, world: tuple[TrainingSet, pd.DataFrame]
+) -> None:
+    names = world[1]["artist_name"]
+    spelled = world[1].assign(artist_name=names.where(world[1].index % 2 == 0, names.str.upper()))
+    one, other = (listener_rows(mood, MOOD, tracks, PARAMETERS) for tracks in (world[1], spelled))
+    assert intervals(other) == intervals(one)
+
+
+def intervals(rows: list[dict[str, Any]]) -> list[tuple[float, float]]:
+    return [(row["ci_low"], row["ci_high"]) for row in rows]
 
 
 def test_constant_baselines_never_beat_themselves(mood: TrainedModel, world: tuple[TrainingSet, pd.DataFrame]) -> None:
