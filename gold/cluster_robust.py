@@ -63,7 +63,10 @@ def of_difference(plays: pd.DataFrame, values: str, inside: pd.Series, confidenc
 
 
 def of_slope(plays: pd.DataFrame, values: str, regressor: str) -> Inference:
-    """Inference for the slope of a column over another; its p-value is also that of their correlation."""
+    """Inference for the slope of a column over another.
+
+    With clustered errors the p-value is not quite that of the slope the other way round.
+    """
     known = plays.dropna(subset=[values, regressor])
     return _of_last_coefficient(known, values, _with_constant(known[regressor]), [known], CONFIDENCE)
 
