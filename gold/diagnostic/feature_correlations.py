@@ -7,6 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from gold import cluster_robust
+from gold.wording import DIGITS
 from lakehouse.bounded import in_pandas
 from lakehouse.columns import AUDIO_FEATURES
 from lakehouse.contract import accepted_values, expression, in_range, table
@@ -18,7 +19,6 @@ PAIR = ("feature1", "feature2")
 STRENGTHS = ((0.5, "Strong"), (0.3, "Moderate"), (0.1, "Weak"))
 NEGLIGIBLE = "Negligible"
 MAX_CATALOGUE_TRACKS = 200_000
-DIGITS = 9
 
 
 @table(

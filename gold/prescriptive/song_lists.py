@@ -13,7 +13,8 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from gold.prescriptive.songs import DIGITS, FEATURES, weighted_mean
+from gold.prescriptive.songs import FEATURES, weighted_mean
+from gold.wording import DIGITS
 
 SOUND = tuple(name for name in FEATURES if name != "valence")
 # The mean of a genre counts half when it rests on this many plays.

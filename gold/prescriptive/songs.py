@@ -9,7 +9,8 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from gold.wording import steady
+from gold.enough import ENOUGH_PLAYS
+from gold.wording import DIGITS, steady
 from silver.feature_source import is_measured
 from silver.recording_key import ARTIST_SEPARATOR, NAME_SEPARATOR, name_key
 
@@ -22,8 +23,6 @@ KEY = "song"
 MAX_SONGS = 250_000
 # Taste moves on: a play counts half as much when this many days older.
 HALF_LIFE_DAYS = 90
-# Below this the usual music is not known yet, and nothing is suggested.
-ENOUGH_PLAYS = 20
 # A genre with a smaller share of the listening is no taste; this keeps out sleep noise, children's songs and comedy.
 LEAST_GENRE_SHARE = 0.01
 # Of the affinity to a recording; the first two add up to 1, and so do the first and the last two.
@@ -31,7 +30,6 @@ ARTIST_WEIGHT, PLAYS_WEIGHT, GENRE_WEIGHT, POPULARITY_WEIGHT = 0.4, 0.6, 0.3, 0.
 # What a version adds to a title: " - Live", "(Acoustic)".
 VERSION = r"\s+(?:-\s|[(\[]).*$"
 GENRE_SEPARATOR = f"{ARTIST_SEPARATOR} "
-DIGITS = 9
 TINY = 1e-9
 
 
