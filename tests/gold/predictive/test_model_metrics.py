@@ -126,6 +126,20 @@ def test_the_card_survives_saving(mood: TrainedModel, world: tuple[TrainingSet, 
     pd.testing.assert_frame_equal(again, predict_feature(mood, MOOD, world[1], PARAMETERS))
 
 
+@pytest.mark.parametrize("spec", MODEL_SPECS)
+def test_the_card_tells_data_rows_parameters_figures_caveats_and_licence(
+    spec: ModelSpec, world: tuple[TrainingSet, pd.DataFrame]
+) -> None:
+    trained = build(world[0], spec, PARAMETERS)
+    card = model_card(spec, trained, PARAMETERS, cross_validation_rows(trained, world[0], spec, PARAMETERS))
+    assert "DSV/4372070" in card["data"] and "ODbL" in card["licence"] and card["caveats"] and card["purpose"]
+    folds = pd.Series(world[0].folds.recording_fold)
+    expected = {str(fold): int((folds != fold).sum()) for fold in range(PARAMETERS.n_folds)}
+    assert card["training_recordings_per_fold"] == expected
+    assert card["parameters"]["seed"] == PARAMETERS.seed
+    assert {row["evaluation"] for row in card["figures"]} == {"cv_recording", "cv_artist"}
+
+
 def test_importance_finds_the_inputs_that_matter(mood: TrainedModel, world: tuple[TrainingSet, pd.DataFrame]) -> None:
     rows = importance_rows(mood.by_recording, MOOD, world[1], PARAMETERS)
     importance = {row["feature_name"]: row["importance"] for row in rows}
