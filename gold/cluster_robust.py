@@ -45,6 +45,17 @@ def of_mean(plays: pd.DataFrame, values: str) -> Inference:
     return _of_last_coefficient(known, values, np.ones((len(known), 1)), [known], CONFIDENCE)
 
 
+def of_means(plays: pd.DataFrame, values: Sequence[str], by: str) -> pd.DataFrame:
+    """The intervals of the means of 0..1 columns in each group: `by`, and per column <name>_ci_low and _ci_high."""
+    rows = []
+    for group, of_group in plays.groupby(by):
+        found = [of_mean(of_group, name) for name in values]
+        rows.append((group, *(bound for one in found for bound in (one.ci_low, one.ci_high))))
+    bounds = [f"{name}_ci_{end}" for name in values for end in ("low", "high")]
+    intervals = pd.DataFrame(rows, columns=[by, *bounds])
+    return intervals.assign(**intervals[bounds].clip(0, 1))
+
+
 def of_difference(plays: pd.DataFrame, values: str, inside: pd.Series, confidence: float = CONFIDENCE) -> Inference:
     """Inference for the mean of a column inside less that of the other plays.
 
@@ -63,7 +74,10 @@ def of_difference(plays: pd.DataFrame, values: str, inside: pd.Series, confidenc
 
 
 def of_slope(plays: pd.DataFrame, values: str, regressor: str) -> Inference:
-    """Inference for the slope of a column over another; its p-value is also that of their correlation."""
+    """Inference for the slope of a column over another.
+
+    With clustered errors the p-value is not quite that of the slope the other way round.
+    """
     known = plays.dropna(subset=[values, regressor])
     return _of_last_coefficient(known, values, _with_constant(known[regressor]), [known], CONFIDENCE)
 

@@ -3,10 +3,8 @@
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from gold.wording import steady
 from silver.feature_source import is_measured
-
-# A change of exactly 0.2 must not turn into 0.20000000000000007.
-DIGITS = 9
 
 
 def consecutive_measured_plays(listening_with_features: DataFrame) -> DataFrame:
@@ -31,8 +29,8 @@ def consecutive_measured_plays(listening_with_features: DataFrame) -> DataFrame:
             *(following(name).alias(name) for name in ("play_id", "recording_key", "date", "hour_of_day")),
             "mood_category",
             following("mood_category").alias("next_mood_category"),
-            F.round(following("valence") - F.col("valence"), DIGITS).alias("valence_change"),
-            F.round(following("energy") - F.col("energy"), DIGITS).alias("energy_change"),
+            steady(following("valence") - F.col("valence")).alias("valence_change"),
+            steady(following("energy") - F.col("energy")).alias("energy_change"),
         )
         .where("hour_of_day IS NOT NULL")
     )

@@ -158,7 +158,7 @@ driver_ci_high          double  SD       Upper end of its 95 % interval, widened
 # Models: trained on the Kaggle catalogue, scored on the listener's plays
 predicted_valence       double  0..1     Valence that the model estimates for the play, or on average for the hour
 predicted_energy        double  0..1     Energy that the model estimates from the track's other features
-predicted_mood          string  -        Mood category that the model finds most likely
+predicted_mood          string  -        Mood category that the model picks, rare ones favoured a little
 predicted_mood_label    int     0..4     The same as a number, see mood_label
 confidence              double  0..1     Probability that the model gives its predicted mood
 mood_probability        double  0..1     Probability that the model gives the actual mood; log_loss is made of it

@@ -14,11 +14,9 @@ from lakehouse.bounded import in_pandas
 from lakehouse.columns import AUDIO_FEATURES
 from lakehouse.contract import expression, in_range, table
 from silver.feature_source import IMPUTED_FEATURES, is_measured
-from silver.listener_lines import fitted, lines_of, lines_schema
+from silver.listener_lines import MAX_CALIBRATION_TRACKS, fitted, lines_of, lines_schema
 
 BOUNDED_FEATURES = ("valence", "energy", "danceability")
-# More of them say no more about a line and a quantile.
-MAX_CALIBRATION_TRACKS = 20_000
 
 
 @table(

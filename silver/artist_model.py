@@ -4,10 +4,8 @@ import pandas as pd
 
 from lakehouse.artifacts import Trained
 from lakehouse.contract import model
-from silver.catalogue_tracks import DATA, LICENCE
+from silver.catalogue_tracks import DATA, LICENCE, MAX_CATALOGUE_ROWS
 
-# The Kaggle catalogue has 90,000 tracks; of a larger one a sample is taken.
-MAX_CATALOGUE_ROWS = 200_000
 CAVEATS = [
     "An estimate says what the artist's music sounds like, not the track: most are too vague to name a mood.",
     "Artists of one name are one artist here.",

@@ -33,3 +33,12 @@ def credited_artists(artists: object) -> list[str]:
     ['Ingrid Michaelson', 'ZAYN']
     """
     return split_names(artists, ARTIST_SEPARATOR)
+
+
+def first_artist_key(artists: object) -> str:
+    r"""The key of the artist credited first, '' without one.
+
+    >>> first_artist_key("Beyonc\u00e9;JAY-Z"), first_artist_key(None)
+    ('beyonce', '')
+    """
+    return next(map(artist_key, credited_artists(artists)), "")

@@ -1,8 +1,9 @@
 """Fit a catalogue-trained estimate to one listener: a straight line and honest bounds, by artist folds.
 
 The catalogue's mean is not the listener's: their music is brighter or calmer. A line through (estimate, truth)
-of the listener's own measured tracks takes that out. Line and bounds for an artist's tracks come from tracks of
-*other* artists, those of the other folds, so a track never helps to explain itself or its album.
+of the listener's own measured tracks takes that out. The line for an artist's tracks, and the residuals that their
+bounds are read off, come from tracks of *other* artists, those of the other folds; only the lines that those residuals
+are taken from also saw the artist's tracks.
 
 Bounds are split-conformal (Lei et al. 2018, https://doi.org/10.1080/01621459.2017.1307116): the estimate plus
 and minus the ceil((n+1) coverage)-th smallest absolute residual. They hold for tracks like the measured ones.

@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # it loads scipy, which only the workers need
     from silver.listener_calibration import ListenerCalibration
 
 PARTS = ("slope", "intercept", "half_width")
+# Tracks of the listener that a fit rests on at most: more say no more about a line and a quantile.
+MAX_CALIBRATION_TRACKS = 20_000
 
 
 def lines_schema(features: Sequence[str]) -> str:

@@ -3,12 +3,12 @@
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from gold.enough import ENOUGH_PLAYS
 from gold.wording import compared, number, percent, sentence, steady
 from lakehouse.contract import in_range, table
 from silver.feature_source import HIGH, LOW, is_featured, is_measured
 
 OVERALL = "overall"
-ENOUGH_PLAYS = 20
 # Spread of valence: a uniform one has 0.29.
 VARIED, EVEN = 0.25, 0.15
 AVERAGED = ("valence", "energy", "danceability", "acousticness")

@@ -9,6 +9,8 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_samples, silhouette_score
 from threadpoolctl import threadpool_limits
 
+from gold.wording import DIGITS
+
 FloatArray = npt.NDArray[np.float64]
 
 SEED = 20240611
@@ -16,7 +18,6 @@ MAX_CLUSTERS = 8
 RESAMPLES = 10
 SHUFFLES = 5
 STARTS = 5
-DIGITS = 9
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from gold.enough import ENOUGH_PLAYS
 from gold.wording import compared, number, sentence, steady
 from lakehouse.contract import accepted_values, in_range, table
 from silver.feature_source import is_measured
@@ -13,7 +14,6 @@ MAD_OF_NORMAL = 0.6745
 UNUSUAL = 3.5
 SEVERITIES = ((2 * UNUSUAL, "High"), (1.5 * UNUSUAL, "Medium"))
 MILD = "Low"
-ENOUGH_PLAYS = 20
 
 
 @table(

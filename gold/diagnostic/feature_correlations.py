@@ -7,6 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from gold import cluster_robust
+from gold.wording import DIGITS
 from lakehouse.bounded import in_pandas
 from lakehouse.columns import AUDIO_FEATURES
 from lakehouse.contract import accepted_values, expression, in_range, table
@@ -18,7 +19,6 @@ PAIR = ("feature1", "feature2")
 STRENGTHS = ((0.5, "Strong"), (0.3, "Moderate"), (0.1, "Weak"))
 NEGLIGIBLE = "Negligible"
 MAX_CATALOGUE_TRACKS = 200_000
-DIGITS = 9
 
 
 @table(
@@ -37,8 +37,8 @@ DIGITS = 9
 def feature_correlations(listening_with_features: DataFrame, catalogue_tracks: DataFrame) -> DataFrame:
     """Pearson's r over measured plays that have both features, and over all catalogue tracks that have both.
 
-    The p-value is that of the slope of one feature over the other (`gold.cluster_robust.of_slope`); it is for one pair,
-    not corrected for looking at all of them. Key is a circle and is treated as a number: read its rows with care. Above
+    The p-value is that of the slope of feature1 over feature2 (`gold.cluster_robust.of_slope`); it is for one pair, not
+    corrected for looking at all of them. Key is a circle and is treated as a number: read its rows with care. Above
     the stated bounds a fixed random sample is taken.
     """
     own = in_pandas(

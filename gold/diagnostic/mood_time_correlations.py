@@ -3,7 +3,6 @@
 Hours whose intervals lie apart differ; those whose intervals overlap may or may not.
 """
 
-import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -51,7 +50,7 @@ def mood_time_correlations(listening_with_features: DataFrame) -> DataFrame:
         listening_with_features.where(is_measured()).select(
             "play_id", "hour_of_day", "recording_key", "date", "valence"
         ),
-        _intervals,
+        lambda plays: cluster_robust.of_means(plays, ["valence"], by="hour_of_day"),
         "hour_of_day int, valence_ci_low double, valence_ci_high double",
         key="play_id",
         max_rows=cluster_robust.MAX_PLAYS,
@@ -60,14 +59,3 @@ def mood_time_correlations(listening_with_features: DataFrame) -> DataFrame:
         "hour_of_day", "avg_valence", "avg_energy", "avg_danceability", "avg_acousticness", "featured_play_count",
         "sample_size", "measured_valence", "valence_stddev", "energy_stddev", "valence_ci_low", "valence_ci_high",
     )  # fmt: skip
-
-
-def _intervals(plays: pd.DataFrame) -> pd.DataFrame:
-    """The interval of the mean valence of each hour."""
-    rows = []
-    for hour, of_hour in plays.groupby("hour_of_day"):
-        found = cluster_robust.of_mean(of_hour, "valence")
-        rows.append((hour, found.ci_low, found.ci_high))
-    intervals = pd.DataFrame(rows, columns=["hour_of_day", "valence_ci_low", "valence_ci_high"])
-    bounds = ["valence_ci_low", "valence_ci_high"]
-    return intervals.assign(**intervals[bounds].clip(0, 1))

@@ -6,6 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from gold import cluster_robust
+from gold.wording import DIGITS
 from lakehouse.bounded import in_pandas
 from lakehouse.columns import AUDIO_FEATURES, COLUMNS
 from lakehouse.contract import accepted_values, expression, in_range, table
@@ -15,7 +16,6 @@ from silver.feature_source import is_featured, is_measured
 CANDIDATES = tuple(name for name in AUDIO_FEATURES if COLUMNS[name].type == "double")
 AVERAGED = ("valence", "energy", "danceability", "acousticness", "instrumentalness", "tempo")
 DRIVER = ("top_driver", "driver_effect_size", "driver_ci_low", "driver_ci_high")
-DIGITS = 9
 
 
 @table(

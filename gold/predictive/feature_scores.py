@@ -13,10 +13,7 @@ from pyspark.sql import functions as F
 from gold.predictive.model_parameters import PARAMETERS, ModelSpec
 from lakehouse.artifacts import Artifact
 from lakehouse.bounded import in_pandas
-from silver.listener_lines import fitted, lines_of, lines_schema
-
-# More of them say no more about a line and a quantile.
-MAX_CALIBRATION_TRACKS = 20_000
+from silver.listener_lines import MAX_CALIBRATION_TRACKS, fitted, lines_of, lines_schema
 
 
 def predicted_features(tracks: DataFrame, model: Artifact, spec: ModelSpec) -> DataFrame:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from gold.predictive.evaluation import Evaluated, evaluate_classes, evaluate_regression
@@ -16,6 +17,7 @@ from lakehouse.artifacts import Artifact
 from silver.artist_estimate_model import evaluate
 from silver.artist_means import PARAMETERS as ARTIST_PARAMETERS
 from silver.artist_means import ArtistModel
+from silver.artist_names import first_artist_key
 from silver.feature_source import IMPUTED_FEATURES
 from silver.recording_groups import FloatArray, IntArray
 
@@ -117,7 +119,7 @@ def _evaluate_catalogue(
 ) -> Evaluated:
     truth = _truth(training.rows, spec)
     weight = np.ones(len(truth))
-    artist = training.rows["artists"].fillna("").to_numpy()
+    artist = _first_artists(training.rows["artists"])
     mean = trained.by_recording.target_mean
     if spec.kind == "regression":
         predicted = values[:, 0] if values.shape[1] else np.full(len(truth), np.nan)
@@ -127,6 +129,11 @@ def _evaluate_catalogue(
         values = np.full((len(truth), N_MOODS), np.nan)
     alpha = parameters.prior_alpha if variant in ("predicted", "artist_unseen") else 0.0
     return evaluate_classes(truth, values, decide(values, mean, alpha), weight, artist, mean, parameters)
+
+
+def _first_artists(credits: "pd.Series[str]") -> npt.NDArray[np.object_]:
+    """Whom a track is of, for the bootstrap: songs with guests and other spellings are the same artist's."""
+    return credits.map(first_artist_key).to_numpy(dtype=object)
 
 
 def _truth(rows: pd.DataFrame, spec: ModelSpec) -> FloatArray:
@@ -176,7 +183,7 @@ def _regression_segments(
     scored: pd.DataFrame, measured: pd.DataFrame, trained: TrainedModel, parameters: ModelParameters
 ) -> Iterator[Segment]:
     truth = scored["truth"].to_numpy()
-    artist = measured["artist_name"].fillna("").to_numpy()
+    artist = _first_artists(measured["artist_name"])
     mean = float(trained.by_recording.target_mean[0])
     for weighting, weight in _weights(measured):
         for variant in ("listener_mean", "catalogue_mean", "linear", "predicted", "artist_unseen"):
@@ -192,7 +199,7 @@ def _regression_segments(
 def _class_segments(
     moods: dict[str, pd.DataFrame], measured: pd.DataFrame, trained: TrainedModel, parameters: ModelParameters
 ) -> Iterator[Segment]:
-    artist = measured["artist_name"].fillna("").to_numpy()
+    artist = _first_artists(measured["artist_name"])
     shares = trained.by_recording.target_mean
     for weighting, weight in _weights(measured):
         for variant, frame in moods.items():
@@ -257,7 +264,7 @@ def artist_estimate_rows(
         known = one["predicted"].notna().to_numpy()
         mean = catalogue_means.get(feature, float("nan"))
         one, tracks = one[known].assign(catalogue_mean=mean), measured.reset_index(drop=True)[known]
-        artist = tracks["artist_name"].fillna("").to_numpy()
+        artist = _first_artists(tracks["artist_name"])
         for segment, weight in _weights(tracks):
             to_beat = float("nan")
             for variant in ("listener_mean", "catalogue_mean", "predicted"):

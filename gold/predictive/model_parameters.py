@@ -104,7 +104,5 @@ class ModelParameters:
         return plain
 
 
-# Rows of the catalogue that are read for training: the Kaggle catalogue has 90,000, of a larger one a sample is taken.
-MAX_CATALOGUE_ROWS = 200_000
 # What the lake's models are trained and judged with.
 PARAMETERS = ModelParameters()

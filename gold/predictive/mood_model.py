@@ -2,9 +2,10 @@
 
 import pandas as pd
 
-from gold.predictive.model_parameters import MAX_CATALOGUE_ROWS, MOOD
+from gold.predictive.model_parameters import MOOD
 from lakehouse.artifacts import Trained
 from lakehouse.contract import model
+from silver.catalogue_tracks import MAX_CATALOGUE_ROWS
 
 
 @model(max_rows=MAX_CATALOGUE_ROWS)

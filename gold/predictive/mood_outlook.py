@@ -40,9 +40,10 @@ FORECAST = {"valence": 1.0, "energy": 1.0, "plays": np.inf}
 def mood_outlook(listening_with_features: DataFrame) -> DataFrame:
     """An exponentially weighted mean of the daily means of the measured plays, and of the daily number of plays.
 
-    A day's valence and energy count from 3 measured plays; a date without plays counts as 0 plays. Intervals and skills
-    come from the rolling-origin backtest of `outlook.outlooks`, each for its own horizon, and are null below 20
-    backtested days; the expectation is null below 14 days. A skill at or below 0 means that the simpler way is as good.
+    A day's valence and energy count from 3 measured plays. A date without plays counts as 0 plays; that of the last
+    play, which may be unfinished, does not count for the number of plays. Intervals and skills come from the
+    rolling-origin backtest of `outlook.outlooks`, each for its own horizon, and are null below 20 backtested days; the
+    expectation is null below 14 days. A skill at or below 0 means that the simpler way is as good.
     skill_vs_seasonal_naive and skill_vs_mean are those of valence. The interval is that of a single day with at least 3
     measured plays.
     """
@@ -73,7 +74,8 @@ def _coming_days(by_date: pd.DataFrame) -> pd.DataFrame:
     days = by_date.set_index(pd.DatetimeIndex(by_date["date"]))
     days = days.reindex(pd.date_range(days.index.min(), days.index.max(), freq="D"))
     known = days["measured_plays"] >= ENOUGH_PLAYS
-    series = {name: days[name].where(known) for name in ("valence", "energy")} | {"plays": days["plays"].fillna(0.0)}
+    finished = days["plays"].fillna(0.0).where(days.index < days.index.max())
+    series = {name: days[name].where(known) for name in ("valence", "energy")} | {"plays": finished}
     coming = pd.date_range(days.index.max(), periods=DAYS_AHEAD + 1, freq="D")[1:]
     columns: dict[str, object] = {
         "date": coming.date, "horizon_days": range(1, DAYS_AHEAD + 1), "method": _method(int(known.sum())),

@@ -6,7 +6,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from gold.prescriptive.song_lists import PLAYLISTS, RECOMMENDATIONS, listed
-from gold.prescriptive.songs import DIGITS, KEY, MAX_SONGS, candidates, songs_of
+from gold.prescriptive.songs import KEY, MAX_SONGS, candidates, songs_of
+from gold.wording import DIGITS
 from lakehouse.bounded import in_pandas
 from lakehouse.contract import in_range, table
 

@@ -1,15 +1,14 @@
 """How does the music of each local hour compare with the listener's usual, and how sure is that?"""
 
-import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from gold import cluster_robust
+from gold.enough import ENOUGH_PLAYS
 from gold.wording import number, sentence, steady
 from lakehouse.bounded import in_pandas
 from silver.feature_source import LOW, is_measured
 
-ENOUGH_PLAYS = 20
 ABOVE, BELOW, USUAL = "above", "below", "usual"
 
 
@@ -39,7 +38,7 @@ def music_by_hour(plays: DataFrame) -> DataFrame:
     usual = measured.agg(*(steady(F.avg(name)).alias(f"usual_{name}") for name in ("valence", "energy")))
     intervals = in_pandas(
         measured.select("play_id", "hour_of_day", "recording_key", "date", "valence", "energy"),
-        _intervals,
+        lambda rows: cluster_robust.of_means(rows, ("valence", "energy"), by="hour_of_day"),
         "hour_of_day int, valence_ci_low double, valence_ci_high double, energy_ci_low double, energy_ci_high double",
         key="play_id",
         max_rows=cluster_robust.MAX_PLAYS,
@@ -72,15 +71,3 @@ def _hour(name: str) -> Column:
 
 def _usual(name: str) -> Column:
     return F.col(f"usual_{name}")
-
-
-def _intervals(plays: pd.DataFrame) -> pd.DataFrame:
-    rows = []
-    for hour, of_hour in plays.groupby("hour_of_day"):
-        if len(of_hour) < ENOUGH_PLAYS:
-            continue
-        found = [cluster_robust.of_mean(of_hour, name) for name in ("valence", "energy")]
-        rows.append((hour, *(bound for interval in found for bound in (interval.ci_low, interval.ci_high))))
-    columns = ["hour_of_day", "valence_ci_low", "valence_ci_high", "energy_ci_low", "energy_ci_high"]
-    intervals = pd.DataFrame(rows, columns=columns)
-    return intervals.assign(**intervals[columns[1:]].clip(0, 1))

@@ -64,11 +64,16 @@ def _recommendations(songs: pd.DataFrame) -> pd.DataFrame:
 
 def _reason(song: Song) -> str:
     valence, usual = song["valence"], song["usual_valence"]
-    genre = f" in the genre {song['track_genre']}" if isinstance(song["track_genre"], str) else ""
-    return (
-        f"{_familiarity(song)}; valence {valence:.2f}, {valence - usual:.2f} above your usual {usual:.2f}; "
-        f"{song['distance']:.2f} standard deviations from the bright music you play{genre}."
-    )
+    lift = f"valence {valence:.2f}, {valence - usual:.2f} above your usual {usual:.2f}"
+    return f"{'; '.join([_familiarity(song), lift, *_nearness(song)])}."
+
+
+def _nearness(song: Song) -> list[str]:
+    """How near the song is, and to what; nothing where the listener plays no bright music to be near to."""
+    if not song["kind_plays"]:
+        return []
+    genre = f" in the genre {song['track_genre']}" if song["genre_plays"] else ""
+    return [f"{song['distance']:.2f} standard deviations from the bright music you play{genre}"]
 
 
 def _familiarity(song: Song) -> str:

@@ -9,9 +9,10 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from gold.wording import steady
+from gold.enough import ENOUGH_PLAYS
+from gold.wording import DIGITS, steady
 from silver.feature_source import is_measured
-from silver.recording_key import ARTIST_SEPARATOR, NAME_SEPARATOR
+from silver.recording_key import ARTIST_SEPARATOR, NAME_SEPARATOR, name_key
 
 # What a candidate must have measured: valence and energy make its mood, the rest its sound.
 FEATURES = (
@@ -22,8 +23,6 @@ KEY = "song"
 MAX_SONGS = 250_000
 # Taste moves on: a play counts half as much when this many days older.
 HALF_LIFE_DAYS = 90
-# Below this the usual music is not known yet, and nothing is suggested.
-ENOUGH_PLAYS = 20
 # A genre with a smaller share of the listening is no taste; this keeps out sleep noise, children's songs and comedy.
 LEAST_GENRE_SHARE = 0.01
 # Of the affinity to a recording; the first two add up to 1, and so do the first and the last two.
@@ -31,7 +30,6 @@ ARTIST_WEIGHT, PLAYS_WEIGHT, GENRE_WEIGHT, POPULARITY_WEIGHT = 0.4, 0.6, 0.3, 0.
 # What a version adds to a title: " - Live", "(Acoustic)".
 VERSION = r"\s+(?:-\s|[(\[]).*$"
 GENRE_SEPARATOR = f"{ARTIST_SEPARATOR} "
-DIGITS = 9
 TINY = 1e-9
 
 
@@ -45,8 +43,8 @@ def songs_of(plays: DataFrame, catalogue: DataFrame, hidden_days: int = 0) -> Da
 
     Returns:
         `KEY` (unique), is_played, recording_key, track_id, track_name, artist_name, track_genre, `FEATURES` (null
-        unless measured); of listened tracks plays, hidden_plays and weight; of the catalogue's track_genres and
-        popularity.
+        unless measured); of listened tracks name_key, plays, hidden_plays and weight; of the catalogue's track_genres
+        and popularity.
     """
     last = plays.agg(F.date_sub(F.max("date"), hidden_days).alias("last_date"))
     visible = F.when(F.col("date") <= F.col("last_date"), F.lit(1))
@@ -63,6 +61,7 @@ def songs_of(plays: DataFrame, catalogue: DataFrame, hidden_days: int = 0) -> Da
             F.coalesce(steady(F.sum(weight)), F.lit(0.0)).alias("weight"),
         )
         .withColumn(KEY, F.concat_ws("\t", F.lit("played"), *(F.coalesce(name, F.lit("")) for name in names)))
+        .withColumn("name_key", name_key(F.col("artist_name"), F.col("track_name")))
         .withColumn("is_played", F.lit(True))
     )
     offered = catalogue.where("name_key IS NOT NULL").select(
@@ -147,7 +146,8 @@ def _played(listened: pd.DataFrame, measured: pd.DataFrame, offered: pd.DataFram
 def _not_played(listened: pd.DataFrame, offered: pd.DataFrame) -> pd.DataFrame:
     """The catalogue's recordings of which no release and no version was played."""
     by_id = offered.loc[offered["track_id"].isin(listened["track_id"].dropna()), "recording_key"]
-    heard = set(by_id) | set(listened["recording_key"])
+    # Releases that share an ISRC have one recording_key, which may be the name of another of them.
+    heard = set(by_id) | set(listened["recording_key"]) | set(listened["name_key"].dropna())
     songs = set(zip(listened["artist_key"], listened["title"], strict=True))
     complete = _best_first(offered.dropna(subset=list(FEATURES)))
     versions = pd.Series(list(zip(complete["artist_key"], complete["title"], strict=True)), index=complete.index)

@@ -114,12 +114,29 @@ def test_real_plays_give_what_pandas_gives(real_table: Tables, real_silver: pd.D
     expected[["mood_variability", "energy_variability"]] = measured[["valence", "energy"]].std()
     expected["bright"] = measured["valence"].agg(lambda valence: (valence >= 0.6).mean())
     expected["dark"] = measured["valence"].agg(lambda valence: (valence < 0.4).mean())
+    expected["calm"] = measured["energy"].agg(lambda energy: (energy < 0.4).mean())
     usual = expected.loc["overall"]
     expected = expected[expected["sample_size"] >= 20].reset_index()
     expected["archetype_description"] = [_description(row, usual) for _, row in expected.iterrows()]
-    expected = expected.drop(columns=["bright", "dark"])
     found = real_table("behavioral_segments")
+    tips = dict(rows(found, "segment", "wellbeing_recommendation"))
+    for _, row in expected.iterrows():
+        assert tips[row["segment"]].startswith(_tip(row))
+    expected = expected.drop(columns=["bright", "dark", "calm"])
     assert_same_rows(found.drop("listening_archetype", "wellbeing_recommendation"), expected, ["segment"])
+
+
+def _tip(row: Any) -> str:
+    """The recommendation as far as it says numbers."""
+    valence, energy = row["overall_valence"], row["overall_energy"]
+    bright, calm = percent(row["bright"]), percent(row["calm"])
+    if valence < 0.4:
+        return f"The music here is dark (valence {number(valence)}, {bright} of plays bright); "
+    if 0.4 <= energy < 0.6:
+        numbers = f"(valence {number(valence)}, energy {number(energy)}): {bright} of plays bright, {calm} calm; "
+        return f"The music here is in the middle {numbers}"
+    kind = "calm" if energy < 0.4 else "driving"
+    return f"The music here is {kind} (energy {number(energy)}, {calm} of plays calm); "
 
 
 def _description(row: Any, usual: Any) -> str:

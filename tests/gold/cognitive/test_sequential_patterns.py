@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from gold.cognitive.sequential_patterns import sequential_patterns
 from silver.feature_source import MEASURED_SOURCES
+from silver.feature_source import MOODS as ALL_MOODS
 from silver.listening_with_features import listening_with_features
 from tests.frames import Tables, frame_of, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
@@ -16,6 +18,14 @@ from tests.gold.wording import number, percent
 
 MOODS = {"happy": (0.8, 0.8), "calm": (0.8, 0.2), "sad": (0.2, 0.2), "neutral": (0.5, 0.5)}
 OFTEN = ("happy " * 10 + "sad " * 10).strip()
+SOMEWHAT_OFTEN = (
+    "sad happy sad sad sad happy happy sad happy happy",
+    "sad sad sad sad sad sad sad happy sad sad",
+    "happy happy happy happy happy happy happy happy sad sad",
+    "sad sad sad sad sad sad happy happy happy happy",
+    "sad sad sad happy happy sad sad happy happy happy",
+    "sad sad happy happy happy happy happy happy happy sad",
+)
 HAPPY, CALM, SAD = "Happy & Energetic", "Happy & Calm", "Sad & Calm"
 
 
@@ -78,13 +88,23 @@ def test_the_insight_says_the_numbers(spark: SparkSession) -> None:
     repeats = patterns(spark, *[OFTEN] * 4).where(f"mood_category = next_mood_category AND mood_category = '{HAPPY}'")
     assert only(repeats)["behavioral_insight"] == (
         "After Happy & Energetic the next known play was Happy & Energetic in 36 of 40 cases (90 %), against 47 % of "
-        "all next plays: 1.90 times as often (p < 0.001), a repeat made more often than by chance."
+        "all next plays: 1.90 times as often (corrected p = 0.001), a repeat made more often than by chance."
     )
 
 
 def test_one_recording_on_repeat_is_no_evidence(spark: SparkSession) -> None:
     found = patterns(spark, *[OFTEN] * 4, track="on repeat").where(f"mood_category = '{HAPPY}'")
     assert rows(found, "pattern_type", "p_value") == [("Expected change", None), ("Expected repeat", None)]
+
+
+def test_a_pattern_must_stand_the_correction_for_looking_at_every_pair(spark: SparkSession) -> None:
+    """By itself this repeat would be called favoured; one such among so many pairs is to be expected by chance."""
+    repeats = patterns(spark, *SOMEWHAT_OFTEN).where("mood_category = next_mood_category")
+    row = only(repeats.where(f"mood_category = '{HAPPY}'"))
+    assert row["lift"] == pytest.approx(1.45, abs=0.01)
+    assert row["p_value"] == pytest.approx(0.016, abs=0.001)
+    assert row["pattern_type"] == "Expected repeat"
+    assert "(corrected p = 0.065), no clear difference" in row["behavioral_insight"]
 
 
 @pytest.mark.real_data
@@ -103,10 +123,15 @@ def test_real_plays_give_what_pandas_gives(real_table: Tables, real_silver: pd.D
     expected = expected[expected["occurrence_count"] > 0]
     key = ["mood_category", "next_mood_category"]
     pairs = plays.assign(next=following, **next_play(plays, "recording_key", "date")).dropna(subset="next")
-    expected["p_value"] = [
-        p_value(pairs.assign(y=(pairs["next"] == second).astype(float)), "y", pairs["mood_category"] == first)
-        for first, second in zip(expected[key[0]], expected[key[1]], strict=True)
-    ]
+    all_pairs = pd.MultiIndex.from_product([ALL_MOODS, ALL_MOODS], names=key)
+    chances = pd.Series(
+        [
+            p_value(pairs.assign(y=(pairs["next"] == second).astype(float)), "y", pairs["mood_category"] == first)
+            for first, second in all_pairs
+        ],
+        index=all_pairs,
+    )
+    expected = expected.join(pd.DataFrame({"p_value": chances, "corrected": holm(chances)}), on=key, how="left")
     expected["pattern_type"] = [_kind(row) for _, row in expected.iterrows()]
     totals, of_next = counts.sum(axis=1), counts.sum() / counts.to_numpy().sum()
     beginnings = [_beginning(row, totals, of_next) for _, row in expected.iterrows()]
@@ -114,14 +139,20 @@ def test_real_plays_give_what_pandas_gives(real_table: Tables, real_silver: pd.D
     texts = {(row[key[0]], row[key[1]]): row["behavioral_insight"] for row in found.collect()}
     for first, second, beginning in zip(expected[key[0]], expected[key[1]], beginnings, strict=True):
         assert texts[first, second].startswith(beginning)
-    assert_same_rows(found.drop("behavioral_insight"), expected, key)
+    assert_same_rows(found.drop("behavioral_insight"), expected.drop(columns="corrected"), key)
+
+
+def holm(p_values: pd.Series) -> pd.Series:
+    """Each p-value times the number of those not smaller, and never below that of a smaller one."""
+    ordered = p_values.dropna().sort_values()
+    return (ordered * np.arange(len(ordered), 0, -1)).cummax().clip(upper=1)
 
 
 def _kind(row: Any) -> str:
     leaning = "Expected"
     if max(row["occurrence_count"], row["occurrence_count"] / row["lift"]) < 5:
         leaning = "Too few"
-    elif row["p_value"] < 0.05 and not 0.8 < row["lift"] < 1.25:
+    elif row["corrected"] < 0.05 and not 0.8 < row["lift"] < 1.25:
         leaning = "Favoured" if row["lift"] > 1 else "Avoided"
     return f"{leaning} {'repeat' if row['mood_category'] == row['next_mood_category'] else 'change'}"
 
@@ -129,7 +160,8 @@ def _kind(row: Any) -> str:
 def _beginning(row: Any, totals: "pd.Series[int]", of_next: "pd.Series[float]") -> str:
     """The insight as far as it says numbers."""
     first, second = row["mood_category"], row["next_mood_category"]
-    chance = "p < 0.001" if row["p_value"] < 0.001 else f"p = {number(row['p_value'], 3)}"
+    p_value = row["corrected"]
+    chance = "corrected p < 0.001" if p_value < 0.001 else f"corrected p = {number(p_value, 3)}"
     return (
         f"After {first} the next known play was {second} in {row['occurrence_count']} of {totals[first]} cases "
         f"({percent(row['transition_probability'])}), against {percent(of_next[second])} of all next plays: "

@@ -16,7 +16,8 @@ from tests.gold.predictive.small_catalogue import small_catalogue
 
 SMALL_TREES = (("max_iter", 20), ("min_samples_leaf", 5))
 # Each split looks at a random half of the inputs, as in the lake's models: only a seed makes two fits equal.
-PARAMETERS = ModelParameters(regression=(*SMALL_TREES, ("max_features", 0.5)), classification=SMALL_TREES)
+RANDOM_TREES = (*SMALL_TREES, ("max_features", 0.5))
+PARAMETERS = ModelParameters(regression=RANDOM_TREES, classification=RANDOM_TREES)
 
 
 def training_set(catalogue: pd.DataFrame) -> TrainingSet:
@@ -90,6 +91,12 @@ def test_unseen_artists_models_train_without_them(training: TrainingSet) -> None
     model = train(training, MOOD, PARAMETERS, by="artist")
     for fold, fold_model in model.folds.items():
         assert fold_model.train_size == int((training.folds.artist_fold != fold).sum())
+
+
+def test_same_seed_same_probabilities_in_any_order(training: TrainingSet) -> None:
+    shuffled = training_set(small_catalogue().sample(frac=1, random_state=5))
+    first, again = (score_catalogue(train(rows, MOOD_CLASS, PARAMETERS), rows) for rows in (training, shuffled))
+    pd.testing.assert_frame_equal(first, again)
 
 
 def test_same_seed_same_predictions_in_any_order(mood_model: CrossFittedModel, training: TrainingSet) -> None:

@@ -35,9 +35,11 @@ def test_feature_scores_are_those_in_memory(spark: SparkSession, small_world: Wo
         assert found["fold"].tolist() == measured.set_index("track_key")["fold"].sort_index().tolist()
 
 
-def test_moods_are_those_in_memory(spark: SparkSession, small_world: World) -> None:
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_moods_are_those_in_memory(spark: SparkSession, small_world: World, partitions: int) -> None:
     frames = small_world.frames(spark)
-    tracks = measured_tracks(frames["feature_matches"], frames["catalogue_tracks"])
+    matches = frames["feature_matches"].orderBy("name_key").repartition(partitions)
+    tracks = measured_tracks(matches, frames["catalogue_tracks"])
     found = predicted_moods(tracks, small_world.mood_class).toPandas().set_index("track_key").sort_index()
     trained, measured = in_memory(small_world, small_world.mood_class)
     moods = predict_moods(trained, measured, PARAMETERS)["predicted"].set_index(measured["track_key"]).sort_index()

@@ -29,6 +29,20 @@ def test_every_input_of_every_model_has_its_importance(spark: SparkSession, smal
     assert (best["mood"], best["energy"]) == ("danceability", "loudness")
 
 
+def test_importance_depends_neither_on_order_nor_on_partitions(spark: SparkSession, small_world: World) -> None:
+    frames = small_world.frames(spark)
+    models = (small_world.mood, small_world.energy, small_world.mood_class)
+    key = ["model_name", "feature_name"]
+    first, again = (
+        model_feature_importance(matches, frames["catalogue_tracks"], *models).toPandas().sort_values(key)
+        for matches in (
+            frames["feature_matches"],
+            frames["feature_matches"].orderBy("duration_ms").repartition(3, "tempo"),
+        )
+    )
+    pd.testing.assert_frame_equal(again.reset_index(drop=True), first.reset_index(drop=True))
+
+
 @pytest.mark.parametrize("name", ["no catalogue", "no matched play", "nothing at all"])
 def test_where_nothing_can_be_scored_importance_is_null(spark: SparkSession, name: str) -> None:
     found = importance(spark, POOR_WORLDS[name])

@@ -1,7 +1,9 @@
 """From a small catalogue and listener to the rows of model_performance_metrics."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -77,6 +79,29 @@ def test_metrics_are_those_of_the_prediction_rows(mood: TrainedModel, world: tup
     assert headline["test_size"] == world[1]["plays"].sum()
 
 
+def test_a_song_with_guests_is_the_same_artists_on_the_catalogue(
+    mood: TrainedModel, world: tuple[TrainingSet, pd.DataFrame]
+) -> None:
+    training = world[0]
+    credits = training.rows["artists"] + ";Guest " + training.rows.index.astype(str)
+    with_guests = replace(training, rows=training.rows.assign(artists=credits))
+    alone, together = (cross_validation_rows(mood, rows, MOOD, PARAMETERS) for rows in (training, with_guests))
+    assert intervals(together) == intervals(alone)
+
+
+def test_another_spelling_is_the_same_artists_on_the_listener(
+    mood: TrainedModel, world: tuple[TrainingSet, pd.DataFrame]
+) -> None:
+    names = world[1]["artist_name"]
+    spelled = world[1].assign(artist_name=names.where(world[1].index % 2 == 0, names.str.upper()))
+    one, other = (listener_rows(mood, MOOD, tracks, PARAMETERS) for tracks in (world[1], spelled))
+    assert intervals(other) == intervals(one)
+
+
+def intervals(rows: list[dict[str, Any]]) -> list[tuple[float, float]]:
+    return [(row["ci_low"], row["ci_high"]) for row in rows]
+
+
 def test_constant_baselines_never_beat_themselves(mood: TrainedModel, world: tuple[TrainingSet, pd.DataFrame]) -> None:
     rows = rows_of(mood, MOOD, world)
     assert not rows.loc[rows["model_name"] == "mood_listener_mean", "beats_baseline"].any()
@@ -99,6 +124,20 @@ def test_the_card_survives_saving(mood: TrainedModel, world: tuple[TrainingSet, 
     assert saved.card["parameters"] == json.loads(json.dumps(PARAMETERS.as_dict()))
     again = predict_feature(TrainedModel.from_parts(saved.parts), MOOD, world[1], PARAMETERS)
     pd.testing.assert_frame_equal(again, predict_feature(mood, MOOD, world[1], PARAMETERS))
+
+
+@pytest.mark.parametrize("spec", MODEL_SPECS)
+def test_the_card_tells_data_rows_parameters_figures_caveats_and_licence(
+    spec: ModelSpec, world: tuple[TrainingSet, pd.DataFrame]
+) -> None:
+    trained = build(world[0], spec, PARAMETERS)
+    card = model_card(spec, trained, PARAMETERS, cross_validation_rows(trained, world[0], spec, PARAMETERS))
+    assert "DSV/4372070" in card["data"] and "ODbL" in card["licence"] and card["caveats"] and card["purpose"]
+    folds = pd.Series(world[0].folds.recording_fold)
+    expected = {str(fold): int((folds != fold).sum()) for fold in range(PARAMETERS.n_folds)}
+    assert card["training_recordings_per_fold"] == expected
+    assert card["parameters"]["seed"] == PARAMETERS.seed
+    assert {row["evaluation"] for row in card["figures"]} == {"cv_recording", "cv_artist"}
 
 
 def test_importance_finds_the_inputs_that_matter(mood: TrainedModel, world: tuple[TrainingSet, pd.DataFrame]) -> None:

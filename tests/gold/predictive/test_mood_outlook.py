@@ -52,6 +52,13 @@ def test_dates_without_plays_are_days_of_no_plays(spark: SparkSession) -> None:
     assert outlook(spark, every_other)["expected_plays"].iloc[0] == pytest.approx(2, abs=0.2)
 
 
+def test_the_unfinished_last_date_does_not_lower_the_number_of_plays(spark: SparkSession) -> None:
+    early = [row for row in days_of_music(60, plays_a_day=4) if row["date"] != LAST_DAY.date()]
+    found = outlook(spark, [*early, play(str(LAST_DAY), track_id="one")])
+    for name in ("expected_plays", "plays_lower_90", "plays_upper_90"):
+        assert found[name].tolist() == pytest.approx([4.0] * 7)
+
+
 @pytest.mark.parametrize("values", [{"feature_source": "imputed_artist"}, {"plays_a_day": 2}])
 def test_days_without_3_measured_plays_tell_nothing_of_the_mood(spark: SparkSession, values: dict[str, Any]) -> None:
     found = outlook(spark, days_of_music(60, **values))
@@ -67,22 +74,37 @@ def test_too_few_days_are_null_not_nan(spark: SparkSession) -> None:
 
 
 @pytest.mark.real_data
-def test_the_real_listeners_outlook_and_its_skill(real_table: Tables, real_silver: pd.DataFrame) -> None:
-    found: Any = real_table("mood_outlook").toPandas().sort_values("date", ignore_index=True)
+@pytest.mark.parametrize("name", ["valence", "energy", "plays"])
+def test_the_real_listeners_outlook_and_its_skill(real_table: Tables, real_silver: pd.DataFrame, name: str) -> None:
+    found = real_table("mood_outlook").toPandas().sort_values("date", ignore_index=True)
     last = real_silver["date"].max()
     assert list(found["date"]) == [last + timedelta(days=i) for i in range(1, 8)]
-    measured = real_silver[real_silver["feature_source"].isin(MEASURED_SOURCES)]
-    by_date = measured.groupby("date")["valence"].agg(["mean", "size"])
+    by_day = _plays_by_day(real_silver) if name == "plays" else _means_by_day(real_silver, name)
+    prefix = "" if name == "valence" else f"{name}_"
+    for row in found.to_dict("records"):
+        skill_naive, skill_mean, errors = _backtest(by_day, row["horizon_days"])
+        expected = row[f"expected_{name}"]
+        assert expected == pytest.approx(_weighted(list(by_day.values())))
+        skills = [row[f"{prefix}skill_vs_{other}"] for other in ("seasonal_naive", "mean")]
+        assert skills == pytest.approx([skill_naive, skill_mean], abs=1e-9)
+        ordered, last_place = np.sort(errors), len(errors) - 1
+        lower = max(0.0, expected + ordered[int(np.floor(0.05 * last_place))])
+        upper = min(np.inf if name == "plays" else 1.0, expected + ordered[int(np.ceil(0.95 * last_place))])
+        assert [row[f"{name}_{bound}_90"] for bound in ("lower", "upper")] == pytest.approx([lower, upper])
+
+
+def _means_by_day(plays: pd.DataFrame, name: str) -> dict[date, float]:
+    by_date = plays[plays["feature_source"].isin(MEASURED_SOURCES)].groupby("date")[name].agg(["mean", "size"])
     known = by_date.loc[by_date["size"] >= 3, "mean"]
-    by_day: dict[date, float] = dict(zip(known.index, known, strict=True))
-    for row in found.itertuples():
-        skill_naive, skill_mean, errors = _backtest(by_day, row.horizon_days)
-        assert row.expected_valence == pytest.approx(_weighted(known.tolist()))
-        assert (row.skill_vs_seasonal_naive, row.skill_vs_mean) == pytest.approx((skill_naive, skill_mean), abs=1e-9)
-        covered = np.mean(
-            [row.valence_lower_90 <= row.expected_valence + error <= row.valence_upper_90 for error in errors]
-        )
-        assert 0.88 <= covered <= 0.94
+    return dict(zip(known.index, known, strict=True))
+
+
+def _plays_by_day(plays: pd.DataFrame) -> dict[date, float]:
+    """Every date before that of the last play."""
+    counts = plays["date"].value_counts()
+    days = (plays["date"].max() - plays["date"].min()).days
+    dates_before = [plays["date"].min() + timedelta(days=i) for i in range(days)]
+    return {day: float(counts.get(day, 0)) for day in dates_before}
 
 
 def _weighted(values: list[float]) -> float:

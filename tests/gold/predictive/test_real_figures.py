@@ -9,10 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error, r2_score, root_mean_squared_error
 
 from gold.predictive.evaluation import HIGHER_IS_BETTER
+from gold.predictive.folds import catalogue_folds, with_folds
+from gold.predictive.listened_tracks import measured_plays, measured_tracks
+from gold.predictive.model_building import PROBABILITIES, TrainedModel, predict_feature, predict_moods
+from gold.predictive.model_parameters import ENERGY, MOOD, PARAMETERS, ModelSpec
 from lakehouse.columns import AUDIO_FEATURES
 from lakehouse.models import models_of
 from lakehouse.registry import pipeline_nodes
@@ -20,6 +25,7 @@ from lakehouse.settings import Settings
 from silver.artist_estimate_model import evaluate
 from silver.artist_means import PARAMETERS as ARTIST_PARAMETERS
 from silver.artist_means import ArtistModel
+from silver.recording_groups import BoolArray, FloatArray
 from tests.frames import Tables
 
 pytestmark = pytest.mark.real_data
@@ -33,6 +39,7 @@ REGRESSIONS = {
     "energy": ("energy_forecasts", "energy", 0.075),
 }
 LOG_LOSS = 0.90
+CALIBRATION_ERROR = 0.06
 COVERAGE = (0.86, 0.94)
 # Of the mean absolute error of the listener's mean, the share that the artist estimate removes.
 ARTIST_SKILLS = {"valence": 0.12, "energy": 0.20, "danceability": 0.25}
@@ -91,7 +98,79 @@ def test_mood_classes_are_those_of_the_rows_and_within_the_gate(
     assert row["f1"] == pytest.approx(f1_score(truth, predicted, average="macro"))
     assert row["log_loss"] == pytest.approx(-np.log(rows["mood_probability"]).mean())
     assert row["log_loss"] <= LOG_LOSS * TOLERANCE
+    assert row["ece"] <= CALIBRATION_ERROR * TOLERANCE
     assert row["beats_baseline"]
+
+
+@pytest.fixture(scope="module")
+def measured(real_table: Tables) -> pd.DataFrame:
+    """The measured tracks, with their plays."""
+    plays = measured_plays(real_table("listening_with_features")).groupBy("track_key").agg(F.count("*").alias("plays"))
+    tracks = measured_tracks(real_table("feature_matches"), real_table("catalogue_tracks"))
+    return tracks.join(plays, on="track_key", how="inner").toPandas().sort_values("track_key", ignore_index=True)
+
+
+def scored_by(
+    settings: Settings, spark: SparkSession, measured: pd.DataFrame, name: str
+) -> tuple[TrainedModel, pd.DataFrame]:
+    """The saved model, and the tracks with the folds that it scores them by."""
+    node: Any = pipeline_nodes()[f"{name}_model"]
+    trained = TrainedModel.from_parts(models_of(settings).read(node, spark).parts)
+    return trained, with_folds(measured, trained.recordings, PARAMETERS)
+
+
+def of_variant(metrics: Metrics, model: str, variant: str, segment: str) -> dict[str, Any]:
+    """The row of a baseline, or of the model that saw nothing of the artist."""
+    if variant == "artist_unseen":
+        unseen = {"per_play": "artist_unseen", "per_track": "artist_unseen_per_track"}
+        return metrics[(model, "listener", unseen[segment])]
+    return metrics[(f"{model}_{variant}", "listener", segment)]
+
+
+@pytest.mark.parametrize("spec", [MOOD, ENERGY], ids=lambda spec: spec.name)
+def test_errors_of_the_baselines_and_without_the_artist_are_those_of_their_predictions(
+    real_lake: Settings, spark: SparkSession, measured: pd.DataFrame, metrics: Metrics, spec: ModelSpec
+) -> None:
+    trained, tracks = scored_by(real_lake, spark, measured, spec.name)
+    columns = {"artist_unseen": "artist_unseen_predicted"} | {
+        name: name for name in ("linear", "listener_mean", "catalogue_mean")
+    }
+    scored = predict_feature(trained, spec, tracks, PARAMETERS).assign(plays=tracks["plays"])
+    for variant, column in columns.items():
+        known = scored.dropna(subset=["truth", column])
+        for segment, weight in (("per_play", known["plays"]), ("per_track", None)):
+            row, both = of_variant(metrics, spec.name, variant, segment), (known["truth"], known[column])
+            assert row["mae"] == pytest.approx(mean_absolute_error(*both, sample_weight=weight))
+            assert row["rmse"] == pytest.approx(root_mean_squared_error(*both, sample_weight=weight))
+            assert row["r2"] == pytest.approx(r2_score(*both, sample_weight=weight))
+
+
+def test_figures_of_the_mood_class_and_its_baselines_are_those_of_their_predictions(
+    real_lake: Settings, spark: SparkSession, measured: pd.DataFrame, metrics: Metrics
+) -> None:
+    trained, tracks = scored_by(real_lake, spark, measured, "mood_class")
+    moods = predict_moods(trained, tracks, PARAMETERS)
+    for variant, scored in moods.items():
+        known = scored.assign(plays=tracks["plays"]).dropna(subset=["truth", *PROBABILITIES])
+        truth, chosen, chances = known["truth"].astype(int), known["chosen"], known[PROBABILITIES].to_numpy()
+        loss = -np.log(np.clip(chances[range(len(truth)), truth], 1e-6, 1))
+        of_catalogue = -np.log(trained.by_recording.target_mean[truth])
+        for segment, weight in (("per_play", known["plays"]), ("per_track", known["plays"] * 0 + 1)):
+            own = ("mood_class", "listener", segment)
+            row = metrics[own] if variant == "predicted" else of_variant(metrics, "mood_class", variant, segment)
+            assert row["accuracy"] == pytest.approx(accuracy_score(truth, chosen, sample_weight=weight))
+            assert row["f1"] == pytest.approx(f1_score(truth, chosen, average="macro", sample_weight=weight))
+            assert row["log_loss"] == pytest.approx(np.average(loss, weights=weight))
+            assert row["skill"] == pytest.approx(1 - (loss @ weight) / (of_catalogue @ weight))
+            assert row["ece"] == pytest.approx(calibration_gap(chances, truth, weight))
+
+
+def calibration_gap(chances: FloatArray, truth: pd.Series, weight: pd.Series) -> float:
+    """Bin by bin, how far the confidence is from the share that is right, weighted by the plays in the bin."""
+    rows = pd.DataFrame({"confidence": chances.max(axis=1), "right": chances.argmax(axis=1) == truth, "w": weight})
+    bins = rows.groupby(pd.cut(rows["confidence"], np.linspace(0, 1, 11).tolist(), right=False), observed=True)
+    gaps = [abs(((each["right"] - each["confidence"]) * each["w"]).sum()) for _, each in bins]
+    return float(sum(gaps) / weight.sum())
 
 
 @pytest.fixture(scope="module")
@@ -131,15 +210,30 @@ def test_a_model_beats_its_baseline_only_by_its_whole_interval(metrics: Metrics)
         assert row["ci_low"] <= row[row["primary_metric"]] <= row["ci_high"]
 
 
-def test_no_release_or_copy_of_a_track_is_in_another_fold(real_table: Tables, real_silver: pd.DataFrame) -> None:
-    """The fold of a play is held out of its model's training; here every catalogue track that could give it away."""
-    fold = real_table("mood_predictions").toPandas().set_index("play_id")["fold"].dropna()
-    matches = real_table("feature_matches").toPandas()
-    plays = real_silver[real_silver["play_id"].isin(fold.index)]
-    plays = plays.assign(fold=plays["play_id"].map(fold))
-    sound = list(AUDIO_FEATURES)
-    by_sound = plays.dropna(subset=sound).groupby(sound)["fold"].nunique()
-    assert by_sound.max() == 1
-    names = matches.dropna(subset=["track_id", "name_key"]).set_index("track_id")["name_key"]
-    by_name = plays.groupby(plays["track_id"].map(names))["fold"].nunique()
-    assert by_name.max() == 1
+@pytest.mark.parametrize("table", ["mood_predictions", "energy_forecasts", "mood_classifications"])
+def test_the_model_that_scored_a_play_saw_no_track_of_its_recording(
+    real_table: Tables, real_silver: pd.DataFrame, held_out_tracks: tuple[pd.DataFrame, BoolArray], table: str
+) -> None:
+    """Every catalogue track that could give a play away, by its id, its artist and title or its sound, was held out."""
+    catalogue, held_out = held_out_tracks
+    fold = real_table(table).toPandas().set_index("play_id")["fold"].dropna()
+    plays = with_names(real_silver[real_silver["play_id"].isin(fold.index)], "artist_name")
+    plays = plays.assign(fold=plays["play_id"].map(fold).astype(int))
+    for same in (["track_id"], ["artist", "title"], list(AUDIO_FEATURES)):
+        known = plays.dropna(subset=same)[["fold", *same]]
+        linked = known.merge(catalogue.dropna(subset=same)[["row", *same]], on=same)
+        assert len(linked) > 1_000
+        assert held_out[linked["row"], linked["fold"]].all(), same
+
+
+@pytest.fixture(scope="module")
+def held_out_tracks(real_catalogue_tracks: DataFrame) -> tuple[pd.DataFrame, BoolArray]:
+    """The catalogue's tracks, numbered by row, and which row each fold's model must not see, as training dealt them."""
+    tracks = with_names(real_catalogue_tracks.toPandas(), "first_artist")
+    held_out = catalogue_folds(tracks, PARAMETERS).held_out("recording", PARAMETERS.n_folds)
+    return tracks.assign(row=range(len(tracks))), held_out
+
+
+def with_names(tracks: pd.DataFrame, artist: str) -> pd.DataFrame:
+    """Artist and title whatever their case."""
+    return tracks.assign(artist=tracks[artist].str.casefold(), title=tracks["track_name"].str.casefold())

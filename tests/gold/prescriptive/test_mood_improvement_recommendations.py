@@ -42,9 +42,30 @@ def test_a_new_song_says_why(spark: SparkSession) -> None:
     assert rows["Usual"]["recommendation_reason"].startswith("New to you, by Usual, whom you played 20 times; ")
     assert rows["Usual"]["target_scenario"] == "A calm lift"
     assert rows["Unknown"]["recommendation_reason"].startswith(
-        "New to you, of a genre that makes up 100.0 % of your listening; valence 0.80, 0.30 above your usual 0.50; "
+        "New to you, of a genre that makes up 100.0 % of your listening; valence 0.80, 0.30 above your usual 0.50."
     )
     assert rows["Unknown"]["target_scenario"] == "An everyday lift"
+
+
+def test_a_genre_is_named_only_if_bright_plays_of_it_are_behind_the_distance(spark: SparkSession) -> None:
+    bright = plays_of("B", "Bright", 2, valence=0.9, track_genre="soul")
+    offers = [
+        offer("Usual", "New", valence=0.9, track_genre="pop"),
+        offer("B", "New", valence=0.9, track_genre="soul"),
+    ]
+    found = recommended(spark, [*USUAL, *bright], offers).where("is_new_to_you").collect()
+    ends = {row["artist_name"]: row["recommendation_reason"].split(" standard deviations ")[1] for row in found}
+    assert ends == {
+        "Usual": "from the bright music you play.",
+        "B": "from the bright music you play in the genre soul.",
+    }
+
+
+def test_without_bright_plays_nothing_is_said_to_be_near_them(spark: SparkSession) -> None:
+    row = only(recommended(spark, USUAL, [offer("Usual", "New", valence=0.9)]))
+    assert row["recommendation_reason"] == (
+        "New to you, by Usual, whom you played 20 times; valence 0.90, 0.40 above your usual 0.50."
+    )
 
 
 def test_links_lead_to_spotify_unless_the_song_is_made_up(spark: SparkSession) -> None:

@@ -47,6 +47,12 @@ def test_no_recording_is_new_that_was_played_in_another_release_or_version(
     assert set(songs.index) == {"Song", "Other"}
 
 
+def test_no_recording_is_new_that_was_played_under_a_name_that_its_isrc_gave_away(spark: SparkSession) -> None:
+    merged = plays_of("Usual", "Duet", 2, track_id="single", recording_key="other | duet", valence=0.6)
+    songs = found(spark, [*USUAL, *merged], [offer("Usual", "Duet", track_id="album", valence=0.7)])
+    assert songs["is_new_to_you"].to_dict() == {"Song": False, "Duet": False}
+
+
 def test_of_several_releases_the_most_popular_is_offered(spark: SparkSession) -> None:
     releases = [offer("Usual", "Other", track_id=f"release {p}", popularity=p, valence=0.8) for p in (3, 9, 6)]
     assert found(spark, USUAL, releases).loc["Other", "track_id"] == "release 9"
