@@ -9,7 +9,11 @@ fail() { echo "setup: $1" >&2; exit 1; }
 
 can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 
-update_lists() { apt-get -o DPkg::Lock::Timeout=300 update -qq; }
+lists_are_new=
+update_lists() {
+    [ -n "$lists_are_new" ] || apt-get -o DPkg::Lock::Timeout=300 update -qq
+    lists_are_new=yes
+}
 
 # Installs Debian packages as root, otherwise says which are needed.
 need_packages() {

@@ -1,7 +1,7 @@
 """Make the class archive that Spark's JVM starts with: `python -m lakehouse.class_archive`, called by the set-up.
 
-Loading and verifying some twenty thousand classes is a third of the processor time of a short run. Java keeps them as
-it has them in memory (class-data sharing, JEP 350, https://openjdk.org/jeps/350) when a JVM that loaded them ends.
+Finding, loading and verifying classes is a third of the processor time that a session needs to start. Java keeps them
+as it has them in memory (class-data sharing, JEP 350, https://openjdk.org/jeps/350) when a JVM that loaded them ends.
 """
 
 import tempfile

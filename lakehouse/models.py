@@ -13,13 +13,10 @@ import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 
 from lakehouse.artifacts import Artifact, ArtifactRefusedError, ArtifactStore, ModelFiles, Trained, artifact_version
-from lakehouse.contract import Model
+from lakehouse.contract import Model, Node
 from lakehouse.own_process import in_own_process
 from lakehouse.settings import Settings
-from lakehouse.storage import Provenance
-
-# What to do about a damaged artifact.
-TRAIN_AGAIN = "the next `lakehouse run` trains it again"
+from lakehouse.storage import Lake, Provenance, TableState
 
 
 @dataclass(frozen=True)
@@ -106,6 +103,20 @@ def _trained(module: str, name: str, frames: list[pd.DataFrame]) -> Trained:
     """Train, by the place of the declaration: it is what another process can find."""
     trained: Trained = getattr(import_module(module), name)(*frames)
     return trained
+
+
+def state_of(node: Node, lake: Lake, models: Models) -> TableState | ModelState | None:
+    """The newest commit of a table, or artifact of a model; None where there is none.
+
+    Raises:
+        LakehouseError: it is damaged; says what to do.
+    """
+    if not isinstance(node, Model):
+        return lake.state(node)
+    try:
+        return models.state(node)
+    except ArtifactRefusedError as refused:
+        raise ArtifactRefusedError(f"{refused}: the next `lakehouse run` trains it again") from None
 
 
 def models_of(settings: Settings) -> Models:

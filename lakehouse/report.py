@@ -13,7 +13,7 @@ from lakehouse.errors import LakehouseError
 from lakehouse.health import problems
 from lakehouse.import_report import ImportReport
 from lakehouse.login_status import LoginStatus, login_status
-from lakehouse.models import TRAIN_AGAIN, models_of
+from lakehouse.models import models_of, state_of
 from lakehouse.no_news import NO_NEWS
 from lakehouse.registry import importers, pipeline_nodes, pipeline_tables
 from lakehouse.runner import RunSummary
@@ -106,10 +106,10 @@ def print_status(out: Console, settings: Settings) -> None:
     for node in pipeline_nodes().values():
         rows, version, changed = "-", "-", "[yellow]not built[/]" if node.transform else "empty"
         try:
-            state = models.state(node) if isinstance(node, Model) else lake.state(node)
+            state = state_of(node, lake, models)
         except LakehouseError as error:
             state, changed = None, "[bold red]damaged[/]"
-            damaged.append(f"{error}: {TRAIN_AGAIN}" if isinstance(node, Model) else str(error))
+            damaged.append(str(error))
         if state:
             rows, version = f"{state.provenance.rows:,}", str(state.version)
             changed = _ago(state.committed_at)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +20,7 @@ from lakehouse.fingerprint import code_fingerprint
 from lakehouse.health import problems
 from lakehouse.import_report import ImportReport
 from lakehouse.lock import writer_lock
-from lakehouse.models import TRAIN_AGAIN, Models, ModelState, models_of
+from lakehouse.models import ModelState, models_of, state_of
 from lakehouse.no_news import new_run_log, note_run_without_news, remember_up_to_date
 from lakehouse.ops import QUALITY_RESULTS, TABLE_BUILDS
 from lakehouse.registry import all_tables, importers, pipeline_nodes, with_ancestors
@@ -157,19 +158,18 @@ def check(settings: Settings, *, progress: Progress | None = None) -> RunSummary
 
     def work(lake: Lake, log: RunLog, summary: RunSummary) -> None:
         models = models_of(settings)
-        stored = [node for node in pipeline_nodes().values() if _is_stored(node, lake, models)]
+        stored = [node for node in pipeline_nodes().values() if _is_stored(partial(state_of, node, lake, models))]
         progress.on_plan(len(stored))
         for node in stored:
             try:
                 if isinstance(node, Model):
-                    models.state(node)
+                    state_of(node, lake, models)
                 else:
                     rows, results = enforce(node, conform(node, lake.read(node)))
                     _record_checks(log, node, rows, results, datetime.now(UTC))
                 build = Build(node, "skipped", "")
             except Exception as error:  # whatever is wrong with one, the others are checked
-                remedy = f": {TRAIN_AGAIN}" if isinstance(node, Model) else ""
-                build = Build(node, "failed", _named(node, error) + remedy)
+                build = Build(node, "failed", _named(node, error))
                 _record_check(log, node.name, "contract", [build.reason])
             summary.builds.append(build)
             progress.on_build(build)
@@ -185,7 +185,7 @@ def maintain(settings: Settings, *, progress: Progress | None = None) -> RunSumm
     progress = progress or Progress()
 
     def work(lake: Lake, log: RunLog, summary: RunSummary) -> None:
-        stored = [table for table in all_tables().values() if _is_stored(table, lake)]
+        stored = [table for table in all_tables().values() if _is_stored(partial(lake.state, table))]
         progress.on_plan(len(stored))
         for table in stored:
             started = time.monotonic()
@@ -201,12 +201,10 @@ def maintain(settings: Settings, *, progress: Progress | None = None) -> RunSumm
         return _recorded(settings, "maintain", work)
 
 
-def _is_stored(node: Node, lake: Lake, models: Models | None = None) -> bool:
-    """Whether there is anything of a table or model, damaged or not."""
+def _is_stored(state: Callable[[], TableState | ModelState | None]) -> bool:
+    """Whether there is anything of a table or model whose state this tells, damaged or not."""
     try:
-        if isinstance(node, Model):
-            return models is not None and models.state(node) is not None
-        return lake.state(node) is not None
+        return state() is not None
     except LakehouseError:
         return True
 
@@ -249,7 +247,7 @@ def _create_missing(lake: Lake) -> None:
     Their first commit belongs to no run: an import is known to be committed by its run's id.
     """
     filled = [table for table in all_tables().values() if table.transform is None]
-    missing = [table for table in filled if not _is_stored(table, lake)]
+    missing = [table for table in filled if not _is_stored(partial(lake.state, table))]
     with ThreadPoolExecutor(PARALLEL_TABLES) as pool:
         list(pool.map(lambda table: lake.overwrite(table, lake.read(table), Provenance(run_id="")), missing))
 

@@ -1,31 +1,17 @@
 """What the commands tell of the real listener's lake."""
 
-import io
-from typing import Any
-
 import pytest
-from rich.console import Console
 
 from lakehouse.report import print_run, print_status
 from lakehouse.runner import run
 from lakehouse.settings import Settings
+from tests.lakehouse.console import cells, printed
 
 pytestmark = pytest.mark.real_data
 
 
-def told(tell: Any, *arguments: Any) -> str:
-    out = Console(file=io.StringIO(), width=120)
-    tell(out, *arguments)
-    assert isinstance(out.file, io.StringIO)
-    return out.file.getvalue()
-
-
-def cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip("│").split("│")]
-
-
 def test_status_shows_where_the_features_of_all_plays_come_from(real_lake: Settings) -> None:
-    lines = told(print_status, real_lake).splitlines()
+    lines = printed(print_status, real_lake).splitlines()
     start = lines.index(next(line for line in lines if line.startswith("audio features of the plays")))
     *sources, total = [cells(line) for line in lines[start:] if line.startswith("│")]
     assert total[:3] == ["all", "13,596", "100.0 %"]
@@ -38,6 +24,6 @@ def test_a_second_run_adds_nothing_and_says_so(real_lake: Settings) -> None:
     assert {build.status for build in summary.builds} == {"skipped"}
     assert summary.imported is None
     assert not summary.started_spark
-    assert told(print_run, summary, real_lake) == (
+    assert printed(print_run, summary, real_lake) == (
         f"no news: all {len(summary.builds)} tables and models are up to date\n"
     )

@@ -1,6 +1,5 @@
 """What `lakehouse status` says about an installation that needs attention, and what imports say. Needs no Spark."""
 
-import io
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, write_deltalake
-from rich.console import Console
 
 from lakehouse.contract import Table
 from lakehouse.health import note_ended_job
@@ -19,16 +17,14 @@ from lakehouse.report import MOST_NAMED, _ago, print_import, print_run, print_st
 from lakehouse.runner import Build, RunSummary
 from lakehouse.settings import Settings
 from lakehouse.spotify_login import SpotifyLogin
+from tests.lakehouse.console import cells, printed
 from tests.spotify_server import SpotifyServer, log_in
 
 TABLES = pipeline_tables()
 
 
 def status(settings: Settings) -> str:
-    out = Console(file=io.StringIO(), width=120)
-    print_status(out, settings)
-    assert isinstance(out.file, io.StringIO)
-    return out.file.getvalue()
+    return printed(print_status, settings)
 
 
 def attention(settings: Settings) -> list[str]:
@@ -49,7 +45,7 @@ def store(settings: Settings, node: Table, rows: int) -> Path:
 def line_of(told: str, name: str) -> list[str]:
     """The cells of a table's line."""
     [line] = [line for line in told.splitlines() if line.startswith("│") and f" {name} " in line]
-    return [cell.strip() for cell in line.strip("│").split("│")]
+    return cells(line)
 
 
 def test_rows_versions_and_freshness_are_told(web_settings: Settings) -> None:
@@ -100,10 +96,7 @@ def test_names_and_reasons_are_told_as_they_are(web_settings: Settings, name: st
     imported = ImportReport(verdicts={name: {"counted": 1}})
     node = TABLES["catalogue_tracks"]
     summary = RunSummary("run", [Build(node, "failed", name)], imported, started_spark=True)
-    out = Console(file=io.StringIO(), width=120)
-    print_run(out, summary, web_settings)
-    assert isinstance(out.file, io.StringIO)
-    told = out.file.getvalue()
+    told = printed(print_run, summary, web_settings)
     assert name in told
     assert told.count(name.rsplit("/", 1)[-1]) == 2
 
@@ -180,10 +173,7 @@ def test_plays_that_are_likely_being_missed_are_told(
 
 
 def told(imported: ImportReport) -> list[str]:
-    out = Console(file=io.StringIO(), width=120)
-    print_import(out, imported)
-    assert isinstance(out.file, io.StringIO)
-    return out.file.getvalue().splitlines()
+    return printed(print_import, imported).splitlines()
 
 
 @pytest.mark.parametrize(
@@ -217,8 +207,8 @@ def test_a_catalogue_is_told_only_where_one_came() -> None:
 
 def test_an_import_shows_each_file_with_its_records() -> None:
     shown = told(ImportReport(verdicts={"a.zip/b.json": {"counted": 2, "podcast": 1}, "[red]empty.json": {}}))
-    cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in shown if line.startswith("│")]
-    assert cells == [["b.json", "2", "1", "3"], ["[red]empty.json", "0", "0", "0"]]
+    files = [cells(line) for line in shown if line.startswith("│")]
+    assert files == [["b.json", "2", "1", "3"], ["[red]empty.json", "0", "0", "0"]]
 
 
 def test_of_very_many_ignored_files_the_first_are_named() -> None:
