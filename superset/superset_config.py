@@ -61,8 +61,7 @@ def cache(prefix: str, seconds: int) -> dict[str, object]:
     common = {"CACHE_KEY_PREFIX": f"superset_{prefix}_", "CACHE_DEFAULT_TIMEOUT": seconds}
     if REDIS_URL:
         return common | {"CACHE_TYPE": "RedisCache", "CACHE_REDIS_URL": REDIS_URL}
-    # Without "ignore errors" it stops forgetting at the first key that is gone already.
-    return common | {"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": 1000, "CACHE_IGNORE_ERRORS": True}
+    return common | {"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": 1000}
 
 
 REDIS_URL = os.environ.get("REDIS_URL", "").rstrip("/")
@@ -141,13 +140,15 @@ SQLLAB_TIMEOUT = 60
 
 
 def FLASK_APP_MUTATOR(app) -> None:  # noqa: N802
-    """Open the home dashboard after a login, and mend two things in Superset 6.1."""
+    """Open the home dashboard after a login, and mend three things in Superset 6.1."""
     from flask import g, redirect, request
     from superset.extensions import cache_manager, db
     from superset.models.dashboard import Dashboard
 
     # It keeps charts' rows in its data cache and looks for them in another one when it is to forget them.
     cache_manager.cache.delete_many = cache_manager.data_cache.delete_many
+    # It stops forgetting at the first key that is gone already: it has expired, or two charts had it.
+    cache_manager.data_cache.cache.ignore_errors = True
     # It limits how often its login page is shown, not how often a password is tried.
     for login in ("AuthDBView.login", "SecurityApi.login"):
         limit = app.appbuilder.sm.limiter.limit(AUTH_RATE_LIMIT, methods=["POST"])

@@ -92,6 +92,10 @@ class RedisServer:
         """The keys that fit a pattern."""
         return self._cli("--scan", "--pattern", pattern).split()
 
+    def expire(self, pattern: str) -> None:
+        """Let the keys that fit a pattern be gone, as they are after their time."""
+        self._cli("del", *self.keys(pattern))
+
     def _cli(self, *arguments: str) -> str:
         program = require_program(shutil.which("redis-cli"), "Redis", "make stack-packages")
         done = subprocess.run([program, "-p", str(self.port), *arguments], capture_output=True, text=True, check=False)

@@ -112,13 +112,29 @@ def test_after_a_refresh_charts_are_computed_from_the_lake_anew(
 
 
 def test_what_is_not_on_a_dashboard_is_forgotten_too(superset: SupersetServer, admin: Api, own: OwnChart) -> None:
-    body = admin.get(f"/api/v1/chart/{own.chart_id}").json()["result"]
-    context = json.loads(body["query_context"])
-    context["queries"][0]["filters"] = [{"col": "total_plays", "op": ">", "val": 3}]
-    asked = [admin.post("/api/v1/chart/data", context).json()["result"][0]["is_cached"] for _ in range(2)]
+    asked = [is_cached(admin, own, filtered_by=3) for _ in range(2)]
     assert asked[-1]
     refresh(superset.settings)
-    assert not admin.post("/api/v1/chart/data", context).json()["result"][0]["is_cached"]
+    assert not is_cached(admin, own, filtered_by=3)
+
+
+def test_what_has_expired_keeps_nothing_else_from_being_forgotten(
+    superset: SupersetServer, admin: Api, own: OwnChart
+) -> None:
+    refresh(superset.settings)
+    superset.redis.expire("superset_data_*")
+    for number in range(10):
+        is_cached(admin, own, filtered_by=number)
+    refresh(superset.settings)
+    assert [is_cached(admin, own, filtered_by=number) for number in range(10)] == [False] * 10
+
+
+def is_cached(api: Api, own: OwnChart, filtered_by: int) -> bool:
+    """Whether the rows came from the cache, of the chart as somebody filters it."""
+    context = json.loads(api.get(f"/api/v1/chart/{own.chart_id}").json()["result"]["query_context"])
+    context["queries"][0]["filters"] = [{"col": "total_plays", "op": ">", "val": filtered_by}]
+    [found] = api.post("/api/v1/chart/data", context).json()["result"]
+    return bool(found["is_cached"])
 
 
 def test_without_superset_a_refresh_is_over_at_once(superset: SupersetServer) -> None:
