@@ -105,11 +105,12 @@ def _typed(rows: DataFrame) -> DataFrame:
             low, high = RANGES[name]
             outside = ~value.between(low, high)
             reasons.append(F.when(outside, F.concat(F.lit(f"{name} is not within {low}..{high}: "), F.col(name))))
-    return rows.select(
+    reason = F.coalesce(*reasons)
+    return rows.withColumn("reason", reason).select(
         "row_number",
         *(value.alias(name) for name, value in typed.items()),
-        F.coalesce(*reasons).alias("reason"),
-        F.left(text, F.lit(LONGEST_RAW)).alias("raw"),
+        "reason",
+        F.when(F.col("reason").isNotNull(), F.left(text, F.lit(LONGEST_RAW))).alias("raw"),
     )
 
 

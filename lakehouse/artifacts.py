@@ -207,17 +207,15 @@ class ArtifactStore:
 
     def _load_part(self, card: Mapping[str, Any], file: str) -> Any:
         import skops.io
+        from skops.io.exceptions import UntrustedTypesFoundException
 
         where = f"model {card['name']} {card['version']}, {file}"
         data = self._read_part(card, file)
         try:
             with ONE_PARSER:
-                foreign = set(skops.io.get_untrusted_types(data=data)) - TRUSTED_TYPES
-                if foreign:
-                    raise ArtifactRefusedError(f"{where}: holds types that are not ours: {', '.join(sorted(foreign))}")
                 return skops.io.loads(data, trusted=sorted(TRUSTED_TYPES))
-        except ArtifactRefusedError:
-            raise
+        except UntrustedTypesFoundException as foreign:
+            raise ArtifactRefusedError(f"{where}: holds types that are not ours ({foreign})") from foreign
         except Exception as error:  # skops raises whatever its nodes raise; all of it means: not one of ours
             raise ArtifactRefusedError(f"{where}: cannot be rebuilt ({error})") from error
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib import import_module
+from threading import Lock
 from typing import Any
 
 import pandas as pd
@@ -34,6 +35,7 @@ class Models:
     def __init__(self, store: ArtifactStore) -> None:
         """Keep the artifacts in `store`."""
         self._store = store
+        self._reading = Lock()
         self._checked: set[tuple[str, str]] = set()
         self._read: dict[tuple[str, str], Artifact] = {}
 
@@ -72,10 +74,11 @@ class Models:
         if state is None:
             raise ArtifactRefusedError(f"model {model.name} was never trained")
         key = model.name, state.version
-        if key not in self._read:
-            loaded = self._store.load(*key)
-            self._read[key] = replace(loaded, parts=_SharedParts(loaded.parts, spark))
-        return self._read[key]
+        with self._reading:
+            if key not in self._read:
+                loaded = self._store.load(*key)
+                self._read[key] = replace(loaded, parts=_SharedParts(loaded.parts, spark))
+            return self._read[key]
 
     def train(self, model: Model, inputs: Sequence[DataFrame], provenance: Provenance) -> ModelState:
         """Train a model and keep it, whole or not at all.

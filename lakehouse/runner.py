@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Literal
 
 from pyspark.errors import PySparkException
@@ -119,12 +121,14 @@ def run(
             return RunSummary(note_run_without_news(settings, trigger, len(chosen)).run_id, builds=skipped)
 
         def work(lake: Lake, log: RunLog, summary: RunSummary) -> None:
+            builder = _Builder(lake, settings, full)
+            Thread(target=builder.read_ahead, args=(chosen,), daemon=True).start()
             if takes:
                 summary.imported = importers().take(
                     lake, settings, waiting, log, datetime.now(UTC), on_file=progress.on_file
                 )
             progress.on_plan(len(chosen))
-            summary.builds = _Builder(lake, settings, full).build_all(chosen, log, progress.on_build)
+            summary.builds = builder.build_all(chosen, log, progress.on_build)
 
         summary = _recorded(settings, trigger, work)
         if not select and not summary.errors:
@@ -246,10 +250,9 @@ def _create_missing(lake: Lake) -> None:
 
     Their first commit belongs to no run: an import is known to be committed by its run's id.
     """
-    filled = [table for table in all_tables().values() if table.transform is None]
-    missing = [table for table in filled if not _is_stored(partial(lake.state, table))]
-    with ThreadPoolExecutor(PARALLEL_TABLES) as pool:
-        list(pool.map(lambda table: lake.overwrite(table, lake.read(table), Provenance(run_id="")), missing))
+    for table in all_tables().values():
+        if table.transform is None and not _is_stored(partial(lake.state, table)):
+            lake.create(table)
 
 
 class _Builder:
@@ -289,6 +292,14 @@ class _Builder:
     def skipped(self, node: Node) -> Build:
         """A table or model that needs no work."""
         return Build(node, "skipped", "up to date", self._state(node))
+
+    def read_ahead(self, chosen: set[str]) -> None:
+        """Read models while files are imported: it keeps Python's one lock for seconds, and tables would wait."""
+        for name in sorted(chosen) if not self._full else ():
+            with suppress(Exception):  # whatever is wrong with one is told when it is built
+                node = self._nodes[name]
+                if isinstance(node, Model):
+                    self._read(node)
 
     def build_all(self, chosen: set[str], log: RunLog, on_build: Callable[[Build], None]) -> list[Build]:
         """Build the chosen tables and models, inputs first; a failed one stops only those that are made from it."""

@@ -63,10 +63,12 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute_lake_uri(cls, value: str) -> str:
         parsed = urlparse(value)
-        # Not as_uri(): Spark takes an escaped blank or umlaut literally, delta-rs does not; plain ones both understand.
-        if parsed.scheme == "file" and not parsed.netloc and not set("%#?") & set(value):
-            return f"file://{Path(parsed.path).resolve()}"
-        raise ValueError("must be a file URI such as file:./data/lake, without %, # and ?")
+        place = str(Path(parsed.path).resolve())
+        # delta-rs takes these for something else, wherever in the path they are.
+        if parsed.scheme == "file" and not parsed.netloc and not set("%#?[]\\") & set(value + place):
+            # Not as_uri(): Spark takes an escaped blank or umlaut literally, delta-rs does not; plain is plain to both.
+            return f"file://{place}"
+        raise ValueError(f"must be a file URI such as file:./data/lake, without any of % # ? [ ] \\ in {place}")
 
     @field_validator("listener_time_zone")
     @classmethod

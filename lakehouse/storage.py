@@ -5,6 +5,7 @@ can never disagree. Table states are read from the Delta logs with delta-rs, whi
 """
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -16,6 +17,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from lakehouse.contract import Check, Table
 from lakehouse.errors import LakehouseError
@@ -32,7 +34,7 @@ SPARK_TYPES: dict[str, T.DataType] = {
 }
 ROWS_PER_FILE = 2_000_000
 # Up to here rows are committed by delta-rs: Spark plans a write for most of a second, however little it writes.
-SMALL_ROWS = 100_000
+SMALL_ROWS = 250_000
 # Readers of an older version, such as a long query in Trino, have this long to finish.
 KEEP_HOURS = 7 * 24
 # Delta's names of operations after which a table has the same rows.
@@ -159,9 +161,22 @@ class Lake:
 
     def read(self, table: Table) -> DataFrame:
         """The table's rows, or none where it was never written."""
-        if self.state(table) is None:
+        log = self._log(table)
+        if log is None:
             return self.spark.createDataFrame([], schema_of(table))
-        return self.spark.read.format("delta").load(self.location(table))
+        if not _is_plain(log):
+            return self.spark.read.format("delta").load(self.location(table))
+        # Spark's Delta would find these files by a job or two per query.
+        stored = T.StructType.fromJson(json.loads(log.schema().to_json()))
+        names = log.get_add_actions()["path"].to_pylist()
+        if not names:
+            return self.spark.createDataFrame([], stored)
+        return self.spark.read.schema(stored).parquet(*(_literal(f"{self.location(table)}/{name}") for name in names))
+
+    def create(self, table: Table) -> None:
+        """Write a table without rows; its commit is made from nothing."""
+        rows = to_arrow_schema(schema_of(table), timezone="UTC").empty_table()
+        self._write_small(table, rows, Provenance(run_id=""), mode="overwrite")
 
     def overwrite(self, table: Table, frame: DataFrame, provenance: Provenance) -> Written:
         """Replace all rows of a table, if the new ones keep the contract.
@@ -224,10 +239,11 @@ class Lake:
         log = self._log(table)
         is_described = log is not None and _is_described(log, table)
         if rows <= SMALL_ROWS and (log is None or is_described):
-            self._commit_small(table, frame, log, provenance, mode=mode, once=once)
+            if not (once and log is not None and log.transaction_version(once) is not None):
+                self._write_small(table, frame.toArrow(), provenance, mode=mode, once=once)
             return
         # `rows` is known by now: few files of a good size, whatever the number of partitions was.
-        frame, metadata = frame.coalesce(1 + rows // ROWS_PER_FILE), _metadata(provenance)
+        frame, metadata = _commented(table, frame.coalesce(1 + rows // ROWS_PER_FILE)), _metadata(provenance)
         if log is None and once:
             # Creating a table does not record the append's name, so the rows come in a commit of their own.
             self._replace(table, frame.where("false"), _metadata(replace(provenance, rows=0)))
@@ -239,21 +255,18 @@ class Lake:
             writer = writer.option("txnAppId", once).option("txnVersion", 1)
         writer.save(self.location(table))
 
-    def _commit_small(
+    def _write_small(
         self,
         table: Table,
-        frame: DataFrame,
-        log: DeltaTable | None,
+        rows: pa.Table,
         provenance: Provenance,
         *,
         mode: Literal["append", "overwrite"],
-        once: str | None,
+        once: str | None = None,
     ) -> None:
-        if once and log is not None and log.transaction_version(once) is not None:
-            return
         write_deltalake(
             self.location(table),
-            _described(table, frame.toArrow()),
+            _described(table, rows),
             mode=mode,
             description=description_of(table),
             commit_properties=CommitProperties(
@@ -294,7 +307,7 @@ def description_of(table: Table) -> str:
 
 
 def conform(table: Table, frame: DataFrame) -> DataFrame:
-    """The frame with the contract's columns in order and with their comments; nothing is cast.
+    """The frame with the contract's columns in order; nothing is cast.
 
     Raises:
         ContractViolation: lists every missing, unexpected, repeated and wrongly typed column at once.
@@ -315,9 +328,7 @@ def conform(table: Table, frame: DataFrame) -> DataFrame:
     found = "; ".join(f"{kind}: {', '.join(columns)}" for kind, columns in problems.items() if columns)
     if found:
         raise ContractViolation(f"{table.name} does not have its contract's columns. {found}")
-    return frame.select(
-        *(F.col(field.name).alias(field.name, metadata=field.metadata) for field in schema_of(table).fields)
-    )
+    return frame.select(*wanted)
 
 
 def enforce(table: Table, frame: DataFrame) -> tuple[int, tuple[CheckResult, ...]]:
@@ -331,13 +342,13 @@ def enforce(table: Table, frame: DataFrame) -> tuple[int, tuple[CheckResult, ...
     """
     unique_key = Check(f"unique({', '.join(table.key)})", "")
     enough_rows = Check(f"min_rows({table.min_rows})", "", "warn")
-    aggregates = [F.count(F.lit(1)).alias("rows")]
-    aggregates += [F.count_if(F.expr(check.failing)).alias(f"c{i}") for i, check in enumerate(table.all_checks)]
+    # As text: building expressions one by one costs more calls into Java than a small table has rows.
+    aggregates = ["count(1) AS rows"]
+    aggregates += [f"count_if({check.failing}) AS c{i}" for i, check in enumerate(table.all_checks)]
     if table.key:
-        aggregates.append(
-            F.count_distinct(*(F.coalesce(F.col(c).cast("string"), F.lit("")) for c in table.key)).alias("keys")
-        )
-    counts = frame.agg(*aggregates).first()
+        values = ", ".join(f"coalesce(CAST(`{name}` AS STRING), '')" for name in table.key)
+        aggregates.append(f"count(DISTINCT {values}) AS keys")
+    counts = frame.selectExpr(*aggregates).first()
     assert counts is not None, "an aggregate without grouping has one row"
     results = [CheckResult(check, counts[f"c{i}"]) for i, check in enumerate(table.all_checks)]
     if table.key:
@@ -351,6 +362,18 @@ def enforce(table: Table, frame: DataFrame) -> tuple[int, tuple[CheckResult, ...
     return counts["rows"], tuple(results)
 
 
+def _literal(path: str) -> str:
+    """A path as Spark's file reader takes it, which reads patterns."""
+    return re.sub(r"([\\*?\[\]{}])", r"\\\1", path)
+
+
+def _is_plain(log: DeltaTable) -> bool:
+    """Whether a table's rows are those of its files, and no more: nobody switched on, say, deletion vectors."""
+    protocol = log.protocol()
+    features = set(protocol.reader_features or ())
+    return protocol.min_reader_version == 1 or (protocol.min_reader_version == 3 and features <= {"timestampNtz"})
+
+
 def _is_described(log: DeltaTable, table: Table) -> bool:
     """Whether the stored table has the contract's columns, types, comments and description."""
     stored = [
@@ -359,6 +382,12 @@ def _is_described(log: DeltaTable, table: Table) -> bool:
     ]
     wanted = [(column.name, SPARK_TYPES[column.type].jsonValue(), comment_of(column)) for column in table.columns]
     return stored == wanted and log.metadata().description == description_of(table)
+
+
+def _commented(table: Table, frame: DataFrame) -> DataFrame:
+    """The frame with the contract's comments on its columns, as Spark keeps them."""
+    fields = schema_of(table).fields
+    return frame.select(*(F.col(field.name).alias(field.name, metadata=field.metadata) for field in fields))
 
 
 def _described(table: Table, rows: pa.Table) -> pa.Table:

@@ -50,6 +50,7 @@ def test_an_empty_value_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
         ("LAKE_URI", "/data/lake"),
         ("LAKE_URI", "file://host/lake"),
         ("LAKE_URI", "file:/data/50%"),
+        ("LAKE_URI", "file:/music [2026]/lake"),
         ("LISTENER_TIME_ZONE", "Berlin"),
         ("ALLOW_SYNTHETIC", "perhaps"),
         ("SPARK_DRIVER_MEMORY", "lots"),
@@ -90,6 +91,15 @@ def test_the_lake_is_absolute_and_keeps_blanks_and_umlauts(
     settings = load_settings()
     assert settings.lake_uri == f"file://{tmp_path}/mein größter lake"
     assert settings.lake_path == tmp_path / "mein größter lake"
+
+
+def test_a_relative_lake_may_not_lie_in_a_folder_of_an_unusable_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "music [2026]").mkdir()
+    monkeypatch.chdir(tmp_path / "music [2026]")
+    with pytest.raises(UsageError, match=r"LAKE_URI=.*without any of .* in .*/music \[2026\]/data/lake"):
+        load_settings()
 
 
 def test_secrets_lie_outside_the_lake(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -290,6 +291,38 @@ def test_a_table_never_written_is_empty_and_has_its_columns(lake: Lake) -> None:
     frame = lake.read(PLAYS)
     assert lake.state(PLAYS) is None
     assert (frame.schema, frame.collect()) == (schema_of(PLAYS), [])
+
+
+@pytest.mark.parametrize("folder", ["Läke of mine", "lake {a} *"])
+def test_a_folder_may_have_any_name(spark: SparkSession, tmp_path: Path, folder: str) -> None:
+    lake = Lake(f"file:{tmp_path}/{folder}", spark)
+    lake.overwrite(PLAYS, plays(spark, "a"), MADE)
+    assert ids(lake) == ["a"]
+
+
+def test_a_lost_file_is_no_table_without_rows(lake: Lake, spark: SparkSession) -> None:
+    lake.overwrite(PLAYS, plays(spark, "a"), MADE)
+    [file] = Path(lake.location(PLAYS).removeprefix("file:")).glob("*.parquet")
+    file.unlink()
+    with pytest.raises(AnalysisException, match=rf"does not exist.*{file.name}"):
+        lake.read(PLAYS)
+
+
+def test_rows_that_somebody_deleted_by_a_deletion_vector_stay_away(lake: Lake, spark: SparkSession) -> None:
+    lake.overwrite(PLAYS, plays(spark, "a", "b"), MADE)
+    place = f"delta.`{lake.location(PLAYS)}`"
+    spark.sql(f"ALTER TABLE {place} SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")
+    spark.sql(f"DELETE FROM {place} WHERE play_id = 'a'")
+    assert ids(lake) == ["b"]
+
+
+def test_a_created_table_has_columns_and_no_rows(lake: Lake) -> None:
+    lake.create(PLAYS)
+    frame = lake.read(PLAYS)
+    assert (frame.columns, frame.collect()) == ([column.name for column in PLAYS.columns], [])
+    state = lake.state(PLAYS)
+    assert state is not None
+    assert (state.version, state.provenance.rows) == (0, 0)
 
 
 @pytest.mark.parametrize("leftover", ["_delta_log/", "part-0.parquet", "_delta_log/.00000000000000000000.json.1.tmp"])
