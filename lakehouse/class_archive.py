@@ -33,7 +33,6 @@ def work_as_runs_do(session: SparkSession, folder: str) -> None:
     joined = ordered.join(summary, on="key", how="left").where(F.lower("name").rlike("track [0-9]+")).cache()
     joined.select("key", "plays").mapInPandas(lambda frames: frames, "key long, plays long").orderBy("key").toPandas()
     joined.drop("orders").write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(folder)
-    session.sql(f"OPTIMIZE delta.`{folder}`")
 
 
 def main() -> None:

@@ -98,8 +98,6 @@ def _configuration(settings: Settings, jars: list[Path], class_data: str) -> dic
         "spark.sql.shuffle.partitions": "1",
         "spark.sql.adaptive.enabled": "false",
         "spark.databricks.delta.snapshotPartitions": "1",
-        # VACUUM lists a table's files in this many tasks; Spark's default is 10,000 a table.
-        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
         # A commit carries what it was made from, also where no row changed.
         "spark.databricks.delta.skipRecordingEmptyCommits": "false",
         "spark.databricks.delta.schema.autoMerge.enabled": "false",

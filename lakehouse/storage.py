@@ -222,9 +222,9 @@ class Lake:
         Raises:
             DamagedTable: its log cannot be read.
         """
-        self._log(table)
-        self.spark.sql(f"OPTIMIZE delta.`{self.location(table)}`")
-        self.spark.sql(f"VACUUM delta.`{self.location(table)}` RETAIN {KEEP_HOURS} HOURS")
+        if log := self._log(table):
+            log.optimize.compact()
+            log.vacuum(KEEP_HOURS, dry_run=False, full=True)
 
     def _commit(
         self,
