@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     count = config.getoption("--faults", None)
-    faults = [item for item in items if "test_faults" in item.nodeid]
+    faults = [item for item in items if "test_up_faults" in item.nodeid]
     if count is not None and count < len(faults):
         kept = random.Random(config.getoption("--seed")).sample(faults, count)
         items[:] = [item for item in items if item not in faults or item in kept]

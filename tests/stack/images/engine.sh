@@ -22,6 +22,10 @@ install_engine() {
 }
 
 start_engine() {
+    if docker --host unix:///var/run/docker.sock version >/dev/null 2>&1; then
+        echo "another Docker engine runs here, and stopping this one would take its network along: use STAND_INS=no" >&2
+        exit 1
+    fi
     mkdir -p "$ENGINE_DIR" "$DOCKER_CONFIG"
     setsid dockerd --host "$DOCKER_HOST" --data-root "$ENGINE_DIR/data" --exec-root "$ENGINE_DIR/exec" \
         --pidfile "$ENGINE_DIR/docker.pid" --group root >"$ENGINE_DIR/dockerd.log" 2>&1 </dev/null &
