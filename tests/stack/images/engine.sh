@@ -8,7 +8,8 @@ export PATH=/usr/bin:/usr/sbin:$PATH DOCKER_HOST=unix://$ENGINE_DIR/docker.sock 
 
 install_engine() {
     # Sources and preferences of their own: the machine's apt stays as it is.
-    local apt=/var/lib/lakehouse-engine-apt
+    local apt=/var/lib/lakehouse-engine-apt had_engine
+    had_engine=$(command -v dockerd || true)
     mkdir -p $apt/sources.list.d $apt/preferences.d $apt/lists/partial
     cp /etc/apt/sources.list.d/debian.sources $apt/sources.list.d/
     sed 's/^Suites: bookworm bookworm-updates/Suites: trixie/;/^$/,$d' /etc/apt/sources.list.d/debian.sources \
@@ -19,6 +20,8 @@ install_engine() {
     apt-get "${options[@]}" -qq update
     DEBIAN_FRONTEND=noninteractive apt-get "${options[@]}" install -y -qq --no-install-recommends \
         docker.io/trixie docker-cli/trixie docker-compose/trixie docker-buildx/trixie containerd/trixie mmdebstrap
+    # Where systemd runs, the packages start an engine for the whole machine.
+    [ -n "$had_engine" ] || systemctl disable --now --quiet docker.socket docker.service containerd.service 2>/dev/null || true
 }
 
 start_engine() {
