@@ -40,7 +40,9 @@ def test_files_that_are_dropped_are_taken_by_the_next_run(empty: Stack) -> None:
     made = write_demo_data(data / "elsewhere")
     shutil.copy(made.catalogue, data / "kaggle" / "dataset.csv")
     shutil.copy(made.history, data / "import" / "my_spotify_data.zip")
-    empty.wait_for(lambda: empty.sql(PLAYS) == "1504", "spotify-scheduler")
+    done = '"command": "run --trigger schedule", "exit_code": 0'
+    empty.wait_for(lambda: done in empty("logs", "spotify-scheduler"), "spotify-scheduler")
+    assert empty.sql(PLAYS) == "1504"
 
 
 def test_a_folder_that_cannot_be_read_shows_in_the_health(empty: Stack) -> None:
