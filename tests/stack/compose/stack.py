@@ -88,9 +88,11 @@ class Stack:
             time.sleep(0.5)
 
     def copy(self, folder: Path, project: str, **variables: str) -> "Stack":
-        """The same images in another project of its own."""
+        """The same images in another project of its own, with nothing in it from an earlier time."""
         copy_repository(folder)
-        return Stack(folder, project, self.variables).with_variables(**variables)
+        made = Stack(folder, project, self.variables).with_variables(**variables)
+        made("down", "--volumes", "--remove-orphans")
+        return made
 
     def with_variables(self, **variables: str) -> "Stack":
         """The same project with other variables."""
