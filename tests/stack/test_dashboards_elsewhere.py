@@ -63,7 +63,7 @@ def test_an_empty_lake_says_how_to_bring_data_and_shows_no_error(
             chromium.screenshot(SCREENSHOTS / "empty" / f"{slug}.png")
             assert [(chart.name, chart.error) for chart in shown.charts if chart.error] == []
             told = shown.chart("What these charts rest on · all time").text
-            assert "lakehouse import my_spotify_data.zip" in told
+            assert "Put Spotify's zip into data/import" in told
             assert "lakehouse catalogue" in told
 
 

@@ -21,15 +21,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     count = config.getoption("--faults", None)
-    faults = [item for item in items if "test_faults" in item.nodeid]
+    faults = [item for item in items if "test_up_faults" in item.nodeid]
     if count is not None and count < len(faults):
         kept = random.Random(config.getoption("--seed")).sample(faults, count)
         items[:] = [item for item in items if item not in faults or item in kept]
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack that `docker compose up --wait` brought up from nothing."""
+def stack(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack that `docker compose up --wait` brought up from nothing; what it took is told at once."""
+    tell = pytestconfig.get_terminal_writer().line
     if subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode:
         pytest.fail("no Docker with Compose: run `make test-compose`")
     folder = tmp_path_factory.mktemp("clone")
@@ -38,16 +39,18 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     ports = {"TRINO_PORT": str(free_port()), "SUPERSET_PORT": str(free_port())}
     made = Stack(folder, "lakehouse-test", {**ports, "DEMO": "true"})
     made.run("down", "--volumes", "--remove-orphans")
+    began = time.monotonic()
     made("build", timeout=UP_SECONDS)
+    tell(f"\nbuilt after {time.monotonic() - began:.0f} s")
     began = time.monotonic()
     try:
         made("up", "--detach", "--wait", timeout=UP_SECONDS)
-        print(f"\nup after {time.monotonic() - began:.0f} s")  # noqa: T201
-        print(docker("stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}"))  # noqa: T201
-        print(docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}} {{.Size}}"))  # noqa: T201
+        tell(f"up after {time.monotonic() - began:.0f} s")
+        tell(docker("stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}"))
+        tell(docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}} {{.Size}}"))
         yield made
     finally:
         logs = Path(folder.parent) / "compose.log"
         logs.write_text(made.run("logs", "--timestamps").stdout)
-        print(f"\nlogs of the containers: {logs}")  # noqa: T201
+        tell(f"\nlogs of the containers: {logs}")
         made.run("down", "--volumes", "--remove-orphans")

@@ -11,4 +11,4 @@ if [ "${STAND_INS:-yes}" = yes ]; then
     tests/stack/images/engine.sh start
     tests/stack/images/build.sh
 fi
-.venv/bin/python -m pytest tests/stack/compose -m compose "$@"
+.venv/bin/python -m pytest tests/stack/compose -m compose -vv --durations=12 "$@"

@@ -5,10 +5,12 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -74,15 +76,23 @@ class Stack:
 
     def wait_until(self, service: str, wanted: str, seconds: float = HEAL_SECONDS) -> None:
         """Wait for a state of health."""
+        self.wait_for(lambda: self.health(service) == wanted, service, seconds)
+
+    def wait_for(self, condition: Callable[[], bool], service: str, seconds: float = HEAL_SECONDS) -> None:
+        """Wait for something; where it does not come, the service's log and health tell why."""
         deadline = time.monotonic() + seconds
-        while (found := self.health(service)) != wanted:
-            assert time.monotonic() < deadline, f"{service} is {found}: {self('logs', '--tail', '20', service)}"
-            time.sleep(1)
+        while not condition():
+            if time.monotonic() > deadline:
+                health = json.dumps(self.container(service)["State"].get("Health"), indent=1)
+                pytest.fail(f"{service}: {health}\n{self('logs', '--tail', '20', service)}")
+            time.sleep(0.5)
 
     def copy(self, folder: Path, project: str, **variables: str) -> "Stack":
-        """The same images in another project of its own."""
+        """The same images in another project of its own, with nothing in it from an earlier time."""
         copy_repository(folder)
-        return Stack(folder, project, self.variables).with_variables(**variables)
+        made = Stack(folder, project, self.variables).with_variables(**variables)
+        made("down", "--volumes", "--remove-orphans")
+        return made
 
     def with_variables(self, **variables: str) -> "Stack":
         """The same project with other variables."""

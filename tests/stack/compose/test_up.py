@@ -34,6 +34,13 @@ def test_the_file_is_understood_without_a_warning(stack: Stack) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_own_images_are_built_once_each_and_asked_for_nowhere(stack: Stack) -> None:
+    services = json.loads(stack("--profile", "manual", "config", "--format", "json"))["services"]
+    own = [name for name, service in services.items() if service["image"] in OWN_IMAGES]
+    assert [services[name]["image"] for name in own if "build" in services[name]] == list(OWN_IMAGES)
+    stack("pull", *own)
+
+
 def test_trino_s_client_answers_in_its_container(stack: Stack) -> None:
     assert int(stack.sql("SELECT sum(total_plays) FROM temporal_trends")) > 1000
 
@@ -66,9 +73,9 @@ def test_the_pipeline_runs_any_command_once(stack: Stack) -> None:
 def test_no_process_is_root(stack: Stack) -> None:
     for service in SERVICES:
         name = stack.container(service)["Name"].strip("/")
-        users = docker("top", name, "-eo", "uid,comm").splitlines()[1:]
+        users = docker("top", name, "-eo", "pid,uid,comm").splitlines()[1:]
         assert users
-        assert not [line for line in users if line.split()[0] == "0"], service
+        assert not [line for line in users if line.split()[1] == "0"], service
 
 
 def test_containers_have_no_rights_that_they_do_not_need(stack: Stack) -> None:

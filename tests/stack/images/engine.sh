@@ -8,7 +8,8 @@ export PATH=/usr/bin:/usr/sbin:$PATH DOCKER_HOST=unix://$ENGINE_DIR/docker.sock 
 
 install_engine() {
     # Sources and preferences of their own: the machine's apt stays as it is.
-    local apt=/var/lib/lakehouse-engine-apt
+    local apt=/var/lib/lakehouse-engine-apt had_engine
+    had_engine=$(command -v dockerd || true)
     mkdir -p $apt/sources.list.d $apt/preferences.d $apt/lists/partial
     cp /etc/apt/sources.list.d/debian.sources $apt/sources.list.d/
     sed 's/^Suites: bookworm bookworm-updates/Suites: trixie/;/^$/,$d' /etc/apt/sources.list.d/debian.sources \
@@ -19,9 +20,15 @@ install_engine() {
     apt-get "${options[@]}" -qq update
     DEBIAN_FRONTEND=noninteractive apt-get "${options[@]}" install -y -qq --no-install-recommends \
         docker.io/trixie docker-cli/trixie docker-compose/trixie docker-buildx/trixie containerd/trixie mmdebstrap
+    # Where systemd runs, the packages start an engine for the whole machine.
+    [ -n "$had_engine" ] || systemctl disable --now --quiet docker.socket docker.service containerd.service 2>/dev/null || true
 }
 
 start_engine() {
+    if docker --host unix:///var/run/docker.sock version >/dev/null 2>&1; then
+        echo "another Docker engine runs here, and stopping this one would take its network along: use STAND_INS=no" >&2
+        exit 1
+    fi
     mkdir -p "$ENGINE_DIR" "$DOCKER_CONFIG"
     setsid dockerd --host "$DOCKER_HOST" --data-root "$ENGINE_DIR/data" --exec-root "$ENGINE_DIR/exec" \
         --pidfile "$ENGINE_DIR/docker.pid" --group root >"$ENGINE_DIR/dockerd.log" 2>&1 </dev/null &

@@ -1,0 +1,56 @@
+"""`docker compose up` with nothing to import: an empty stack says how to bring data, and takes what is dropped."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from lakehouse.demo_data import write_demo_data
+from tests.ports import free_port
+from tests.stack.compose.stack import UP_SECONDS, Stack
+
+pytestmark = pytest.mark.compose
+PLAYS = "SELECT count(*) FROM listening_with_features"
+
+
+@pytest.fixture(scope="module")
+def empty(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A second project that came up without demo data, and looks for news every minute."""
+    ports = {"TRINO_PORT": str(free_port()), "SUPERSET_PORT": str(free_port())}
+    folder = tmp_path_factory.mktemp("empty")
+    made = stack.copy(folder, "lakehouse-empty", DEMO="", POLL_INTERVAL_MINUTES="1", **ports)
+    try:
+        made("up", "--detach", "--wait", timeout=UP_SECONDS)
+        yield made
+    finally:
+        made.run("down", "--volumes", "--remove-orphans")
+
+
+def test_the_dashboards_come_up_empty_and_say_how_to_import(empty: Stack) -> None:
+    superset = empty.superset()
+    assert superset.get("dashboard/")["count"] == 6
+    assert empty.sql(PLAYS) == "0"
+    charts = {chart["slice_name"]: chart["id"] for chart in superset.get("chart/?q=(page_size:200)")["result"]}
+    answers = {name: superset.get(f"chart/{number}/data/")["result"] for name, number in charts.items()}
+    assert "Put Spotify's zip into data/import" in str(answers["What these charts rest on · all time"])
+
+
+def test_files_that_are_dropped_are_taken_by_the_next_run(empty: Stack) -> None:
+    data = empty.folder / "data"
+    made = write_demo_data(data / "elsewhere")
+    shutil.copy(made.catalogue, data / "kaggle" / "dataset.csv")
+    shutil.copy(made.history, data / "import" / "my_spotify_data.zip")
+    done = '"command": "run --trigger schedule", "exit_code": 0'
+    empty.wait_for(lambda: done in empty("logs", "spotify-scheduler"), "spotify-scheduler")
+    assert empty.sql(PLAYS) == "1504"
+
+
+def test_a_folder_that_cannot_be_read_shows_in_the_health(empty: Stack) -> None:
+    folder = empty.folder / "data" / "import"
+    folder.chmod(0o700)
+    empty.wait_until("spotify-scheduler", "unhealthy")
+    told = empty.container("spotify-scheduler")["State"]["Health"]["Log"][-1]["Output"]
+    assert "/import cannot be read (Permission denied): let user id 1000 read it" in told
+    assert told.count("\n") == 1
+    folder.chmod(0o755)
+    empty.wait_until("spotify-scheduler", "healthy")
