@@ -58,7 +58,8 @@ def write_more(folder: Path, plays: int) -> None:
 def _tracks(catalogue: Path, wanted: int, random: np.random.Generator) -> list[tuple[str, str, str, str]]:
     """Ids, names, artists and albums; of strangers the id and the name are made up."""
     known = pd.read_csv(catalogue, usecols=["track_id", "artists", "album_name", "track_name"]).dropna()
-    known = known.drop_duplicates("track_id").sample(min(wanted, len(known)), random_state=SEED, replace=False)
+    known = known.drop_duplicates("track_id")
+    known = known.sample(min(wanted, len(known)), random_state=SEED)
     rows = known.to_dict("records")
     letters = np.array(list(string.ascii_letters + string.digits))
     kinds = random.random(wanted)
