@@ -166,7 +166,7 @@ def _write(lake: Lake, fresh: DataFrame, provenance: Provenance, report: ImportR
         report.removed_demo = True
     else:
         rows_before = state.provenance.rows if state else 0
-        lake.append(listening_history_bronze, fresh, provenance, rows_before=rows_before)
+        lake.append(listening_history_bronze, fresh, provenance, rows_before=rows_before, likely_rows=report.new_plays)
 
 
 def _with_outcome(plays: DataFrame, known: DataFrame) -> DataFrame:

@@ -169,8 +169,8 @@ def check(settings: Settings, *, progress: Progress | None = None) -> RunSummary
                 if isinstance(node, Model):
                     state_of(node, lake, models)
                 else:
-                    rows, results = enforce(node, conform(node, lake.read(node)))
-                    _record_checks(log, node, rows, results, datetime.now(UTC))
+                    looked = enforce(node, conform(node, lake.read(node)))
+                    _record_checks(log, node, looked.rows, looked.checks, datetime.now(UTC))
                 build = Build(node, "skipped", "")
             except Exception as error:  # whatever is wrong with one, the others are checked
                 build = Build(node, "failed", _named(node, error))
@@ -381,7 +381,12 @@ class _Builder:
             frames = [sample(self._shared.read(table), table.key, node.max_rows) for table in tables]
             return self._models.train(node, frames, making), ()
         values = {name: getattr(self._settings, name) for name in node.parameters}
-        written = self._lake.overwrite(node, node(*map(self._read, inputs), **values), making)
+        frame = node(*map(self._read, inputs), **values)
+        # A table is rarely larger than the largest that it is made from.
+        likely_rows = max(
+            (state.provenance.rows for name in node.inputs if (state := self._state(self._nodes[name]))), default=0
+        )
+        written = self._lake.overwrite(node, frame, making, likely_rows=likely_rows, anew=self._full)
         return written.state, written.checks
 
     def _read(self, node: Node) -> DataFrame | Artifact:

@@ -6,12 +6,15 @@ can never disagree. Table states are read from the Delta logs with delta-rs, whi
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyspark.sql import DataFrame, SparkSession
@@ -35,6 +38,8 @@ SPARK_TYPES: dict[str, T.DataType] = {
 ROWS_PER_FILE = 2_000_000
 # Up to here rows are committed by delta-rs: Spark plans a write for most of a second, however little it writes.
 SMALL_ROWS = 250_000
+# Columns beside the rows while they are looked at: which checks a row fails, and its hash.
+FAILS, DIGEST = "_fails_", "_digest"
 # Readers of an older version, such as a long query in Trino, have this long to finish.
 KEEP_HOURS = 7 * 24
 # Delta's names of operations after which a table has the same rows.
@@ -70,6 +75,8 @@ class Provenance:
         parameters: the settings the transform took.
         inputs: data version of each input: a table's Delta version, a model's artifact version.
         rows: rows in the table after the commit.
+        digest: of all rows, whatever their order; '' where only a part of them was looked at.
+        same_as: the version whose rows these still are; None for a commit that may have changed rows.
     """
 
     run_id: str
@@ -77,11 +84,13 @@ class Provenance:
     parameters: dict[str, str] | None = None
     inputs: dict[str, int | str] | None = None
     rows: int = 0
+    digest: str = ""
+    same_as: int | None = None
 
 
 @dataclass(frozen=True)
 class TableState:
-    """The newest data of a table: its Delta version, what it was made from, and when."""
+    """The newest data of a table: the Delta version of its rows, what they were last made from, and when."""
 
     version: int
     provenance: Provenance
@@ -99,6 +108,14 @@ class CheckResult:
     def passed(self) -> bool:
         """Whether no row fails."""
         return self.failing_rows == 0
+
+
+class Looked(NamedTuple):
+    """What one look at all rows of a frame tells: their number, the result of each check, and a digest of them."""
+
+    rows: int
+    checks: tuple[CheckResult, ...]
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -178,22 +195,51 @@ class Lake:
         rows = to_arrow_schema(schema_of(table), timezone="UTC").empty_table()
         self._write_small(table, rows, Provenance(run_id=""), mode="overwrite")
 
-    def overwrite(self, table: Table, frame: DataFrame, provenance: Provenance) -> Written:
+    def overwrite(
+        self,
+        table: Table,
+        frame: DataFrame,
+        provenance: Provenance,
+        *,
+        likely_rows: int = SMALL_ROWS + 1,
+        anew: bool = False,
+    ) -> Written:
         """Replace all rows of a table, if the new ones keep the contract.
+
+        Where they are the rows that are there already, only the provenance is committed: the table keeps its version,
+        and nothing that is made from it has news.
+
+        Args:
+            table: the table to write.
+            frame: its rows.
+            provenance: stored with the commit; rows and digest are set here.
+            likely_rows: about how many rows there are, where the table has none yet to tell; a wrong guess costs time.
+            anew: write the rows also where they are the same: files that were harmed are replaced.
 
         Raises:
             ContractViolation: names every difference; the last good version stays.
         """
-        frame = conform(table, frame).persist()
-        try:
-            rows, checks = enforce(table, frame)
-            self._commit(table, frame, rows, replace(provenance, rows=rows), mode="overwrite")
-        finally:
-            frame.unpersist()
-        return self._written(table, checks)
+        state = self.state(table)
+        likely_rows = state.provenance.rows if state else likely_rows
+        with _looked_at(table, conform(table, frame), likely_rows) as (rows, looked):
+            provenance = replace(provenance, rows=looked.rows, digest=looked.digest)
+            if state and not anew and self._holds(table, state, provenance):
+                provenance = replace(provenance, same_as=state.version)
+                none = rows.limit(0) if isinstance(rows, DataFrame) else rows.slice(0, 0)
+                self._commit(table, none, 0, provenance, mode="append")
+            else:
+                self._commit(table, rows, looked.rows, provenance, mode="overwrite")
+        return self._written(table, looked.checks)
 
     def append(
-        self, table: Table, frame: DataFrame, provenance: Provenance, *, rows_before: int = 0, once: str | None = None
+        self,
+        table: Table,
+        frame: DataFrame,
+        provenance: Provenance,
+        *,
+        rows_before: int = 0,
+        once: str | None = None,
+        likely_rows: int = SMALL_ROWS + 1,
     ) -> Written:
         """Add rows to a table, if they keep the contract; keys already there are the caller's business.
 
@@ -203,18 +249,22 @@ class Lake:
             provenance: stored with the commit; its `rows` is set to `rows_before` plus the new ones.
             rows_before: rows in the table now.
             once: names this append: a second one of the same name does nothing.
+            likely_rows: about how many rows are added; a wrong guess costs time.
 
         Raises:
             ContractViolation: names every difference; nothing was added.
         """
-        frame = conform(table, frame).persist()
-        try:
-            rows, checks = enforce(table, frame)
-            provenance = replace(provenance, rows=rows_before + rows)
-            self._commit(table, frame, rows, provenance, mode="append", once=once)
-        finally:
-            frame.unpersist()
-        return self._written(table, checks)
+        with _looked_at(table, conform(table, frame), likely_rows) as (rows, looked):
+            provenance = replace(provenance, rows=rows_before + looked.rows)
+            self._commit(table, rows, looked.rows, provenance, mode="append", once=once)
+        return self._written(table, looked.checks)
+
+    def _holds(self, table: Table, state: TableState, provenance: Provenance) -> bool:
+        """Whether the table has these rows already, and the contract's columns and comments."""
+        stored = state.provenance
+        log = self._log(table)
+        is_same = (stored.digest, stored.rows) == (provenance.digest, provenance.rows)
+        return is_same and log is not None and _is_described(log, table)
 
     def compact(self, table: Table) -> None:
         """Join a table's small files, and delete files that no version of the last `KEEP_HOURS` holds.
@@ -229,8 +279,8 @@ class Lake:
     def _commit(
         self,
         table: Table,
-        frame: DataFrame,
-        rows: int,
+        rows: DataFrame | pa.Table,
+        count: int,
         provenance: Provenance,
         *,
         mode: Literal["append", "overwrite"],
@@ -238,12 +288,14 @@ class Lake:
     ) -> None:
         log = self._log(table)
         is_described = log is not None and _is_described(log, table)
-        if rows <= SMALL_ROWS and (log is None or is_described):
+        if count <= SMALL_ROWS and (log is None or is_described):
             if not (once and log is not None and log.transaction_version(once) is not None):
-                self._write_small(table, frame.toArrow(), provenance, mode=mode, once=once)
+                rows = rows.toArrow() if isinstance(rows, DataFrame) else rows
+                self._write_small(table, rows, provenance, mode=mode, once=once)
             return
-        # `rows` is known by now: few files of a good size, whatever the number of partitions was.
-        frame, metadata = _commented(table, frame.coalesce(1 + rows // ROWS_PER_FILE)), _metadata(provenance)
+        frame = rows if isinstance(rows, DataFrame) else self.spark.createDataFrame(rows, schema_of(table))
+        # Few files of a good size, whatever the number of partitions was.
+        frame, metadata = _commented(table, frame.coalesce(1 + count // ROWS_PER_FILE)), _metadata(provenance)
         if log is None and once:
             # Creating a table does not record the append's name, so the rows come in a commit of their own.
             self._replace(table, frame.where("false"), _metadata(replace(provenance, rows=0)))
@@ -331,35 +383,77 @@ def conform(table: Table, frame: DataFrame) -> DataFrame:
     return frame.select(*wanted)
 
 
-def enforce(table: Table, frame: DataFrame) -> tuple[int, tuple[CheckResult, ...]]:
-    """Count rows and run all checks of the contract in one pass.
-
-    Returns:
-        The number of rows, and the result of each check.
+def enforce(table: Table, frame: DataFrame) -> Looked:
+    """Count rows, run all checks of the contract and digest the rows in one pass.
 
     Raises:
         ContractViolation: lists every failed check of severity 'fail'.
     """
-    unique_key = Check(f"unique({', '.join(table.key)})", "")
-    enough_rows = Check(f"min_rows({table.min_rows})", "", "warn")
     # As text: building expressions one by one costs more calls into Java than a small table has rows.
-    aggregates = ["count(1) AS rows"]
+    aggregates = ["count(1) AS rows", f"bit_xor({_row_digest(frame)}) AS digest"]
     aggregates += [f"count_if({check.failing}) AS c{i}" for i, check in enumerate(table.all_checks)]
     if table.key:
         values = ", ".join(f"coalesce(CAST(`{name}` AS STRING), '')" for name in table.key)
         aggregates.append(f"count(DISTINCT {values}) AS keys")
     counts = frame.selectExpr(*aggregates).first()
     assert counts is not None, "an aggregate without grouping has one row"
-    results = [CheckResult(check, counts[f"c{i}"]) for i, check in enumerate(table.all_checks)]
+    failing = [counts[f"c{i}"] for i in range(len(table.all_checks))]
+    keys = counts["keys"] if table.key else counts["rows"]
+    return _judged(table, counts["rows"], failing, keys, counts["digest"] or 0)
+
+
+@contextmanager
+def _looked_at(table: Table, frame: DataFrame, likely_rows: int) -> Iterator[tuple[DataFrame | pa.Table, Looked]]:
+    """The rows of a frame, computed once, and what `enforce` tells of them.
+
+    Few rows come to the driver with the checks' results beside them: a second job would take longer than all else.
+    """
+    if likely_rows <= SMALL_ROWS:
+        results = [f"({check.failing}) AS {FAILS}{i}" for i, check in enumerate(table.all_checks)]
+        seen = frame.selectExpr("*", *results, f"{_row_digest(frame)} AS {DIGEST}").limit(SMALL_ROWS + 1).toArrow()
+        if seen.num_rows <= SMALL_ROWS:
+            failing = [pc.sum(seen[f"{FAILS}{i}"]).as_py() or 0 for i in range(len(results))]
+            keys = seen.group_by(list(table.key)).aggregate([]).num_rows if table.key else seen.num_rows
+            digest = int(np.bitwise_xor.reduce(seen[DIGEST].to_numpy()))
+            yield seen.select(frame.columns), _judged(table, seen.num_rows, failing, keys, digest)
+            return
+    frame.persist()
+    try:
+        yield frame, enforce(table, frame)
+    finally:
+        frame.unpersist()
+
+
+def _row_digest(frame: DataFrame) -> str:
+    """A row's hash, in SQL. Spark's passes over nulls, so where they are is hashed beside the values."""
+    names = [f"`{name}`" for name in frame.columns]
+    return f"xxhash64({', '.join([*names, *(f'{name} IS NULL' for name in names)])})"
+
+
+def _judged(table: Table, rows: int, failing: list[int], keys: int, digest: int) -> Looked:
+    """The result of each check.
+
+    Args:
+        table: the contract.
+        rows: how many there are.
+        failing: how many fail each of `all_checks`.
+        keys: how many different ones there are.
+        digest: of all rows.
+
+    Raises:
+        ContractViolation: lists every failed check of severity 'fail'.
+    """
+    results = [CheckResult(check, count) for check, count in zip(table.all_checks, failing, strict=True)]
     if table.key:
-        results.append(CheckResult(unique_key, counts["rows"] - counts["keys"]))
+        results.append(CheckResult(Check(f"unique({', '.join(table.key)})", ""), rows - keys))
     if table.min_rows:
-        results.append(CheckResult(enough_rows, max(0, table.min_rows - counts["rows"])))
+        enough_rows = Check(f"min_rows({table.min_rows})", "", "warn")
+        results.append(CheckResult(enough_rows, max(0, table.min_rows - rows)))
     failed = [result for result in results if not result.passed and result.check.severity == "fail"]
     if failed:
         listed = "; ".join(f"{result.check.name}: {result.failing_rows} rows" for result in failed)
         raise ContractViolation(f"{table.name} breaks its contract, its last good version stays. {listed}")
-    return counts["rows"], tuple(results)
+    return Looked(rows, tuple(results), f"{digest:x}")
 
 
 def _literal(path: str) -> str:
@@ -413,7 +507,7 @@ def _newest_state(log: DeltaTable) -> TableState:
             if provenance := _provenance_in(commit):
                 if foreign is None:
                     return _state(commit, provenance)
-                return _state(foreign, replace(provenance, code="", rows=_rows_in(log)))
+                return _state(foreign, replace(provenance, code="", rows=_rows_in(log), digest="", same_as=None))
             if foreign is None and commit.get("operation") not in KEEPS_ROWS:
                 foreign = commit
     # The log no longer reaches back to a commit of ours: the rows are there all the same.
@@ -422,7 +516,8 @@ def _newest_state(log: DeltaTable) -> TableState:
 
 def _state(commit: dict[str, Any], provenance: Provenance) -> TableState:
     committed_at = datetime.fromtimestamp(commit["timestamp"] / 1000).astimezone()
-    return TableState(int(commit["version"]), provenance, committed_at)
+    version = int(commit["version"]) if provenance.same_as is None else provenance.same_as
+    return TableState(version, provenance, committed_at)
 
 
 def _rows_in(log: DeltaTable) -> int:

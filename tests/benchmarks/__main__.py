@@ -28,6 +28,7 @@ from tests.benchmarks.limits import Verdict, judge, medians
 from tests.benchmarks.pipeline import (
     REAL_DATA_DIR,
     Dataset,
+    compared_with_duckdb,
     demo_data,
     generated_plays,
     gold_steps,
@@ -70,6 +71,7 @@ def main() -> None:
                 place.mkdir(parents=True)
                 with console.status(f"{dataset.name}, run {number + 1} of {arguments.runs}"):
                     measures += pipeline_runs(dataset, place)
+                    measures += compared_with_duckdb(dataset, place)
                     measures += gold_steps(dataset, place) if dataset.name == "real data" else []
             if dataset.name in ("demo data", "real data") and not arguments.no_trino:
                 with console.status(f"{dataset.name}: Trino"):

@@ -11,6 +11,8 @@ import pandas as pd
 
 SEED = 11
 PLAYS_PER_DAY = 40
+# No longer than people can have listened; where there are more plays, each day has more.
+MAX_DAYS = 15 * 365
 # Four tracks in five are not in the catalogue, as with real listeners; half of those are by its artists.
 IN_CATALOGUE, BY_ITS_ARTISTS = 0.2, 0.6
 # Few tracks are played often, most once or twice.
@@ -32,7 +34,10 @@ def write_history(folder: Path, catalogue: Path, plays: int) -> None:
     tracks = _tracks(catalogue, max(1, round(plays * DISTINCT_SHARE)), random)
     weights = 1 / np.arange(1, len(tracks) + 1) ** 0.8
     chosen = random.choice(len(tracks), plays, p=weights / weights.sum())
-    seconds = np.sort(random.integers(0, DAY_SECONDS * max(1, plays // PLAYS_PER_DAY), plays))
+    days = min(max(1, plays // PLAYS_PER_DAY), MAX_DAYS)
+    seconds = np.sort(random.integers(0, DAY_SECONDS * days, plays))
+    # Within eight hours of each day: a session ends some time, however many plays there are.
+    seconds -= seconds % DAY_SECONDS * 2 // 3
     instants = int(LAST_PLAY.timestamp()) - seconds[::-1]
     lengths = random.integers(30_000, 300_000, plays)
     for start in range(0, plays, RECORDS_PER_FILE):
@@ -58,7 +63,8 @@ def write_more(folder: Path, plays: int) -> None:
 def _tracks(catalogue: Path, wanted: int, random: np.random.Generator) -> list[tuple[str, str, str, str]]:
     """Ids, names, artists and albums; of strangers the id and the name are made up."""
     known = pd.read_csv(catalogue, usecols=["track_id", "artists", "album_name", "track_name"]).dropna()
-    known = known.drop_duplicates("track_id").sample(min(wanted, len(known)), random_state=SEED, replace=False)
+    known = known.drop_duplicates("track_id")
+    known = known.sample(min(wanted, len(known)), random_state=SEED)
     rows = known.to_dict("records")
     letters = np.array(list(string.ascii_letters + string.digits))
     kinds = random.random(wanted)

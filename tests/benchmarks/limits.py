@@ -5,11 +5,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tests.benchmarks.dashboards import SupersetFigures
-from tests.benchmarks.pipeline import STEPS
+from tests.benchmarks.pipeline import BY_DUCKDB, EIGHT_STARTS, STEPS
 from tests.benchmarks.processes import Measure
 from tests.benchmarks.queries import TrinoFigures
 
 SECONDS, CPU_SECONDS, PEAK_MB = "s", "CPU s", "peak MB"
+FULL, FEW = "full run, models up to date", "run with few new plays"
+# Of two times measured one after the other: machine and load cancel out.
+RATIOS = {
+    "full run over eight starts": (FULL, EIGHT_STARTS),
+    "ours over DuckDB's": (STEPS["descriptive_and_diagnostic"], BY_DUCKDB),
+    "few new plays over full run": (FEW, FULL),
+}
 LIMITS = {
     f"real data: full run with training, {SECONDS}": 90,
     f"real data: full run with training, {PEAK_MB}": 3_000,
@@ -20,6 +27,11 @@ LIMITS = {
     f"real data: {STEPS['diagnostic_and_cognitive']}, {SECONDS}": 30,
     f"real data: training of all models, {SECONDS}": 180,
     f"real data: training of all models, {PEAK_MB}": 3_000,
+    "real data: full run over eight starts": 1 / 3,
+    "1,504 plays: full run over eight starts": 1 / 3,
+    "10,000,000 plays: ours over DuckDB's": 6,
+    "10,000,000 plays: few new plays over full run": 1 / 5,
+    f"10,000,000 plays: full run, models up to date, {PEAK_MB}": 6_000,
     f"1,504 plays: full run with training, {SECONDS}": 90,
     f"1,504 plays: full run, models up to date, {SECONDS}": 45,
     f"1,504 plays: full run, models up to date, {PEAK_MB}": 1_500,
@@ -72,4 +84,15 @@ def medians(
         values[f"{server.lake}: Trino at rest, MB"] = [server.resident_mb]
     for dashboards in superset:
         values[f"{dashboards.lake}: Superset from empty metadata to drawn, s"] = [dashboards.rendered_s]
-    return {figure: statistics.median(measured) for figure, measured in values.items()}
+    found = {figure: statistics.median(measured) for figure, measured in values.items()}
+    return found | _ratios(found)
+
+
+def _ratios(found: Mapping[str, float]) -> dict[str, float]:
+    datasets = dict.fromkeys(figure.split(": ")[0] for figure in found)
+    times = {
+        f"{dataset}: {name}": [found.get(f"{dataset}: {scenario}, {SECONDS}") for scenario in scenarios]
+        for dataset in datasets
+        for name, scenarios in RATIOS.items()
+    }
+    return {name: one / other for name, (one, other) in times.items() if one is not None and other}

@@ -1,24 +1,32 @@
-"""Runs of the whole pipeline: with training, with models up to date, without news, and with few new plays."""
+"""Runs of the whole pipeline: with training, with models up to date, without news, and with few new plays.
+
+Beside them what they are compared with: the same tables by eight scripts, and ten of them by DuckDB.
+"""
 
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from lakehouse.demo_data import write_demo_data
+from lakehouse.registry import pipeline_tables
 from tests.benchmarks.generated import write_history, write_more
-from tests.benchmarks.processes import Measure, measured
+from tests.benchmarks.processes import Measure, in_all, measured
 
 LAKEHOUSE = Path(sys.executable).with_name("lakehouse")
 REAL_DATA_DIR = Path(os.environ.get("REAL_DATA_DIR", "../shared/data")).resolve()
 REAL_HISTORY, REAL_CATALOGUE = "spotify_extended_streaming_history.zip", "kaggle_tracks_dataset.csv.gz"
 TICK_PLAYS = 50
 MODELS = ("artist_model", "mood_model", "energy_model", "mood_class_model")
+EIGHT_STARTS = "the same tables by eight starts"
+BY_DUCKDB = "descriptive and diagnostic tables by DuckDB"
 # Single steps on a lake that is built; see tests.benchmarks.gold_steps.
 STEPS = {
     "diagnostic_and_cognitive": "nine diagnostic and cognitive tables",
+    "descriptive_and_diagnostic": "descriptive and diagnostic tables",
     "scoring": "scoring of 1 million tracks by three models",
 }
 
@@ -107,12 +115,49 @@ def pipeline_runs(dataset: Dataset, folder: Path) -> Iterator[Measure]:
     if dataset.deliver_more:
         dataset.deliver_more(imports)
         yield run("run with few new plays")
+    _start_over(dataset, folder)
+    yield eight_starts(dataset, folder)
+    _start_over(dataset, folder)
+    yield run("full run, models up to date")
+
+
+def _start_over(dataset: Dataset, folder: Path) -> None:
+    """Empty the lake except for its models, and deliver anew."""
+    lake, imports = folder / "lake", folder / "import"
     models = (lake / "models").rename(folder / "models")
     _emptied(lake)
     models.rename(lake / "models")
     _emptied(imports)
     dataset.deliver(imports)
-    yield run("full run, models up to date")
+
+
+def eight_starts(dataset: Dataset, folder: Path) -> Measure:
+    """What a full run does, as eight scripts one after the other: two imports, silver, and the five kinds of gold.
+
+    Each starts its own engine, and builds what is not up to date by then; so nothing is done twice.
+    """
+    lake, imports = folder / "lake", folder / "import"
+    settings = environment(dataset, lake, imports)
+    tables = pipeline_tables().values()
+    groups = ("descriptive", "diagnostic", "predictive", "cognitive", "prescriptive")
+    chosen = [[table.name for table in tables if table.layer == "silver"]]
+    chosen += [[table.name for table in tables if table.group == group] for group in groups]
+    scripts = [["catalogue", str(dataset.catalogue)], ["import", str(imports)]]
+    scripts += [["run", *(part for name in names for part in ("--select", name))] for names in chosen]
+    assert len(scripts) == 8
+    parts = [measured("script", [str(LAKEHOUSE), *script], settings, lake) for script in scripts]
+    return in_all(f"{dataset.name}: {EIGHT_STARTS}", parts)
+
+
+def compared_with_duckdb(dataset: Dataset, folder: Path) -> Iterator[Measure]:
+    """The descriptive and diagnostic tables by one process of ours and by one of DuckDB's, from the same silver."""
+    lake = folder / "lake"
+    settings = environment(dataset, lake, folder / "import")
+    ours = [sys.executable, "-m", "tests.benchmarks.gold_steps", "descriptive_and_diagnostic"]
+    yield measured(f"{dataset.name}: {STEPS['descriptive_and_diagnostic']}", ours, settings, lake)
+    with tempfile.TemporaryDirectory(prefix="lakehouse-duckdb-") as place:
+        theirs = [sys.executable, "-m", "tests.benchmarks.yardstick", place]
+        yield measured(f"{dataset.name}: {BY_DUCKDB}", theirs, settings, lake)
 
 
 def gold_steps(dataset: Dataset, folder: Path) -> Iterator[Measure]:
@@ -122,9 +167,9 @@ def gold_steps(dataset: Dataset, folder: Path) -> Iterator[Measure]:
     shutil.rmtree(lake / "models")
     train = [str(LAKEHOUSE), "run", *(part for name in MODELS for part in ("--select", name))]
     yield measured(f"{dataset.name}: training of all models", train, settings, lake)
-    for step, told in STEPS.items():
+    for step in ("diagnostic_and_cognitive", "scoring"):
         command = [sys.executable, "-m", "tests.benchmarks.gold_steps", step]
-        yield measured(f"{dataset.name}: {told}", command, settings, lake)
+        yield measured(f"{dataset.name}: {STEPS[step]}", command, settings, lake)
 
 
 def _emptied(folder: Path) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +66,19 @@ def measured(scenario: str, command: list[str], environment: dict[str, str], lak
         jobs, tasks = _jobs_and_tasks(Path(events, "log"))
     written = (_size(lake) - size_before) / MEGABYTE
     return Measure(scenario, wall, sum(family.cpu.values()), family.peak / MEGABYTE, written, jobs, tasks)
+
+
+def in_all(scenario: str, parts: Sequence[Measure]) -> Measure:
+    """Several processes, one after the other, as one measure."""
+    return Measure(
+        scenario,
+        wall_s=sum(part.wall_s for part in parts),
+        cpu_s=sum(part.cpu_s for part in parts),
+        peak_mb=max(part.peak_mb for part in parts),
+        written_mb=sum(part.written_mb for part in parts),
+        spark_jobs=sum(part.spark_jobs for part in parts),
+        spark_tasks=sum(part.spark_tasks for part in parts),
+    )
 
 
 class _Family(threading.Thread):

@@ -4,6 +4,7 @@ import pytest
 
 from tests.benchmarks.dashboards import SupersetFigures
 from tests.benchmarks.limits import LIMITS, judge, medians
+from tests.benchmarks.pipeline import BY_DUCKDB, EIGHT_STARTS, STEPS
 from tests.benchmarks.processes import Measure
 from tests.benchmarks.queries import TrinoFigures
 
@@ -25,14 +26,24 @@ def test_the_median_of_several_runs_counts() -> None:
     assert medians(runs, [], [])["real data: run without news, s"] == 1.5
 
 
+def test_ratios_are_of_medians_within_one_dataset() -> None:
+    runs = [run(f"{name}: full run, models up to date", wall_s) for name, wall_s in (("a", 3), ("a", 5), ("b", 50))]
+    runs += [run(f"a: {EIGHT_STARTS}", 8.0)]
+    found = medians(runs, [], [])
+    assert {figure: ratio for figure, ratio in found.items() if " over " in figure} == {
+        "a: full run over eight starts": 0.5
+    }
+
+
 def test_the_limits_are_on_figures_as_the_benchmark_names_them() -> None:
     scenarios = (
         "full run with training", "full run, models up to date", "run with few new plays", "run without news",
         "nine diagnostic and cognitive tables", "training of all models",
     )  # fmt: skip
-    runs = [
-        run(f"{dataset}: {scenario}", 1e6, 1e6) for dataset in ("1,504 plays", "real data") for scenario in scenarios
-    ]
+    datasets = ("1,504 plays", "real data", "10,000,000 plays")
+    runs = [run(f"{dataset}: {scenario}", 1e6, 1e6) for dataset in datasets for scenario in scenarios]
+    runs += [run(f"{dataset}: {EIGHT_STARTS}", 1e6) for dataset in datasets]
+    runs += [run(f"{datasets[2]}: {STEPS['descriptive_and_diagnostic']}", 7.0), run(f"{datasets[2]}: {BY_DUCKDB}", 1.0)]
     lakes = ("demo data", "real data")
     trino = [TrinoFigures(lake, healthy_s=31.0, resident_mb=1_001.0, queries=[]) for lake in lakes]
     superset = [SupersetFigures(lake, 1.0, 91.0, 1, 1.0, 1.0, {}) for lake in lakes]

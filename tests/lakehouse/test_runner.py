@@ -20,6 +20,7 @@ from lakehouse import runner
 from lakehouse.columns import COLUMNS
 from lakehouse.contract import Table, in_range
 from lakehouse.errors import LakehouseError, UsageError
+from lakehouse.fingerprint import code_fingerprint
 from lakehouse.lock import writer_lock
 from lakehouse.ops import IMPORT_AUDIT, OPS_TABLES, PIPELINE_RUNS, QUALITY_RESULTS, REJECTED_ROWS, TABLE_BUILDS
 from lakehouse.registry import ordered
@@ -258,6 +259,31 @@ def test_a_changed_contract_rebuilds_the_table_and_what_reads_it(small: SmallRun
         "catalogue_counts": ("skipped", "up to date"),
         "both": ("built", "new double_plays"),
     }
+
+
+def test_rows_that_stay_the_same_are_no_news_to_what_reads_them(
+    small: SmallRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, before = "plays_of_tracks", small.versions()
+    monkeypatch.setattr(runner, "code_fingerprint", lambda node: code_fingerprint(node) + f" {node.name == name}")
+    small.run(full=True)
+    full = small.versions()
+    monkeypatch.setattr(runner, "code_fingerprint", lambda node: code_fingerprint(node) + " False")
+    assert outcomes(small.run()) == {
+        "plays_of_tracks": ("built", "code changed"),
+        "double_plays": ("skipped", "up to date"),
+        "catalogue_counts": ("skipped", "up to date"),
+        "both": ("skipped", "up to date"),
+    }
+    assert not small.run().started_spark
+    assert {table: full[table] - before[table] for table in GRAPH} == dict.fromkeys(GRAPH, 1)
+
+
+def test_a_full_run_replaces_harmed_files_though_the_rows_stay_the_same(small: SmallRun) -> None:
+    [file] = (small.settings.lake_path / small.graph["both"].location).glob("*.parquet")
+    file.write_bytes(b"harmed")
+    small.run(full=True)
+    assert small.plays("both") == [(SOME_ID, 4)]
 
 
 def test_an_unknown_table_is_named(small: SmallRun) -> None:

@@ -152,7 +152,7 @@ def test_instants_as_keys_are_compared_to_the_microsecond(spark: SparkSession) -
 
 def test_a_warning_is_told_and_refuses_nothing(spark: SparkSession) -> None:
     table = replace(PLAYS, min_rows=5)
-    _, results = enforce(table, frame_of(spark, table, [a_play("a", valence=0.95, mood_label=None), a_play("b")]))
+    _, results, _ = enforce(table, frame_of(spark, table, [a_play("a", valence=0.95, mood_label=None), a_play("b")]))
     assert {result.check.name: result.failing_rows for result in results if not result.passed} == {
         "not too happy": 1,
         "not_null(mood_label)": 1,
@@ -199,7 +199,7 @@ def test_a_table_can_be_overwritten_from_itself(lake: Lake, spark: SparkSession)
 
 def test_the_commit_tells_what_it_was_made_from(lake: Lake, spark: SparkSession) -> None:
     written = lake.overwrite(PLAYS, plays(spark, "a", "b"), MADE).state
-    assert written.provenance == replace(MADE, rows=2)
+    assert written.provenance == replace(MADE, rows=2, digest=written.provenance.digest)
     assert lake.state(PLAYS) == written
     assert datetime.now(UTC) - written.committed_at < timedelta(minutes=10)
 
@@ -378,6 +378,73 @@ def test_a_log_that_is_damaged_in_its_history_is_told(lake: Lake, spark: SparkSe
 
 
 # ---- versions
+
+
+@pytest.mark.parametrize("small_rows", [0, storage.SMALL_ROWS])
+def test_rows_that_stay_the_same_keep_the_version_and_tell_what_they_are_made_from_now(
+    lake: Lake, spark: SparkSession, monkeypatch: pytest.MonkeyPatch, small_rows: int
+) -> None:
+    monkeypatch.setattr(storage, "SMALL_ROWS", small_rows)
+    first = lake.overwrite(PLAYS, plays(spark, "a", "b", "c"), MADE).state
+    for version in (4, 5):
+        again = lake.overwrite(PLAYS, plays(spark, "c", "a", "b"), replace(MADE, inputs={"other": version})).state
+        assert (again.version, again.provenance.inputs, again.provenance.rows) == (first.version, {"other": version}, 3)
+    assert ids(lake) == ["a", "b", "c"]
+    changed = lake.overwrite(PLAYS, plays(spark, "a", "b", "d"), MADE).state
+    assert changed.version > first.version
+    assert ids(lake) == ["a", "b", "d"]
+
+
+def test_few_and_many_rows_are_digested_alike(lake: Lake, spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = lake.overwrite(PLAYS, plays(spark, "a", "b"), MADE, likely_rows=0).state
+    monkeypatch.setattr(storage, "SMALL_ROWS", 1)
+    many = lake.overwrite(PLAYS, plays(spark, "b", "a"), MADE).state
+    assert (many.version, many.provenance.digest) == (few.version, few.provenance.digest)
+
+
+def test_a_value_that_moves_to_another_column_is_a_change(lake: Lake, spark: SparkSession) -> None:
+    table = replace(PLAYS, columns=tuple(COLUMNS[name] for name in ("play_id", "track_name", "artist_name")), checks=())
+    versions = [
+        lake.overwrite(table, frame_of(spark, table, [{"play_id": "a", column: "One"}]), MADE).state.version
+        for column in ("track_name", "artist_name")
+    ]
+    assert versions[0] < versions[1]
+
+
+def test_rows_as_before_somebody_else_changed_them_are_written_again(lake: Lake, spark: SparkSession) -> None:
+    first = lake.overwrite(PLAYS, plays(spark, "a", "b"), MADE).state
+    spark.sql(f"DELETE FROM delta.`{lake.location(PLAYS)}` WHERE play_id = 'a'")
+    again = lake.overwrite(PLAYS, plays(spark, "a", "b"), MADE).state
+    assert again.version > first.version
+    assert ids(lake) == ["a", "b"]
+
+
+def test_a_changed_description_reaches_delta_with_the_same_rows(lake: Lake, spark: SparkSession) -> None:
+    lake.overwrite(PLAYS, plays(spark, "a"), MADE)
+    lake.overwrite(replace(PLAYS, grain="One row per counted play."), plays(spark, "a"), MADE)
+    assert str(DeltaTable(lake.location(PLAYS)).metadata().description).endswith("One row per counted play.")
+
+
+def test_more_rows_than_were_likely_are_all_written(
+    lake: Lake, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "SMALL_ROWS", 2)
+    lake.overwrite(PLAYS, plays(spark, "a", "b", "c", "d"), MADE, likely_rows=1)
+    assert ids(lake) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("likely_rows", [0, storage.SMALL_ROWS + 1])
+def test_bad_rows_are_refused_however_many_were_likely(lake: Lake, spark: SparkSession, likely_rows: int) -> None:
+    bad = (
+        plays(spark, "a", "a")
+        .union(plays(spark, "b", valence=2.0))
+        .union(plays(spark, "c").withColumn("play_id", F.lit(None).cast("string")))
+    )
+    with pytest.raises(ContractViolation) as refusal:
+        lake.overwrite(PLAYS, bad, MADE, likely_rows=likely_rows)
+    assert str(refusal.value).endswith(
+        "stays. not_null(play_id): 1 rows; in_range(valence, 0, 1): 1 rows; unique(play_id): 1 rows"
+    )
 
 
 def test_optimizing_does_not_move_the_version(lake: Lake, spark: SparkSession) -> None:

@@ -1,0 +1,47 @@
+"""The yardstick computes what our tables hold: only then its time says anything."""
+
+import math
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable
+
+from lakehouse.registry import pipeline_tables
+from lakehouse.settings import Settings
+from lakehouse.storage import Lake
+from tests.benchmarks.yardstick import TABLES, build
+
+Rows = dict[tuple[Hashable, ...], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def files(demo_lake: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return build(Lake(demo_lake.lake_uri), tmp_path_factory.mktemp("yardstick"))
+
+
+def test_all_descriptive_and_diagnostic_tables_are_measured() -> None:
+    ours = {table.name for table in pipeline_tables().values() if table.group in ("descriptive", "diagnostic")}
+    assert set(TABLES) == ours
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_duckdb_s_table_equals_ours(name: str, demo_lake: Settings, files: dict[str, Path]) -> None:
+    table = pipeline_tables()[name]
+    theirs = _by_key(pq.read_table(files[name]).to_pylist(), table.key)
+    ours = _by_key(DeltaTable(Lake(demo_lake.lake_uri).location(table)).to_pyarrow_table().to_pylist(), table.key)
+    assert set(theirs) == set(ours)
+    for key, row in theirs.items():
+        assert {column for column, value in row.items() if not _equal(value, ours[key][column])} == set(), (key, row)
+
+
+def _by_key(rows: list[dict[str, Any]], key: tuple[str, ...]) -> Rows:
+    return {tuple(row[name] for name in key): row for row in rows}
+
+
+def _equal(one: object, other: object) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
+    return one == other
