@@ -122,8 +122,9 @@ def _insight() -> Column:
     meaning = (
         F.when(_leaning() == FAVOURED, F.concat(F.lit("a "), "kind", F.lit(" made more often than by chance")))
         .when(_leaning() == AVOIDED, F.concat(F.lit("a "), "kind", F.lit(" made less often than by chance")))
-        .when(_leaning() == EXPECTED, "no clear difference from a shuffled order")
-        .otherwise("too few to call it a pattern")
+        .when(_leaning() == TOO_FEW, "too few to call it a pattern")
+        .when(_is_significant(), "no chance, but too small a difference to be called a pattern")
+        .otherwise("no clear difference from a shuffled order")
     )
     return sentence(
         "After %s the next known play was %s in %s of %s cases (%s), against %s of all next plays: %s times as often "

@@ -107,6 +107,14 @@ def test_a_pattern_must_stand_the_correction_for_looking_at_every_pair(spark: Sp
     assert "(corrected p = 0.065), no clear difference" in row["behavioral_insight"]
 
 
+def test_a_small_difference_that_is_no_chance_is_not_called_chance(spark: SparkSession) -> None:
+    mostly_happy = ("happy " * 32 + "sad " * 8).strip()
+    repeats = patterns(spark, *[mostly_happy] * 6).where("mood_category = next_mood_category")
+    row = only(repeats.where(f"mood_category = '{HAPPY}'"))
+    assert (row["lift"], row["pattern_type"]) == (pytest.approx(1.22, abs=0.01), "Expected repeat")
+    assert row["behavioral_insight"].endswith("no chance, but too small a difference to be called a pattern.")
+
+
 @pytest.mark.real_data
 def test_real_plays_give_what_pandas_gives(real_table: Tables, real_silver: pd.DataFrame) -> None:
     measured = real_silver[real_silver["feature_source"].isin(MEASURED_SOURCES)].dropna(subset=["valence", "energy"])
