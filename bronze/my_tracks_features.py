@@ -81,7 +81,5 @@ def _append(lake: Lake, rows: list[dict[str, Any]], log: RunLog) -> int:
     rows_before = state.provenance.rows if state else 0
     if not fresh.take(1):
         return 0
-    written = lake.append(
-        my_tracks_features_bronze, fresh, Provenance(log.run_id), rows_before=rows_before, likely_rows=0
-    )
+    written = lake.append(my_tracks_features_bronze, fresh, Provenance(log.run_id), rows_before=rows_before)
     return written.state.provenance.rows - rows_before

@@ -25,8 +25,6 @@ from lakehouse.run_spool import (
 )
 from lakehouse.storage import ContractViolation, DamagedTable, Lake, Provenance, schema_of
 
-# About what a record takes as JSON.
-BYTES_PER_RECORD = 200
 # Records with these verdicts became rows.
 ADDED_VERDICTS = ("counted", "too_short")
 
@@ -111,14 +109,12 @@ def _append(lake: Lake, batch: Path, table: Table) -> str:
     if not files:
         return ""
     frame = lake.spark.read.schema(schema_of(table)).json(files)
-    likely_rows = sum(Path(file).stat().st_size for file in files) // BYTES_PER_RECORD
     state = lake.state(table)
     rows_before = state.provenance.rows if state else 0
     try:
         lake.append(
-            table, frame, Provenance(run_id=batch.name), rows_before=rows_before, once=f"{batch.name}-{table.name}",
-            likely_rows=likely_rows,
-        )  # fmt: skip
+            table, frame, Provenance(run_id=batch.name), rows_before=rows_before, once=f"{batch.name}-{table.name}"
+        )
     except ContractViolation as error:
         return str(error)
     return ""

@@ -39,6 +39,7 @@ PARALLEL_TRAININGS = 2
 
 BuildStatus = Literal["built", "skipped", "failed", "blocked"]
 STOPPED = ("failed", "blocked")
+InputStates = dict[str, TableState | ModelState | None]
 
 
 @dataclass(frozen=True)
@@ -273,7 +274,7 @@ class _Builder:
         if self._full:
             return "full run"
         try:
-            state, wanted = self._state(node), self._making_of(node)
+            state, wanted = self._state(node), self._making_of(node, self._input_states(node))
         except LakehouseError as damaged:
             return _one_line(damaged)
         if state is None:
@@ -373,7 +374,8 @@ class _Builder:
         return ""
 
     def _made(self, node: Node, log: RunLog) -> tuple[TableState | ModelState, tuple[CheckResult, ...]]:
-        making = self._making_of(node, log.run_id)
+        states = self._input_states(node)
+        making = self._making_of(node, states, log.run_id)
         inputs = [self._nodes[name] for name in node.inputs]
         self._lake.spark.sparkContext.setJobDescription(node.name)
         if isinstance(node, Model):
@@ -383,17 +385,17 @@ class _Builder:
         values = {name: getattr(self._settings, name) for name in node.parameters}
         frame = node(*map(self._read, inputs), **values)
         # A table is rarely larger than the largest that it is made from.
-        likely_rows = max(
-            (state.provenance.rows for name in node.inputs if (state := self._state(self._nodes[name]))), default=0
-        )
+        likely_rows = max((state.provenance.rows for state in states.values() if state), default=0)
         written = self._lake.overwrite(node, frame, making, likely_rows=likely_rows, anew=self._full)
         return written.state, written.checks
 
     def _read(self, node: Node) -> DataFrame | Artifact:
         return self._models.read(node, self._lake.spark) if isinstance(node, Model) else self._shared.read(node)
 
-    def _making_of(self, node: Node, run_id: str = "") -> Provenance:
-        states = {name: self._state(self._nodes[name]) for name in node.inputs}
+    def _input_states(self, node: Node) -> InputStates:
+        return {name: self._state(self._nodes[name]) for name in node.inputs}
+
+    def _making_of(self, node: Node, states: InputStates, run_id: str = "") -> Provenance:
         return Provenance(
             run_id=run_id,
             code=code_fingerprint(node),

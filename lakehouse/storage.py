@@ -192,8 +192,7 @@ class Lake:
 
     def create(self, table: Table) -> None:
         """Write a table without rows; its commit is made from nothing."""
-        rows = to_arrow_schema(schema_of(table), timezone="UTC").empty_table()
-        self._write_small(table, rows, Provenance(run_id=""), mode="overwrite")
+        self._write_small(table, _no_rows(table), Provenance(run_id=""), mode="overwrite")
 
     def overwrite(
         self,
@@ -201,7 +200,7 @@ class Lake:
         frame: DataFrame,
         provenance: Provenance,
         *,
-        likely_rows: int = SMALL_ROWS + 1,
+        likely_rows: int = 0,
         anew: bool = False,
     ) -> Written:
         """Replace all rows of a table, if the new ones keep the contract.
@@ -213,7 +212,7 @@ class Lake:
             table: the table to write.
             frame: its rows.
             provenance: stored with the commit; rows and digest are set here.
-            likely_rows: about how many rows there are, where the table has none yet to tell; a wrong guess costs time.
+            likely_rows: about how many there are, where the table has none yet to tell; a wrong guess costs time only.
             anew: write the rows also where they are the same: files that were harmed are replaced.
 
         Raises:
@@ -225,8 +224,7 @@ class Lake:
             provenance = replace(provenance, rows=looked.rows, digest=looked.digest)
             if state and not anew and self._holds(table, state, provenance):
                 provenance = replace(provenance, same_as=state.version)
-                none = rows.limit(0) if isinstance(rows, DataFrame) else rows.slice(0, 0)
-                self._commit(table, none, 0, provenance, mode="append")
+                self._write_small(table, _no_rows(table), provenance, mode="append")
             else:
                 self._commit(table, rows, looked.rows, provenance, mode="overwrite")
         return self._written(table, looked.checks)
@@ -239,7 +237,7 @@ class Lake:
         *,
         rows_before: int = 0,
         once: str | None = None,
-        likely_rows: int = SMALL_ROWS + 1,
+        likely_rows: int = 0,
     ) -> Written:
         """Add rows to a table, if they keep the contract; keys already there are the caller's business.
 
@@ -249,7 +247,7 @@ class Lake:
             provenance: stored with the commit; its `rows` is set to `rows_before` plus the new ones.
             rows_before: rows in the table now.
             once: names this append: a second one of the same name does nothing.
-            likely_rows: about how many rows are added; a wrong guess costs time.
+            likely_rows: about how many are added; a wrong guess costs time only.
 
         Raises:
             ContractViolation: names every difference; nothing was added.
@@ -482,6 +480,10 @@ def _commented(table: Table, frame: DataFrame) -> DataFrame:
     """The frame with the contract's comments on its columns, as Spark keeps them."""
     fields = schema_of(table).fields
     return frame.select(*(F.col(field.name).alias(field.name, metadata=field.metadata) for field in fields))
+
+
+def _no_rows(table: Table) -> pa.Table:
+    return to_arrow_schema(schema_of(table), timezone="UTC").empty_table()
 
 
 def _described(table: Table, rows: pa.Table) -> pa.Table:

@@ -206,9 +206,9 @@ def _show_verdicts(console: Console, verdicts: list[Verdict]) -> None:
     for name in ("figure", "median", "at most", "verdict"):
         grid.add_column(name, justify="right" if name in ("median", "at most") else "left")
     for verdict in verdicts:
-        measured = "" if verdict.measured is None else f"{verdict.measured:,.1f}"
+        measured = "" if verdict.measured is None else f"{verdict.measured:,.2f}"
         word = f"[bold red]{verdict.word}[/]" if verdict.is_missed else verdict.word
-        grid.add_row(verdict.figure, measured, f"{verdict.most:,}", word)
+        grid.add_row(verdict.figure, measured, f"{verdict.most:,.2f}", word)
     console.print(grid)
 
 

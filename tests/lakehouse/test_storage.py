@@ -152,7 +152,8 @@ def test_instants_as_keys_are_compared_to_the_microsecond(spark: SparkSession) -
 
 def test_a_warning_is_told_and_refuses_nothing(spark: SparkSession) -> None:
     table = replace(PLAYS, min_rows=5)
-    _, results, _ = enforce(table, frame_of(spark, table, [a_play("a", valence=0.95, mood_label=None), a_play("b")]))
+    given = frame_of(spark, table, [a_play("a", valence=0.95, mood_label=None), a_play("b")])
+    results = enforce(table, given).checks
     assert {result.check.name: result.failing_rows for result in results if not result.passed} == {
         "not too happy": 1,
         "not_null(mood_label)": 1,
