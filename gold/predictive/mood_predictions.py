@@ -26,9 +26,7 @@ from lakehouse.contract import expression, in_range, table
     ],
     caveats=["trained_on_catalogue", "measured_only", "track_not_listener", "single_listener"],
 )
-def mood_predictions(
-    listening_with_features: DataFrame, measured_tracks: DataFrame, mood_model: Artifact
-) -> DataFrame:
+def mood_predictions(listening_with_features: DataFrame, measured_tracks: DataFrame, mood_model: Artifact) -> DataFrame:
     """Fitted to the listener's tracks of other artists; the bounds hold 90 % of their measured valences.
 
     Null where no model was trained, or where a track's links lead to recordings of several folds.
