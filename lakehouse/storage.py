@@ -271,7 +271,7 @@ class Lake:
     def compact(self, table: Table) -> None:
         """Join a table's small files, and delete files that no version of the last `KEEP_HOURS` holds.
 
-        From then on commits also delete what the log tells of older versions, and readers open few commits one by one.
+        The log is kept no longer either, and from then on readers open few commits one by one.
 
         Raises:
             DamagedTable: its log cannot be read.
