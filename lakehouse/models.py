@@ -76,8 +76,7 @@ class Models:
         key = model.name, state.version
         with self._reading:
             if key not in self._read:
-                loaded = self._store.load(*key)
-                self._read[key] = replace(loaded, parts=_SharedParts(loaded.parts, spark))
+                self._read[key] = _shared(self._store.load(*key), spark)
             return self._read[key]
 
     def train(
@@ -93,10 +92,10 @@ class Models:
         """
         made_from = {"code": provenance.code, "parameters": provenance.parameters, "inputs": provenance.inputs}
         key = model.name, artifact_version(made_from)
-        self._checked.discard(key)
         artifact: Artifact = in_own_process(_trained, self._store, model.module, *key, provenance, inputs)
+        self._checked.discard(key)
         with self._reading:
-            self._read[key] = replace(artifact, parts=_SharedParts(artifact.parts, spark))
+            self._read[key] = _shared(artifact, spark)
         state = self.state(model)
         assert state is not None, f"{model.name} was written just now"
         return state
@@ -131,6 +130,10 @@ def state_of(node: Node, lake: Lake, models: Models) -> TableState | ModelState 
 def models_of(settings: Settings) -> Models:
     """The models of the lake that the settings name."""
     return Models(ArtifactStore(ModelFiles(settings.lake_path / "models")))
+
+
+def _shared(artifact: Artifact, spark: SparkSession) -> Artifact:
+    return replace(artifact, parts=_SharedParts(artifact.parts, spark))
 
 
 class _SharedParts(Mapping[str, Any]):
