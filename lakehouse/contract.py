@@ -7,7 +7,7 @@ nodes of the same graph.
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from lakehouse.columns import COLUMNS, Column
@@ -75,6 +75,23 @@ def expression(name: str, condition: str, severity: Severity = "fail") -> Check:
 
 
 @dataclass(frozen=True)
+class Growth:
+    """How a large table takes in new rows of one input: by what lies behind an instant, instead of being made anew.
+
+    Attributes:
+        input: the input that grows.
+        by: the column of instants, of the table and of that input.
+        settled_before: gets the table's rows and the instant of the earliest new row of the input, and returns an
+            instant. The table's rows before it do not change, and the others are made of the input's from it on. None
+            where nobody can tell. Instants are microseconds since 1970, in UTC.
+    """
+
+    input: str
+    by: str
+    settled_before: Callable[[Any, int], int | None]
+
+
+@dataclass(frozen=True)
 class Table:
     """A table's contract with its transform. Calling it calls the transform, so tests use it like the function.
 
@@ -86,6 +103,7 @@ class Table:
         purpose: first line of the module's docstring.
         inputs: names of the tables the transform reads, taken from its parameters.
         parameters: names of the settings the transform takes, its keyword-only parameters.
+        growth: how it takes in new rows once it is large; None where it is always made anew.
     """
 
     name: str
@@ -102,6 +120,7 @@ class Table:
     inputs: tuple[str, ...]
     parameters: tuple[str, ...]
     transform: Callable[..., Any] | None
+    growth: Growth | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the transform."""
@@ -202,6 +221,7 @@ def table(
     checks: Sequence[Check] = (),
     caveats: Sequence[str] = (),
     min_rows: int = 0,
+    growth: Growth | None = None,
 ) -> Callable[[Callable[..., Any]], Table]:
     """Declare the table that the decorated transform makes.
 
@@ -215,6 +235,7 @@ def table(
         checks: rules beyond the key, which is always checked.
         caveats: codes from `CAVEATS`.
         min_rows: fewer rows than this are reported as a warning.
+        growth: how the table takes in new rows once it is large.
     """
 
     def declare(transform: Callable[..., Any]) -> Table:
@@ -222,10 +243,11 @@ def table(
         keyword_only: list[str] = []
         for parameter in inspect.signature(transform).parameters.values():
             (keyword_only if parameter.kind is parameter.KEYWORD_ONLY else positional).append(parameter.name)
-        return _declared(
+        declared = _declared(
             transform.__name__, transform.__module__, grain, key, columns, checks, caveats, min_rows,
             tuple(positional), tuple(keyword_only), transform,
         )  # fmt: skip
+        return replace(declared, growth=growth)
 
     return declare
 

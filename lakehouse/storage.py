@@ -16,7 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.transaction import create_table_with_add_actions
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -24,6 +26,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from lakehouse.contract import Check, Table
 from lakehouse.errors import LakehouseError
+from lakehouse.staged_files import StagedFiles
 
 SPARK_TYPES: dict[str, T.DataType] = {
     "bigint": T.LongType(),
@@ -184,8 +187,11 @@ class Lake:
         if not _is_plain(log):
             return self.spark.read.format("delta").load(self.location(table))
         # Spark's Delta would find these files by a job or two per query.
+        return self._of_files(table, log, _files_of(log))
+
+    def _of_files(self, table: Table, log: DeltaTable, names: list[str]) -> DataFrame:
+        """The rows of some of a table's files."""
         stored = T.StructType.fromJson(json.loads(log.schema().to_json()))
-        names = log.get_add_actions()["path"].to_pylist()
         if not names:
             return self._nothing(stored)
         return self.spark.read.schema(stored).parquet(*(_literal(f"{self.location(table)}/{name}") for name in names))
@@ -224,13 +230,13 @@ class Lake:
         """
         state = self.state(table)
         likely_rows = state.provenance.rows if state else likely_rows
-        with _looked_at(table, conform(table, frame), likely_rows) as (rows, looked):
+        with self._looked_at(table, conform(table, frame), likely_rows) as (rows, looked):
             provenance = replace(provenance, rows=looked.rows, digest=looked.digest)
             if state and not anew and self._holds(table, state, provenance):
                 provenance = replace(provenance, same_as=state.version)
                 self._write_small(table, _no_rows(schema_of(table)), provenance, mode="append")
             else:
-                self._commit(table, rows, looked.rows, provenance, mode="overwrite")
+                self._commit(table, rows, provenance, mode="overwrite")
         return self._written(table, looked.checks)
 
     def append(
@@ -256,9 +262,52 @@ class Lake:
         Raises:
             ContractViolation: names every difference; nothing was added.
         """
-        with _looked_at(table, conform(table, frame), likely_rows) as (rows, looked):
+        with self._looked_at(table, conform(table, frame), likely_rows) as (rows, looked):
             provenance = replace(provenance, rows=rows_before + looked.rows)
-            self._commit(table, rows, looked.rows, provenance, mode="append", once=once)
+            self._commit(table, rows, provenance, mode="append", once=once)
+        return self._written(table, looked.checks)
+
+    def appended(self, table: Table, since: int) -> DataFrame | None:
+        """The rows that were added after a version; None where that is not all that happened to the table's files."""
+        log = self._log(table)
+        if log is None or not _is_plain(log):
+            return None
+        try:
+            before = DeltaTable(self.location(table), version=since)
+        except DeltaError:  # the log no longer reaches back so far
+            return None
+        names, names_before = set(_files_of(log)), set(_files_of(before))
+        return self._of_files(table, log, sorted(names - names_before)) if names_before <= names else None
+
+    def grow(self, table: Table, frame: DataFrame, since: int, provenance: Provenance) -> Written | None:
+        """Add the rows of a frame that a table has not, where the frame has all that the table has from an instant on.
+
+        Args:
+            table: the table, with a `growth`.
+            frame: its rows from that instant on.
+            since: the instant, in microseconds since 1970.
+            provenance: stored with the commit; rows and digest are set here.
+
+        Returns:
+            None where the table has other rows from then on, or there are too many to tell: nothing was written.
+
+        Raises:
+            ContractViolation: names every difference; nothing was added.
+        """
+        state, growth = self.state(table), table.growth
+        assert state is not None and growth is not None, f"{table.name} was never made, or does not grow"
+        stored = self.read(table).where(F.col(growth.by) >= F.timestamp_micros(F.lit(since)))
+        known = stored.selectExpr(f"{_row_digest(stored)} AS {DIGEST}").limit(SMALL_ROWS + 1).toArrow()[DIGEST]
+        seen = _seen(table, conform(table, frame))
+        if seen is None or len(known) > SMALL_ROWS or not pc.all(pc.is_in(known, seen[DIGEST]), min_count=0).as_py():
+            return None
+        added = seen.filter(pc.invert(pc.is_in(seen[DIGEST], known)))
+        looked = _judge_seen(table, added)
+        digest = int(state.provenance.digest, 16) ^ int(looked.digest, 16)
+        provenance = replace(provenance, rows=state.provenance.rows + looked.rows, digest=f"{digest:x}")
+        if not looked.rows:
+            provenance = replace(provenance, same_as=state.version)
+        self._commit(table, added.select(frame.columns), provenance, mode="append")
         return self._written(table, looked.checks)
 
     def _holds(self, table: Table, state: TableState, provenance: Provenance) -> bool:
@@ -283,36 +332,92 @@ class Lake:
             log.optimize.compact()
             log.vacuum(KEEP_HOURS, dry_run=False, full=True)
 
+    @contextmanager
+    def _looked_at(
+        self, table: Table, frame: DataFrame, likely_rows: int
+    ) -> Iterator[tuple[pa.Table | StagedFiles, Looked]]:
+        """The rows of a frame, computed once, and what `enforce` tells of them.
+
+        Few rows come to the driver. Many are written to files, looked at there, and are deleted if nobody commits them.
+        """
+        if likely_rows <= SMALL_ROWS and (seen := _seen(table, frame)) is not None:
+            yield seen.select(frame.columns), _judge_seen(table, seen)
+            return
+        staged = StagedFiles(self.location(table), None)
+        try:
+            # Few files of a good size, whatever the number of partitions was.
+            cores = self.spark.sparkContext.defaultParallelism
+            staged.write(frame.coalesce(max(cores, 1 + likely_rows // ROWS_PER_FILE)))
+            yield staged, enforce(table, self.spark.read.schema(frame.schema).parquet(_literal(staged.uri)))
+        finally:
+            if not staged.is_committed:
+                staged.delete()
+
     def _commit(
         self,
         table: Table,
-        rows: DataFrame | pa.Table,
-        count: int,
+        rows: pa.Table | StagedFiles,
         provenance: Provenance,
         *,
         mode: Literal["append", "overwrite"],
         once: str | None = None,
     ) -> None:
         log = self._log(table)
-        is_described = log is not None and _is_described(log, table)
-        if count <= SMALL_ROWS and (log is None or is_described):
-            if not (once and log is not None and log.transaction_version(once) is not None):
-                rows = rows.toArrow() if isinstance(rows, DataFrame) else rows
-                self._write_small(table, rows, provenance, mode=mode, once=once)
+        if once and log is not None and log.transaction_version(once) is not None:
             return
-        frame = rows if isinstance(rows, DataFrame) else self.spark.createDataFrame(rows, schema_of(table))
-        # Few files of a good size, whatever the number of partitions was.
-        frame, metadata = _commented(table, frame.coalesce(1 + count // ROWS_PER_FILE)), _metadata(provenance)
-        if log is None and once:
-            # Creating a table does not record the append's name, so the rows come in a commit of their own.
-            self._replace(table, frame.where("false"), _metadata(replace(provenance, rows=0)))
-        elif log is None or (mode == "overwrite" and not is_described):
-            self._replace(table, frame, metadata)
+        is_described = log is None or _is_described(log, table)
+        if isinstance(rows, StagedFiles) and is_described:
+            self._take_in(table, log, rows, provenance, mode=mode, once=once)
+        elif isinstance(rows, pa.Table) and is_described:
+            self._write_small(table, rows, provenance, mode=mode, once=once)
+        else:
+            self._redescribe(table, rows, provenance, mode=mode, once=once)
+
+    def _take_in(
+        self,
+        table: Table,
+        log: DeltaTable | None,
+        staged: StagedFiles,
+        provenance: Provenance,
+        *,
+        mode: Literal["append", "overwrite"],
+        once: str | None,
+    ) -> None:
+        schema = DeltaSchema.from_arrow(_described(table, _no_rows(schema_of(table))).schema)
+        properties = _commit_properties(provenance, once)
+        if log is None:
+            create_table_with_add_actions(
+                self.location(table), schema, staged.actions(), mode="error", description=description_of(table),
+                commit_properties=properties,
+            )  # fmt: skip
+        else:
+            log.create_write_transaction([*staged.actions()], mode, schema, commit_properties=properties)
+        staged.is_committed = True
+
+    def _redescribe(
+        self,
+        table: Table,
+        rows: pa.Table | StagedFiles,
+        provenance: Provenance,
+        *,
+        mode: Literal["append", "overwrite"],
+        once: str | None,
+    ) -> None:
+        """Commit rows together with the contract's columns and comments, which the stored table does not have."""
+        if isinstance(rows, StagedFiles):
+            frame = self.spark.read.schema(schema_of(table)).parquet(_literal(rows.uri))
+        else:
+            frame = self.spark.createDataFrame(rows, schema_of(table))
+        frame, metadata = _commented(table, frame.coalesce(1 + provenance.rows // ROWS_PER_FILE)), _metadata(provenance)
+        if mode == "overwrite":
+            writer = frame.writeTo(f"delta.`{self.location(table)}`").using("delta")
+            writer = writer.tableProperty("comment", description_of(table))
+            writer.option("userMetadata", metadata).createOrReplace()
             return
-        writer = frame.write.format("delta").mode(mode).option("userMetadata", metadata).option("mergeSchema", "true")
+        writer_to = frame.write.format("delta").mode(mode).option("userMetadata", metadata)
         if once:
-            writer = writer.option("txnAppId", once).option("txnVersion", 1)
-        writer.save(self.location(table))
+            writer_to = writer_to.option("txnAppId", once).option("txnVersion", 1)
+        writer_to.option("mergeSchema", "true").save(self.location(table))
 
     def _write_small(
         self,
@@ -328,16 +433,8 @@ class Lake:
             _described(table, rows),
             mode=mode,
             description=description_of(table),
-            commit_properties=CommitProperties(
-                custom_metadata={"userMetadata": _metadata(provenance)},
-                app_transactions=[Transaction(once, 1)] if once else None,
-            ),
+            commit_properties=_commit_properties(provenance, once),
         )
-
-    def _replace(self, table: Table, frame: DataFrame, metadata: str) -> None:
-        writer = frame.writeTo(f"delta.`{self.location(table)}`").using("delta")
-        writer = writer.tableProperty("comment", description_of(table))
-        writer.option("userMetadata", metadata).createOrReplace()
 
     def _written(self, table: Table, checks: Iterable[CheckResult]) -> Written:
         state = self.state(table)
@@ -409,26 +506,21 @@ def enforce(table: Table, frame: DataFrame) -> Looked:
     return _judged(table, counts["rows"], failing, keys, counts["digest"] or 0)
 
 
-@contextmanager
-def _looked_at(table: Table, frame: DataFrame, likely_rows: int) -> Iterator[tuple[DataFrame | pa.Table, Looked]]:
-    """The rows of a frame, computed once, and what `enforce` tells of them.
+def _seen(table: Table, frame: DataFrame) -> pa.Table | None:
+    """Few rows, with which checks each fails and its hash; None where there are more.
 
-    Few rows come to the driver with the checks' results beside them: a second job would take longer than all else.
+    A second job, for the checks, would take longer than all else.
     """
-    if likely_rows <= SMALL_ROWS:
-        results = [f"({check.failing}) AS {FAILS}{i}" for i, check in enumerate(table.all_checks)]
-        seen = frame.selectExpr("*", *results, f"{_row_digest(frame)} AS {DIGEST}").limit(SMALL_ROWS + 1).toArrow()
-        if seen.num_rows <= SMALL_ROWS:
-            failing = [pc.sum(seen[f"{FAILS}{i}"]).as_py() or 0 for i in range(len(results))]
-            keys = seen.group_by(list(table.key)).aggregate([]).num_rows if table.key else seen.num_rows
-            digest = int(np.bitwise_xor.reduce(seen[DIGEST].to_numpy()))
-            yield seen.select(frame.columns), _judged(table, seen.num_rows, failing, keys, digest)
-            return
-    frame.persist()
-    try:
-        yield frame, enforce(table, frame)
-    finally:
-        frame.unpersist()
+    results = [f"({check.failing}) AS {FAILS}{i}" for i, check in enumerate(table.all_checks)]
+    seen = frame.selectExpr("*", *results, f"{_row_digest(frame)} AS {DIGEST}").limit(SMALL_ROWS + 1).toArrow()
+    return seen if seen.num_rows <= SMALL_ROWS else None
+
+
+def _judge_seen(table: Table, seen: pa.Table) -> Looked:
+    """What `enforce` tells, of rows as `_seen` gives them."""
+    failing = [pc.sum(seen[f"{FAILS}{i}"]).as_py() or 0 for i in range(len(table.all_checks))]
+    keys = seen.group_by(list(table.key)).aggregate([]).num_rows if table.key else seen.num_rows
+    return _judged(table, seen.num_rows, failing, keys, int(np.bitwise_xor.reduce(seen[DIGEST].to_numpy())))
 
 
 def _row_digest(frame: DataFrame) -> str:
@@ -468,6 +560,11 @@ def _literal(path: str) -> str:
     return re.sub(r"([\\*?\[\]{}])", r"\\\1", path)
 
 
+def _files_of(log: DeltaTable) -> list[str]:
+    """Names of a table's files, below its folder."""
+    return [str(name) for name in log.get_add_actions()["path"].to_pylist()]
+
+
 def _is_plain(log: DeltaTable) -> bool:
     """Whether a table's rows are those of its files, and no more: nobody switched on, say, deletion vectors."""
     protocol = log.protocol()
@@ -505,6 +602,13 @@ def _described(table: Table, rows: pa.Table) -> pa.Table:
         for field, column in zip(rows.schema, table.columns, strict=True)
     ]
     return rows.cast(pa.schema(fields))
+
+
+def _commit_properties(provenance: Provenance, once: str | None) -> CommitProperties:
+    return CommitProperties(
+        custom_metadata={"userMetadata": _metadata(provenance)},
+        app_transactions=[Transaction(once, 1)] if once else None,
+    )
 
 
 def _metadata(provenance: Provenance) -> str:

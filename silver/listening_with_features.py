@@ -4,7 +4,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.columns import AUDIO_FEATURES, UNIT_FEATURES
-from lakehouse.contract import accepted_values, in_range, table
+from lakehouse.contract import Growth, accepted_values, in_range, table
 from silver.artist_estimates import BOUNDED_FEATURES
 from silver.counted_plays import counted_plays, distinct_plays
 from silver.feature_matches import track_key
@@ -16,7 +16,7 @@ from silver.feature_source import (
     is_measured,
     mood_category,
 )
-from silver.sessions import with_session_id
+from silver.sessions import settled_before, with_session_id
 
 BOUNDS = tuple(f"{name}_{bound}_90" for name in BOUNDED_FEATURES for bound in ("lower", "upper"))
 # First local hour of each part of the day; before the first it is still night.
@@ -41,6 +41,7 @@ PARTS_OF_DAY = ((6, "morning"), (12, "afternoon"), (18, "evening"), (23, "night"
         *(in_range(feature, 0, 1) for feature in UNIT_FEATURES),
     ],
     caveats=["features_from_catalogue", "features_estimated", "track_not_listener"],
+    growth=Growth("listening_history_bronze", "played_at", settled_before),
 )
 def listening_with_features(
     listening_history_bronze: DataFrame,
@@ -51,10 +52,12 @@ def listening_with_features(
 ) -> DataFrame:
     """Counted plays, reports of one play merged, joined with the one row of their track."""
     counted = counted_plays(listening_history_bronze).withColumn("track_key", track_key())
-    # Names and genre come from the track, so that one track is spelled one way.
     reported = counted.select("play_id", "track_key", "played_at", "ms_played", "source")
-    plays = reported.join(_tracks(feature_matches, artist_estimates), on="track_key", how="inner")
-    in_sessions = with_session_id(distinct_plays(plays))
+    # Few columns are sorted and grouped; the others come last.
+    plays = reported.join(feature_matches.select("track_key", "recording_key"), on="track_key", how="inner")
+    in_sessions = with_session_id(distinct_plays(plays)).drop("recording_key")
+    # Names and genre come from the track, so that one track is spelled one way.
+    in_sessions = in_sessions.join(_tracks(feature_matches, artist_estimates), on="track_key", how="inner")
     local = F.from_utc_timestamp("played_at", listener_time_zone).cast("timestamp_ntz")
     return (
         in_sessions.withColumn("played_at_local", local)

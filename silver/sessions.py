@@ -1,10 +1,16 @@
 """Plays in sessions: a gap of 30 minutes between the ends of two counted plays starts a new one."""
 
+from itertools import pairwise
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from silver.counted_plays import SAME_PLAY_SECONDS
+
 SESSION_GAP_SECONDS = 30 * 60
 MICROS = 1_000_000
+# Where a session begins is looked for so far back.
+LOOK_BACK_SECONDS = 30 * 86_400
 
 
 def with_session_id(plays: DataFrame) -> DataFrame:
@@ -25,6 +31,29 @@ def with_session_id(plays: DataFrame) -> DataFrame:
         .withColumn("session_id", session)
         .select(*plays.columns, "session_id")
     )
+
+
+def settled_before(plays: DataFrame, earliest: int) -> int | None:
+    """The end of a pause before which no play, and no session, depends on plays from an instant on.
+
+    A report can replace another one of the same play that ended `SAME_PLAY_SECONDS` earlier or later. So the pause is
+    one that also separates sessions when both its ends move by that much, and it ends that much before the next play.
+
+    Args:
+        plays: with played_at and session_id, each play once.
+        earliest: the instant, in microseconds since 1970.
+
+    Returns:
+        Microseconds since 1970; None where there is no such pause in the month before the instant.
+    """
+    reach = 2 * SAME_PLAY_SECONDS * MICROS
+    until, since = earliest - reach, earliest - LOOK_BACK_SECONDS * MICROS
+    lately = plays.where(F.col("played_at").between(*(F.timestamp_micros(F.lit(end)) for end in (since, until))))
+    ends = F.min(F.unix_micros("played_at")).alias("first"), F.max(F.unix_micros("played_at")).alias("last")
+    sessions = lately.groupBy("session_id").agg(*ends).orderBy("first").collect()  # at most 48 a day
+    pauses = [(earlier["last"], later["first"]) for earlier, later in pairwise(sessions)]
+    long = [end for begin, end in pauses if end - begin >= SESSION_GAP_SECONDS * MICROS + reach]
+    return long[-1] - reach if long else None
 
 
 def _opening_sessions(marked: DataFrame) -> DataFrame:

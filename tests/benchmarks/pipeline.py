@@ -72,10 +72,14 @@ def generated_plays(plays: int, catalogue: Path, folder: Path) -> Dataset:
         if not larger.exists():
             write_catalogue(larger, catalogue, LARGE_CATALOGUE)
         catalogue = larger
+    history = folder / f"{plays}_plays"
+    if not history.exists():
+        history.mkdir()
+        write_history(history, catalogue, plays)
     return Dataset(
         f"{plays:,} plays",
         catalogue,
-        lambda place: write_history(place, catalogue, plays),
+        lambda place: shutil.copytree(history, place, copy_function=os.link, dirs_exist_ok=True),
         lambda place: write_more(place, TICK_PLAYS),
         plays,
     )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from pyspark.errors import AnalysisException
@@ -15,7 +16,7 @@ from pyspark.sql import functions as F
 
 from lakehouse import storage
 from lakehouse.columns import COLUMNS
-from lakehouse.contract import Table, accepted_values, expression, in_range, not_null, source_table
+from lakehouse.contract import Growth, Table, accepted_values, expression, in_range, not_null, source_table
 from lakehouse.run_spool import new_run_id
 from lakehouse.storage import ContractViolation, DamagedTable, Lake, Provenance, conform, enforce, schema_of
 from tests.frames import frame_of, rows
@@ -319,8 +320,12 @@ def test_a_table_never_written_is_empty_and_has_its_columns(lake: Lake) -> None:
     assert (frame.schema, frame.collect()) == (schema_of(PLAYS), [])
 
 
+@pytest.mark.parametrize("small_rows", [0, storage.SMALL_ROWS])
 @pytest.mark.parametrize("folder", ["Läke of mine", "lake {a} *"])
-def test_a_folder_may_have_any_name(spark: SparkSession, tmp_path: Path, folder: str) -> None:
+def test_a_folder_may_have_any_name(
+    spark: SparkSession, tmp_path: Path, folder: str, small_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "SMALL_ROWS", small_rows)
     lake = Lake(f"file:{tmp_path}/{folder}", spark)
     lake.overwrite(PLAYS, plays(spark, "a"), MADE)
     assert ids(lake) == ["a"]
@@ -499,3 +504,99 @@ def test_local_times_and_columns_without_nulls_are_read_as_written(lake: Lake, s
     for mode in ("created", "replaced"):
         lake.overwrite(table, frame, Provenance(run_id=mode))
         assert rows(lake.read(table), "play_id", "played_at_local") == [("a", datetime(2026, 1, 5, 12, 0, 0, 123456))]
+
+
+# ---- growing
+
+GROWING = replace(PLAYS, growth=Growth("other_plays", "played_at", lambda rows, earliest: earliest))
+
+
+def at(hour: int) -> int:
+    """An instant of the day of all plays here."""
+    return round(datetime(2026, 1, 5, hour, tzinfo=UTC).timestamp() * 1_000_000)
+
+
+def played(spark: SparkSession, **hours: int) -> DataFrame:
+    return frame_of(
+        spark, GROWING, [a_play(name, played_at=datetime(2026, 1, 5, hour)) for name, hour in hours.items()]
+    )
+
+
+def test_a_table_grows_by_the_rows_that_it_has_not(lake: Lake, spark: SparkSession) -> None:
+    lake.overwrite(GROWING, played(spark, a=9, b=12), MADE)
+    grown = lake.grow(GROWING, played(spark, b=12, c=13), at(12), MADE)
+    assert grown and (grown.state.version, grown.state.provenance.rows) == (1, 3)
+    assert ids(lake, GROWING) == ["a", "b", "c"]
+
+
+def test_what_grew_has_the_digest_of_what_is_made_anew(lake: Lake, spark: SparkSession) -> None:
+    lake.overwrite(GROWING, played(spark, a=9, b=12), MADE)
+    grown = lake.grow(GROWING, played(spark, b=12, c=13), at(12), MADE)
+    anew = lake.overwrite(OTHER, played(spark, a=9, b=12, c=13), MADE)
+    assert grown and grown.state.provenance.digest == anew.state.provenance.digest
+
+
+@pytest.mark.parametrize("tail", [{"c": 13}, {"b": 13, "c": 13}])
+def test_a_table_does_not_grow_where_it_has_other_rows(lake: Lake, spark: SparkSession, tail: dict[str, int]) -> None:
+    """One that is gone by now, or has changed."""
+    lake.overwrite(GROWING, played(spark, a=9, b=12), MADE)
+    assert lake.grow(GROWING, played(spark, **tail), at(12), MADE) is None
+    assert ids(lake, GROWING) == ["a", "b"]
+
+
+def test_growing_by_nothing_keeps_the_version(lake: Lake, spark: SparkSession) -> None:
+    lake.overwrite(GROWING, played(spark, a=9, b=12), MADE)
+    grown = lake.grow(GROWING, played(spark, b=12), at(12), replace(MADE, inputs={"other": 4}))
+    assert grown and (grown.state.version, grown.state.provenance.inputs) == (0, {"other": 4})
+
+
+def test_rows_that_break_the_contract_are_not_grown_by(lake: Lake, spark: SparkSession) -> None:
+    lake.overwrite(GROWING, played(spark, a=9), MADE)
+    with pytest.raises(ContractViolation, match=r"in_range\(valence, 0, 1\): 1 rows"):
+        lake.grow(GROWING, frame_of(spark, GROWING, [a_play("c", valence=2.0)]), at(12), MADE)
+    assert ids(lake, GROWING) == ["a"]
+
+
+def test_rows_that_were_added_after_a_version_are_told(lake: Lake, spark: SparkSession) -> None:
+    version = lake.overwrite(PLAYS, plays(spark, "a"), MADE).state.version
+    lake.append(PLAYS, plays(spark, "b"), MADE)
+    lake.append(PLAYS, plays(spark, "c", "d"), MADE)
+    added = lake.appended(PLAYS, version)
+    assert added is not None and [row[0] for row in rows(added, "play_id")] == ["b", "c", "d"]
+
+
+def test_what_was_added_cannot_be_told_after_rows_were_replaced(lake: Lake, spark: SparkSession) -> None:
+    version = lake.overwrite(PLAYS, plays(spark, "a"), MADE).state.version
+    lake.overwrite(PLAYS, plays(spark, "b"), MADE)
+    assert lake.appended(PLAYS, version) is None
+
+
+# ---- many rows
+
+
+def test_many_rows_tell_readers_what_their_columns_hold(
+    lake: Lake, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "SMALL_ROWS", 0)
+    given = frame_of(spark, PLAYS, [a_play("a", mood_label=None), a_play("b", valence=0.25)])
+    lake.append(PLAYS, given.repartition(1), MADE)
+    log = DeltaTable(lake.location(PLAYS))
+    told = pa.table(log.get_add_actions(flatten=True)).to_pylist()[0]
+    expected = {
+        "num_records": 2, "min.valence": 0.25, "max.valence": 0.5, "null_count.mood_label": 1, "min.mood_label": 1,
+        "max.played_at": datetime(2026, 1, 5, 12, tzinfo=UTC),
+    }  # fmt: skip
+    assert {name: told[name] for name in expected} == expected
+
+
+def test_refused_rows_leave_no_files(lake: Lake, spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.append(PLAYS, plays(spark, "a"), MADE)
+    monkeypatch.setattr(storage, "SMALL_ROWS", 0)
+    before = files_below(lake)
+    with pytest.raises(ContractViolation):
+        lake.append(PLAYS, plays(spark, "b", "b"), MADE)
+    assert files_below(lake) == before
+
+
+def files_below(lake: Lake) -> list[Path]:
+    return sorted(Path(lake.location(PLAYS).removeprefix("file:")).rglob("*"))

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from silver.sessions import with_session_id
+from silver.sessions import settled_before, with_session_id
 
 EPOCH = datetime(1970, 1, 1)
 # End times of plays, and for each of them which play of the list began its session.
@@ -84,3 +84,28 @@ def test_equals_pandas_whatever_the_order_and_partitions(spark: SparkSession, se
     frame = spark.createDataFrame(rows, "play_id string, played_at timestamp")
     for partitions in (1, 7):
         assert sessions(frame.repartition(partitions)) == list(expected)
+
+
+NEW_PLAY = datetime(2026, 1, 5, 20)
+SETTLED = {
+    "the pause before the session that may go on": (["10:00", "12:00", "12:20"], "11:58"),
+    "an earlier one where the last begins as the new play does": (["10:00", "12:00", "19:59"], "11:58"),
+    "none where a report that ended a minute apart could close it": (["10:00", "10:31", "11:02"], None),
+    "the shortest that cannot be closed": (["10:00", "10:32"], "10:30"),
+    "none before the first session that is known": (["10:00", "10:10"], None),
+    "none without plays": ([], None),
+    "none of plays that came later": (["10:00", "20:30", "21:30"], None),
+}
+
+
+@pytest.mark.parametrize("case", SETTLED)
+def test_plays_before_a_pause_are_settled(spark: SparkSession, case: str) -> None:
+    times, expected = SETTLED[case]
+    heard = with_session_id(plays_at(spark, [datetime.fromisoformat(f"2026-01-05 {time}") for time in times]))
+    found = settled_before(heard, (NEW_PLAY - EPOCH) // timedelta(microseconds=1))
+    assert (found and f"{EPOCH + timedelta(microseconds=found):%H:%M}") == expected
+
+
+def test_only_the_month_before_is_looked_at(spark: SparkSession) -> None:
+    heard = with_session_id(plays_at(spark, [datetime(2025, 11, 5, 10), datetime(2025, 11, 5, 12)]))
+    assert settled_before(heard, (NEW_PLAY - EPOCH) // timedelta(microseconds=1)) is None

@@ -40,6 +40,8 @@ TOLERANCE = 1e-9
 def test_every_table_equals_a_full_rebuild(
     spark: SparkSession, tmp_path: Path, seed: int, sampled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Large tables take in new plays; here small ones do.
+    monkeypatch.setattr(runner, "GROWS_FROM_ROWS", 0)
     life = Life(tmp_path, spark, Random(seed), monkeypatch)
     kinds: set[str] = set()
     for number in range(4 if sampled else 14):
@@ -50,7 +52,7 @@ def test_every_table_equals_a_full_rebuild(
         for name in stepwise:
             assert_equal(name, stepwise[name], rebuilt[name])
     assert len(kinds) > 1
-    assert life.skipped_for_same_rows or sampled
+    assert (life.skipped_for_same_rows and life.times_grown()) or sampled
 
 
 class Life:
@@ -147,7 +149,8 @@ class Life:
             made: DataFrame = table(*frames, **settings)
             return made.where(f"coalesce(ms_played, 0) >= {least}")
 
-        self.nodes[name] = replace(table, transform=longer)
+        # Pauses of what is left are no pauses of listening.
+        self.nodes[name] = replace(table, transform=longer, growth=None)
         self.codes[name] = f"at least {least}"
 
     def more_catalogue(self, number: int) -> None:
@@ -186,6 +189,12 @@ class Life:
         if waiting:
             assert not runner.import_files(self.settings, waiting).errors
         return runner.run(self.settings, select=names)
+
+    def times_grown(self) -> int:
+        """How often plays were added to silver instead of all being joined anew."""
+        table = pipeline_tables()["listening_with_features"]
+        commits = DeltaTable(Lake(self.settings.lake_uri).location(table)).history()
+        return sum(commit.get("operationParameters", {}).get("mode") == "Append" for commit in commits)
 
     def rows(self, settings: Settings | None = None) -> dict[str, list[dict[str, Any]]]:
         lake = Lake((settings or self.settings).lake_uri)
