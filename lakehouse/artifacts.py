@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version as library_version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from lakehouse.errors import LakehouseError
 from lakehouse.one_parser import ONE_PARSER
@@ -75,12 +75,25 @@ def artifact_version(made_from: Mapping[str, Any]) -> str:
     return sha256(text.encode()).hexdigest()[:VERSION_DIGITS]
 
 
-class ModelFiles:
-    """Folders of small files below one local folder; the only place that knows how they are stored.
+class Files(Protocol):
+    """Folders of small files, wherever they are stored."""
 
-    Another store needs the same four methods. Where folders cannot be renamed, write the card last: an artifact
-    without a card does not exist.
-    """
+    def folders(self, parent: str) -> list[str]:
+        """Names of the finished folders below a folder, sorted."""
+
+    def read(self, folder: str, file: str) -> bytes:
+        """The content of a file.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+
+    def write(self, folder: str, files: Mapping[str, bytes]) -> None:
+        """Put a whole folder in place of whatever was there; killed at any instant, no half of it is seen."""
+
+
+class ModelFiles:
+    """Folders of small files below one local folder."""
 
     def __init__(self, root: Path) -> None:
         """Use `root`, which need not exist yet."""
@@ -128,7 +141,7 @@ class ModelFiles:
 class ArtifactStore:
     """Saves and loads artifacts."""
 
-    def __init__(self, files: ModelFiles) -> None:
+    def __init__(self, files: Files) -> None:
         """Keep artifacts in `files`."""
         self.files = files
 

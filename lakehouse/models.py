@@ -15,9 +15,12 @@ from pyspark.sql import DataFrame, SparkSession
 
 from lakehouse.artifacts import Artifact, ArtifactRefusedError, ArtifactStore, ModelFiles, Trained, artifact_version
 from lakehouse.contract import Model, Node
+from lakehouse.lock import StillWriter
 from lakehouse.own_process import in_own_process
 from lakehouse.settings import Settings
 from lakehouse.storage import Lake, Provenance, TableState
+
+MODELS = "models"
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,10 @@ class ModelState:
 class Models:
     """The models of one lake; damaged and foreign artifacts are refused, never repaired."""
 
-    def __init__(self, store: ArtifactStore) -> None:
-        """Keep the artifacts in `store`."""
+    def __init__(self, store: ArtifactStore, still_writer: StillWriter = lambda: None) -> None:
+        """Keep the artifacts in `store`; `still_writer` is asked before one is saved."""
         self._store = store
+        self._still_writer = still_writer
         self._reading = Lock()
         self._checked: set[tuple[str, str]] = set()
         self._read: dict[tuple[str, str], Artifact] = {}
@@ -94,6 +98,7 @@ class Models:
         version = artifact_version(made_from)
         provenance = replace(provenance, rows=trained.rows)
         card = {"trained_at": datetime.now(UTC).isoformat(), "provenance": asdict(provenance), **trained.card}
+        self._still_writer()
         self._store.save(Artifact(model.name, version, trained.parts, card))
         self._checked.discard((model.name, version))
         self._read.pop((model.name, version), None)
@@ -122,9 +127,13 @@ def state_of(node: Node, lake: Lake, models: Models) -> TableState | ModelState 
         raise ArtifactRefusedError(f"{refused}: the next `lakehouse run` trains it again") from None
 
 
-def models_of(settings: Settings) -> Models:
+def models_of(settings: Settings, *, still_writer: StillWriter = lambda: None) -> Models:
     """The models of the lake that the settings name."""
-    return Models(ArtifactStore(ModelFiles(settings.lake_path / "models")))
+    if not settings.is_in_object_store:
+        return Models(ArtifactStore(ModelFiles(settings.lake_path / MODELS)), still_writer)
+    from lakehouse.object_store import ModelObjects, store_of
+
+    return Models(ArtifactStore(ModelObjects(store_of(settings), MODELS)), still_writer)
 
 
 class _SharedParts(Mapping[str, Any]):

@@ -6,11 +6,12 @@ can never disagree. Table states are read from the Delta logs with delta-rs, whi
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,11 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from lakehouse.contract import Check, Table
 from lakehouse.errors import LakehouseError
+from lakehouse.lock import StillWriter
+from lakehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from lakehouse.object_store import ObjectStore
 
 SPARK_TYPES: dict[str, T.DataType] = {
     "bigint": T.LongType(),
@@ -132,10 +138,26 @@ class Lake:
     Reading a table that was never written gives an empty frame of the contract's schema.
     """
 
-    def __init__(self, uri: str, spark: SparkSession | None = None) -> None:
-        """Open the lake; without Spark only states can be read."""
+    def __init__(
+        self,
+        uri: str,
+        spark: SparkSession | None = None,
+        *,
+        store: "ObjectStore | None" = None,
+        still_writer: StillWriter = lambda: None,
+    ) -> None:
+        """Open the lake; `open_lake` does so by the settings.
+
+        Args:
+            uri: where it is.
+            spark: without it only states can be read.
+            store: the object store that it is in; None for a folder.
+            still_writer: asked before each commit; raises where somebody else writes by now.
+        """
         self.uri = uri.rstrip("/")
         self._spark = spark
+        self._store = store
+        self._still_writer = still_writer
 
     @property
     def spark(self) -> SparkSession:
@@ -157,28 +179,79 @@ class Lake:
         Raises:
             DamagedTable: its log cannot be read.
         """
-        log = self._log(table)
+        log = self.log(table)
         if log is None:
             return None
         try:
             return _newest_state(log)
-        except DeltaError as error:
-            raise self._damaged(table, error) from None
+        except (DeltaError, OSError) as error:
+            raise self._told(table, error) from None
 
-    def _log(self, table: Table) -> DeltaTable | None:
+    def log(self, table: Table) -> DeltaTable | None:
+        """A table's log, which also reads its rows without Spark; None where it was never written.
+
+        Raises:
+            DamagedTable: it cannot be read.
+        """
         try:
-            return DeltaTable(self.location(table))
+            return DeltaTable(self.location(table), storage_options=self._options())
         except TableNotFoundError:
             return None
-        except DeltaError as error:
-            raise self._damaged(table, error) from None
+        except (DeltaError, OSError) as error:
+            raise self._told(table, error) from None
 
-    def _damaged(self, table: Table, error: DeltaError) -> DamagedTable:
-        return DamagedTable(table, self.location(table), str(error).splitlines()[0])
+    def exists(self, table: Table) -> bool:
+        """Whether a table was ever written, damaged or not."""
+        return DeltaTable.is_deltatable(self.location(table), storage_options=self._options())
+
+    def newest_commit(self, table: Table) -> dict[str, Any]:
+        """The newest commit of a table that exists, whatever it did.
+
+        Raises:
+            DamagedTable: its log cannot be read.
+        """
+        log = self.log(table)
+        try:
+            return log.history(1)[0] if log else {}
+        except (DeltaError, OSError) as error:
+            raise self._told(table, error) from None
+
+    def _options(self) -> dict[str, str] | None:
+        return self._store.delta_options() if self._store else None
+
+    def _told(self, table: Table, error: Exception) -> Exception:
+        """What to raise for a log that could not be read, which is no damage when the object store is to blame."""
+        reason = str(error).splitlines()[0]
+        if isinstance(error, DeltaError):
+            return DamagedTable(table, self.location(table), reason)
+        if self._store:
+            self._store.require()
+            return LakehouseError(f"{table.name} could not be read from {self._store.uri} ({reason}): run it again")
+        return error
+
+    def set_aside(self, table: Table, name: str) -> str:
+        """Move a damaged table out of the way of a new one; returns where its files are then."""
+        aside = f"{table.location}.{name}"
+        self._still_writer()
+        if self._store:
+            self._store.move(table.location, aside)
+        else:
+            folder = Path(self.location(table).removeprefix("file://"))
+            folder.rename(folder.with_name(f"{folder.name}.{name}"))
+        return f"{self.uri}/{aside}".removeprefix("file://")
+
+    @contextmanager
+    def within_reach(self, files: Sequence[Path]) -> Iterator[list[str]]:
+        """Local files as Spark can read them, for a while: workers of a cluster see no file of this machine."""
+        if self._store:
+            with self._store.staged(files) as staged:
+                yield staged
+        else:
+            yield [str(file) for file in files]
 
     def read(self, table: Table) -> DataFrame:
         """The table's rows, or none where it was never written."""
-        log = self._log(table)
+        log = self.log(table)
         if log is None:
             return self.spark.createDataFrame([], schema_of(table))
         if not _is_plain(log):
@@ -260,7 +333,7 @@ class Lake:
     def _holds(self, table: Table, state: TableState, provenance: Provenance) -> bool:
         """Whether the table has these rows already, and the contract's columns and comments."""
         stored = state.provenance
-        log = self._log(table)
+        log = self.log(table)
         is_same = (stored.digest, stored.rows) == (provenance.digest, provenance.rows)
         return is_same and log is not None and _is_described(log, table)
 
@@ -270,7 +343,8 @@ class Lake:
         Raises:
             DamagedTable: its log cannot be read.
         """
-        if log := self._log(table):
+        if log := self.log(table):
+            self._still_writer()
             log.optimize.compact()
             log.vacuum(KEEP_HOURS, dry_run=False, full=True)
 
@@ -284,13 +358,14 @@ class Lake:
         mode: Literal["append", "overwrite"],
         once: str | None = None,
     ) -> None:
-        log = self._log(table)
+        log = self.log(table)
         is_described = log is not None and _is_described(log, table)
         if count <= SMALL_ROWS and (log is None or is_described):
             if not (once and log is not None and log.transaction_version(once) is not None):
                 rows = rows.toArrow() if isinstance(rows, DataFrame) else rows
                 self._write_small(table, rows, provenance, mode=mode, once=once)
             return
+        self._still_writer()
         frame = rows if isinstance(rows, DataFrame) else self.spark.createDataFrame(rows, schema_of(table))
         # Few files of a good size, whatever the number of partitions was.
         frame, metadata = _commented(table, frame.coalesce(1 + count // ROWS_PER_FILE)), _metadata(provenance)
@@ -314,13 +389,19 @@ class Lake:
         mode: Literal["append", "overwrite"],
         once: str | None = None,
     ) -> None:
+        # In an object store the version to commit is fixed before the lease is asked for, and tried once: a writer who
+        # stood still and lost it meanwhile cannot commit after the new one.
+        log = self.log(table) if self._store else None
+        self._still_writer()
         write_deltalake(
-            self.location(table),
+            self.location(table) if log is None else log,
             _described(table, rows),
             mode=mode,
             description=description_of(table),
+            storage_options=self._options(),
             commit_properties=CommitProperties(
                 custom_metadata={"userMetadata": _metadata(provenance)},
+                max_commit_retries=0 if self._store else None,
                 app_transactions=[Transaction(once, 1)] if once else None,
             ),
         )
@@ -334,6 +415,23 @@ class Lake:
         state = self.state(table)
         assert state is not None, f"{table.name} was written just now"
         return Written(state, tuple(checks))
+
+
+def open_lake(
+    settings: Settings, spark: SparkSession | None = None, *, still_writer: StillWriter = lambda: None
+) -> Lake:
+    """The lake that the settings name.
+
+    Raises:
+        LakehouseError: it is in an object store that does not answer, or refuses.
+    """
+    if not settings.is_in_object_store:
+        return Lake(settings.lake_uri, spark, still_writer=still_writer)
+    from lakehouse.object_store import store_of
+
+    store = store_of(settings)
+    store.require()
+    return Lake(settings.lake_uri, spark, store=store, still_writer=still_writer)
 
 
 def schema_of(table: Table) -> T.StructType:
