@@ -133,7 +133,10 @@ def _ship_code(session: SparkSession, folder: Path) -> None:
         for package in SHIPPED_PACKAGES:
             for module in sorted((root / package).rglob("*.py")):
                 code.write(module, module.relative_to(root))
+    own_path = list(sys.path)
     session.sparkContext.addPyFile(str(packed))
+    # Spark lets the driver import from the archive as well, where sources cannot be read.
+    sys.path[:] = own_path
 
 
 @contextmanager
