@@ -97,7 +97,7 @@ def test_every_table_is_that_of_one_machine(
     assert (again.returncode, again.stdout.startswith("no news")) == (0, True)
     # Another machine knows of nothing but the lake.
     elsewhere = lakehouse(tmp_path, "check", **variables | {"WORK_DIR": str(tmp_path / "another")})
-    assert (elsewhere.returncode, elsewhere.stderr) == (0, "")
+    assert (elsewhere.returncode, elsewhere.stderr.strip()) == (0, "")
     told = "".join(path.read_text(errors="replace") for path in cluster.folder.rglob("*.log"))
     assert "secret-for-tests" not in told + done.stdout + done.stderr
 
@@ -161,7 +161,7 @@ def test_a_killed_driver_is_followed_by_one_elsewhere(
     other = variables | {"WORK_DIR": str(tmp_path / "elsewhere")}
     at_once = lakehouse(tmp_path, "run", **other | {"LOCK_WAIT_SECONDS": "0"})
     assert at_once.returncode == 1
-    assert at_once.stderr.startswith("error another run is writing to this lake (run, process ")
+    assert at_once.stderr.strip().startswith("error another run is writing to this lake (run, process ")
     done = lakehouse(tmp_path, "run", **other)
     assert done.returncode == 0, done.stderr
     require_same_tables(demo, s3_server.settings("driver", tmp_path / "elsewhere"))
@@ -176,7 +176,7 @@ def test_of_two_drivers_one_wins(s3_server: S3Server, cluster: SparkCluster, dem
     ):
         told = [run.communicate(timeout=RUN_SECONDS)[1] for run in (first, second)]
     assert sorted((first.returncode, second.returncode)) == [0, 1]
-    [line] = [errors.strip() for errors in told if errors]
+    [line] = [errors.strip() for errors in told if errors.strip()]
     assert line.startswith("error another run is writing to this lake (run, process ")
     assert line.endswith("UTC): try again later")
 
@@ -198,7 +198,7 @@ def test_a_cluster_without_workers_is_told_in_one_line(s3_server: S3Server, demo
     finally:
         empty.stop()
     assert done.returncode == 1
-    assert done.stderr.startswith(f"error no worker of {empty.master} joined within 60 s")
+    assert done.stderr.strip().startswith(f"error no worker of {empty.master} joined within 60 s")
     assert not any(name.startswith("idle/bronze") for name in s3_server.objects())
 
 
