@@ -72,14 +72,18 @@ def import_catalogue(
         [readable] = staged.enter_context(lake.within_reach([parsed]))
         rows = _typed(lake.spark.read.parquet(readable)).persist()
         try:
+            # Counted first: that computes all rows at once, where a look at some computes them in turn.
+            is_real = ~F.col("track_id").rlike(rf"\A{DEMO_ID}\z")
+            good = rows.where("reason IS NULL").drop("reason", "raw")
+            counts = good.agg(F.count("*").alias("rows"), F.count_if(is_real).alias("real")).first()
+            assert counts is not None, "an aggregate without grouping has one row"
             unreadable = rows.where("reason IS NOT NULL").limit(MOST_REJECTED + 1).collect()
             rejected += [RejectedRow(row["row_number"], row["reason"], row["raw"]) for row in unreadable]
             refuse_too_many(file, rejected)
-            good = rows.where("reason IS NULL").drop("reason", "raw")
-            if good.isEmpty():
+            if not counts["rows"]:
                 raise BadFile(f"{file.name} holds no row that can be read: is it the Kaggle catalogue?")
             # Invented tracks are demo data whatever the file is called now.
-            is_demo = file.is_demo or good.where(~F.col("track_id").rlike(rf"\A{DEMO_ID}\z")).isEmpty()
+            is_demo = file.is_demo or not counts["real"]
             if is_demo and not takes_demo:
                 raise BadFile(f"{file.name}: {DEMO_STAYS_OUT}")
             good = good.withColumn("source_file", F.lit(file.name)).withColumn("ingested_at", F.lit(now))

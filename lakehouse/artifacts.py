@@ -151,22 +151,11 @@ class ArtifactStore:
 
     def save(self, artifact: Artifact) -> None:
         """Write all parts and both cards, replacing the same version."""
-        import skops.io  # takes a second to load
+        self.write(artifact.name, artifact.version, packed(artifact))
 
-        content = {
-            f"{part}{PART_SUFFIX}": skops.io.dumps(value, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
-            for part, value in artifact.parts.items()
-        }
-        card = {
-            **_finite(artifact.card),
-            "name": artifact.name,
-            "version": artifact.version,
-            "libraries": {library: library_version(library) for library in PINNED_LIBRARIES},
-            "sha256": {file: sha256(data).hexdigest() for file, data in content.items()},
-        }
-        content[CARD_JSON] = json.dumps(card, indent=2, sort_keys=True, allow_nan=False).encode()
-        content[CARD_TEXT] = card_text(card).encode()
-        self.files.write(f"{artifact.name}/{artifact.version}", content)
+    def write(self, name: str, version: str, files: Mapping[str, bytes]) -> None:
+        """Write what `packed` made of an artifact, replacing the same version."""
+        self.files.write(f"{name}/{version}", files)
 
     def card(self, name: str, version: str) -> dict[str, Any]:
         """The card of an artifact, checked to be of this artifact and of the libraries installed.
@@ -231,6 +220,26 @@ class ArtifactStore:
             raise ArtifactRefusedError(f"{where}: holds types that are not ours ({foreign})") from foreign
         except Exception as error:  # skops raises whatever its nodes raise; all of it means: not one of ours
             raise ArtifactRefusedError(f"{where}: cannot be rebuilt ({error})") from error
+
+
+def packed(artifact: Artifact) -> dict[str, bytes]:
+    """The files of an artifact: all parts and both cards."""
+    import skops.io  # takes a second to load
+
+    content = {
+        f"{part}{PART_SUFFIX}": skops.io.dumps(value, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
+        for part, value in artifact.parts.items()
+    }
+    card = {
+        **_finite(artifact.card),
+        "name": artifact.name,
+        "version": artifact.version,
+        "libraries": {library: library_version(library) for library in PINNED_LIBRARIES},
+        "sha256": {file: sha256(data).hexdigest() for file, data in content.items()},
+    }
+    content[CARD_JSON] = json.dumps(card, indent=2, sort_keys=True, allow_nan=False).encode()
+    content[CARD_TEXT] = card_text(card).encode()
+    return content
 
 
 def _finite(value: Any) -> Any:

@@ -10,10 +10,18 @@ from importlib import import_module
 from threading import Lock
 from typing import Any
 
-import pandas as pd
-from pyspark.sql import DataFrame, SparkSession
+import pyarrow as pa
+from pyspark.sql import SparkSession
 
-from lakehouse.artifacts import Artifact, ArtifactRefusedError, ArtifactStore, ModelFiles, Trained, artifact_version
+from lakehouse.artifacts import (
+    Artifact,
+    ArtifactRefusedError,
+    ArtifactStore,
+    ModelFiles,
+    Trained,
+    artifact_version,
+    packed,
+)
 from lakehouse.contract import Model, Node
 from lakehouse.lock import StillWriter
 from lakehouse.own_process import in_own_process
@@ -84,33 +92,39 @@ class Models:
                 self._read[key] = replace(loaded, parts=_SharedParts(loaded.parts, spark))
             return self._read[key]
 
-    def train(self, model: Model, inputs: Sequence[DataFrame], provenance: Provenance) -> ModelState:
+    def train(
+        self, model: Model, inputs: Sequence[pa.Table], provenance: Provenance, spark: SparkSession
+    ) -> ModelState:
         """Train a model and keep it, whole or not at all.
 
         Args:
             model: what to train.
-            inputs: what it is trained on, at most `model.max_rows` rows each; read into the driver's memory.
+            inputs: what it is trained on, at most `model.max_rows` rows each.
             provenance: what it is made from; names the version, so that the same is trained once.
+            spark: ships the model to the transforms of this run.
         """
-        frames = [frame.toPandas() for frame in inputs]
-        trained: Trained = in_own_process(_trained, model.module, model.name, frames)
         made_from = {"code": provenance.code, "parameters": provenance.parameters, "inputs": provenance.inputs}
-        version = artifact_version(made_from)
-        provenance = replace(provenance, rows=trained.rows)
-        card = {"trained_at": datetime.now(UTC).isoformat(), "provenance": asdict(provenance), **trained.card}
+        key = model.name, artifact_version(made_from)
+        artifact, files = in_own_process(_trained, model.module, *key, provenance, inputs)
         self._still_writer()
-        self._store.save(Artifact(model.name, version, trained.parts, card))
-        self._checked.discard((model.name, version))
-        self._read.pop((model.name, version), None)
+        self._store.write(*key, files)
+        self._checked.discard(key)
+        with self._reading:
+            self._read[key] = replace(artifact, parts=_SharedParts(artifact.parts, spark))
         state = self.state(model)
         assert state is not None, f"{model.name} was written just now"
         return state
 
 
-def _trained(module: str, name: str, frames: list[pd.DataFrame]) -> Trained:
+def _trained(
+    module: str, name: str, version: str, provenance: Provenance, inputs: Sequence[pa.Table]
+) -> tuple[Artifact, dict[str, bytes]]:
     """Train, by the place of the declaration: it is what another process can find."""
-    trained: Trained = getattr(import_module(module), name)(*frames)
-    return trained
+    trained: Trained = getattr(import_module(module), name)(*(table.to_pandas() for table in inputs))
+    provenance = replace(provenance, rows=trained.rows)
+    card = {"trained_at": datetime.now(UTC).isoformat(), "provenance": asdict(provenance), **trained.card}
+    artifact = Artifact(name, version, trained.parts, card)
+    return artifact, packed(artifact)
 
 
 def state_of(node: Node, lake: Lake, models: Models) -> TableState | ModelState | None:

@@ -15,7 +15,6 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
 from lakehouse.artifacts import Artifact, ArtifactRefusedError
-from lakehouse.bounded import sample
 from lakehouse.contract import Model, Node, Table
 from lakehouse.errors import LakehouseError, UsageError
 from lakehouse.fingerprint import code_fingerprint
@@ -384,8 +383,8 @@ class _Builder:
         self._lake.spark.sparkContext.setJobDescription(node.name)
         if isinstance(node, Model):
             tables = [table for table in inputs if isinstance(table, Table)]
-            frames = [sample(self._shared.read(table), table.key, node.max_rows) for table in tables]
-            return self._models.train(node, frames, making), ()
+            rows = [self._shared.sample(table, node.max_rows) for table in tables]
+            return self._models.train(node, rows, making, self._lake.spark), ()
         values = {name: getattr(self._settings, name) for name in node.parameters}
         frame = node(*map(self._read, inputs), **values)
         # A table is rarely larger than the largest that it is made from.

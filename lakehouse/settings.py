@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     demo: bool = False
     allow_synthetic: bool = False
     spark_master: str = "local[*]"
-    spark_driver_memory: Annotated[str, NoDecode, Field(pattern=r"^[1-9]\d*[mg]$")] = "1g"
+    spark_driver_memory: Annotated[str, NoDecode, Field(pattern=r"^[1-9]\d*[mg]$")] = "768m"
     lock_wait_seconds: Annotated[float, Field(ge=0)] = 60.0
     trino_port: Annotated[int, Field(ge=1, le=65535)] = 8080
     trino_memory: Annotated[str, NoDecode, Field(pattern=r"^[1-9]\d*[mg]$")] = "1g"
@@ -163,6 +163,11 @@ class Settings(BaseSettings):
         A lake in a folder holds that itself.
         """
         return self.work_dir.resolve() if self.is_in_object_store else self.lake_path
+
+
+def in_bytes(memory: str) -> int:
+    """Bytes of a setting such as 512m or 2g."""
+    return int(memory[:-1]) * BYTES_PER_UNIT[memory[-1]]
 
 
 def load_settings() -> Settings:

@@ -2,8 +2,10 @@
 
 from threading import Lock
 
+import pyarrow as pa
 from pyspark.sql import DataFrame
 
+from lakehouse.bounded import sample
 from lakehouse.contract import Table
 from lakehouse.storage import Lake
 
@@ -18,7 +20,9 @@ class SharedReads:
         """Read from `lake`."""
         self._lake = lake
         self._frames: dict[tuple[str, int], DataFrame] = {}
+        self._samples: dict[tuple[DataFrame, int], pa.Table] = {}
         self._lock = Lock()
+        self._sampling = Lock()
 
     def read(self, table: Table) -> DataFrame:
         """The table's rows, kept in memory from the second reader on."""
@@ -33,9 +37,18 @@ class SharedReads:
                 self._frames[key].persist()
             return self._frames[key]
 
+    def sample(self, table: Table, max_rows: int) -> pa.Table:
+        """At most so many of the table's rows, see `bounded.sample`; collected once."""
+        frame = self.read(table)
+        with self._sampling:
+            if (frame, max_rows) not in self._samples:
+                self._samples[frame, max_rows] = sample(frame, table.key, max_rows).toArrow()
+            return self._samples[frame, max_rows]
+
     def release(self) -> None:
         """Forget what was kept."""
         with self._lock:
             for frame in self._frames.values():
                 frame.unpersist()
             self._frames.clear()
+            self._samples.clear()

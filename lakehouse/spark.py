@@ -20,7 +20,7 @@ from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
 from lakehouse.errors import LakehouseError
-from lakehouse.settings import Settings
+from lakehouse.settings import Settings, in_bytes
 
 # The artifact carries Spark's version beside Delta's.
 DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13"
@@ -37,20 +37,31 @@ CLASS_ARCHIVE = JARS_FOLDER / "classes.jsa"
 OLDEST_JAVA = 17
 LOG_FILE = Path(tempfile.gettempdir()) / f"lakehouse-spark-{os.getuid()}.log"
 
-# C1 alone and the serial collector start fastest; without a larger code cache C1 can run out of it in a run of
-# thirty tables, and then Spark fails. A run loads 180 MB of classes: the default collects everything at 21 MB of them,
-# and again and again until there.
+# Without a larger code cache C1 can run out of it in a run of thirty tables, and then Spark fails. A run loads 180 MB
+# of classes: the default collects everything at 21 MB of them, and again and again until there.
 JVM_OPTIONS = (
-    "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m -XX:MetaspaceSize=256m -Duser.timezone=UTC"
+    "-XX:ReservedCodeCacheSize=256m -XX:MetaspaceSize=256m -Duser.timezone=UTC -Duser.language=en -Duser.country=US"
 )
+# C1 alone and the serial collector start fastest.
+SMALL_DATA_JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+LARGE_DATA_JVM_OPTIONS = "-XX:+UseParallelGC"
+# One task per step beats any parallelism inside a step; tables build in parallel instead.
+SMALL_DATA = {
+    "spark.sql.shuffle.partitions": "1",
+    "spark.sql.adaptive.enabled": "false",
+    # Choosing how to compress a cached table takes longer than all that is read from it.
+    "spark.sql.inMemoryColumnarStorage.compressed": "false",
+}
+LARGE_DATA = {"spark.sql.shuffle.partitions": "8", "spark.sql.adaptive.enabled": "true"}
+LARGE_DATA_MEMORY = 4 * 2**30
 
-# Small data on one machine: one task per step beats any parallelism inside a step; tables build in parallel instead.
 ONE_MACHINE = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
-    "spark.sql.shuffle.partitions": "1",
-    "spark.sql.adaptive.enabled": "false",
     "spark.databricks.delta.snapshotPartitions": "1",
+    # Workers are forked from one process that has the libraries, and give their memory back.
+    "spark.python.daemon.module": "lakehouse.python_workers",
+    "spark.python.worker.reuse": "false",
 }
 MASTER_SECONDS, WORKERS_SECONDS = 5, 60
 # Whose functions workers call.
@@ -155,19 +166,23 @@ def _jvm_messages_in(log_file: Path) -> Iterator[None]:
 
 
 def _configuration(settings: Settings, jars: list[Path], class_data: str) -> dict[str, str]:
+    is_large = in_bytes(settings.spark_driver_memory) >= LARGE_DATA_MEMORY
+    jvm_options = f"{JVM_OPTIONS} {LARGE_DATA_JVM_OPTIONS if is_large else SMALL_DATA_JVM_OPTIONS} {class_data}"
     return {
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         # On the class path rather than in spark.jars: nothing is copied at each start.
         "spark.driver.extraClassPath": ":".join(str(jar) for jar in jars),
         "spark.driver.memory": settings.spark_driver_memory,
-        "spark.driver.extraJavaOptions": f"{JVM_OPTIONS} {class_data}",
+        "spark.driver.extraJavaOptions": jvm_options,
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
         "spark.sql.session.timeZone": "UTC",
         # As delta-rs writes instants: Trino rounds these to milliseconds, but cuts Spark's older form.
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+        # ICU's tables of cases take two seconds to load; Java's own rules are the same for the language set above.
+        "spark.sql.icu.caseMappings.enabled": "false",
         "spark.sql.warehouse.dir": f"{tempfile.gettempdir()}/lakehouse-warehouse",
         # A commit carries what it was made from, also where no row changed.
         "spark.databricks.delta.skipRecordingEmptyCommits": "false",
@@ -176,7 +191,7 @@ def _configuration(settings: Settings, jars: list[Path], class_data: str) -> dic
         "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
         "spark.databricks.delta.properties.defaults.minReaderVersion": "1",
         "spark.databricks.delta.properties.defaults.minWriterVersion": "2",
-        **(_for_cluster(jars) if settings.has_cluster else ONE_MACHINE),
+        **(_for_cluster(jars) if settings.has_cluster else ONE_MACHINE | (LARGE_DATA if is_large else SMALL_DATA)),
         **_for_object_store(settings),
     }
 

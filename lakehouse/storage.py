@@ -253,15 +253,19 @@ class Lake:
         """The table's rows, or none where it was never written."""
         log = self.log(table)
         if log is None:
-            return self.spark.createDataFrame([], schema_of(table))
+            return self._nothing(schema_of(table))
         if not _is_plain(log):
             return self.spark.read.format("delta").load(self.location(table))
         # Spark's Delta would find these files by a job or two per query.
         stored = T.StructType.fromJson(json.loads(log.schema().to_json()))
         names = log.get_add_actions()["path"].to_pylist()
         if not names:
-            return self.spark.createDataFrame([], stored)
+            return self._nothing(stored)
         return self.spark.read.schema(stored).parquet(*(_literal(f"{self.location(table)}/{name}") for name in names))
+
+    def _nothing(self, schema: T.StructType) -> DataFrame:
+        # From Arrow: an empty list would be read by a Python worker.
+        return self.spark.createDataFrame(to_arrow_schema(schema, timezone="UTC").empty_table(), schema)
 
     def create(self, table: Table) -> None:
         """Write a table without rows; its commit is made from nothing."""
@@ -340,11 +344,16 @@ class Lake:
     def compact(self, table: Table) -> None:
         """Join a table's small files, and delete files that no version of the last `KEEP_HOURS` holds.
 
+        From then on commits also delete what the log tells of older versions, and readers open few commits one by one.
+
         Raises:
             DamagedTable: its log cannot be read.
         """
         if log := self.log(table):
             self._still_writer()
+            upkeep = {"delta.logRetentionDuration": f"interval {KEEP_HOURS} hours", "delta.checkpointInterval": "10"}
+            if not upkeep.items() <= log.metadata().configuration.items():
+                log.alter.set_table_properties(upkeep)
             log.optimize.compact()
             log.vacuum(KEEP_HOURS, dry_run=False, full=True)
 

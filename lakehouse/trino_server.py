@@ -14,7 +14,7 @@ from rich.console import Console
 from lakehouse.errors import LakehouseError
 from lakehouse.maven import fetch, maven_repository, require_disk
 from lakehouse.processes import LOOPBACK, Background, require_free_port, say, wait_until_it_answers
-from lakehouse.settings import BYTES_PER_UNIT, Settings
+from lakehouse.settings import Settings, in_bytes
 from lakehouse.trino_registration import local_session, require_answer
 
 TRINO_VERSION = "476"
@@ -153,7 +153,7 @@ def _lake(settings: Settings) -> str:
 
 
 def _require_memory(settings: Settings) -> None:
-    needed = int(settings.trino_memory[:-1]) * BYTES_PER_UNIT[settings.trino_memory[-1]]
+    needed = in_bytes(settings.trino_memory)
     available = psutil.virtual_memory().available
     if available < needed:
         raise LakehouseError(

@@ -20,7 +20,7 @@ def predicted_features(tracks: DataFrame, model: Artifact, spec: ModelSpec) -> D
     """Estimates of one feature, fitted to the listener.
 
     Args:
-        tracks: what `listened_tracks.measured_tracks` gives.
+        tracks: see `silver.measured_tracks`.
         model: the saved model.
         spec: what it predicts: a regression.
 
@@ -53,7 +53,7 @@ def predicted_moods(tracks: DataFrame, model: Artifact) -> DataFrame:
     """Moods by the model that knows neither valence nor energy.
 
     Args:
-        tracks: what `listened_tracks.measured_tracks` gives.
+        tracks: see `silver.measured_tracks`.
         model: the saved model.
 
     Returns:

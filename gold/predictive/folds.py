@@ -86,7 +86,7 @@ def with_folds(tracks: pd.DataFrame, recordings: RecordingFolds, parameters: Mod
     """Add to the listener's tracks the folds that they are scored and calibrated in.
 
     Args:
-        tracks: One row per track, see `listened_tracks.measured_tracks`.
+        tracks: One row per track, see `silver.measured_tracks`.
         recordings: Folds of the recordings that the model was trained on.
         parameters: The same parameters.
 

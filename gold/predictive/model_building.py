@@ -84,7 +84,7 @@ def score_listened(parts: Mapping[str, Any], tracks: pd.DataFrame, parameters: M
 
     Args:
         parts: Saved parts; by_recording and recordings are used.
-        tracks: One row per track, see `listened_tracks.measured_tracks`; any index.
+        tracks: One row per track, see `silver.measured_tracks`; any index.
         parameters: The same parameters.
 
     Returns:

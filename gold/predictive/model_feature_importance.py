@@ -3,7 +3,6 @@
 import pandas as pd
 from pyspark.sql import DataFrame
 
-from gold.predictive.listened_tracks import measured_tracks
 from gold.predictive.model_parameters import ENERGY, MOOD, MOOD_CLASS, PARAMETERS
 from lakehouse.artifacts import Artifact
 from lakehouse.bounded import in_pandas
@@ -20,8 +19,7 @@ MAX_TRACKS = 3_000
     caveats=["trained_on_catalogue", "measured_only", "single_listener"],
 )
 def model_feature_importance(
-    feature_matches: DataFrame,
-    catalogue_tracks: DataFrame,
+    measured_tracks: DataFrame,
     mood_model: Artifact,
     energy_model: Artifact,
     mood_class_model: Artifact,
@@ -47,7 +45,7 @@ def model_feature_importance(
         return pd.DataFrame(rows)
 
     return in_pandas(
-        measured_tracks(feature_matches, catalogue_tracks), importance,
+        measured_tracks, importance,
         "model_name string, feature_name string, importance double, importance_std double, model_version string",
         key="track_key", max_rows=MAX_TRACKS, also_empty=True,
     )  # fmt: skip

@@ -216,7 +216,7 @@ def model_rows(
     Args:
         model: The saved model.
         spec: What it predicts.
-        measured: One row per measured track, see `listened_tracks.measured_tracks`, and plays; there may be none.
+        measured: One row per measured track, see `silver.measured_tracks`, and plays; there may be none.
         parameters: The same parameters.
     """
     trained = TrainedModel.from_parts(model.parts)

@@ -8,7 +8,7 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from gold.predictive.listened_tracks import measured_plays, measured_tracks
+from gold.predictive.measured_plays import measured_plays
 from gold.predictive.model_parameters import ENERGY, MOOD, MOOD_CLASS, PARAMETERS
 from lakehouse.artifacts import Artifact
 from lakehouse.bounded import in_pandas
@@ -33,8 +33,7 @@ MAX_TRACKS = 20_000
 )
 def model_performance_metrics(
     listening_with_features: DataFrame,
-    feature_matches: DataFrame,
-    catalogue_tracks: DataFrame,
+    measured_tracks: DataFrame,
     mood_model: Artifact,
     energy_model: Artifact,
     mood_class_model: Artifact,
@@ -48,7 +47,7 @@ def model_performance_metrics(
     beats its baseline when its whole interval does.
     """
     plays = measured_plays(listening_with_features).groupBy("track_key").agg(F.count(F.lit(1)).alias("plays"))
-    tracks = measured_tracks(feature_matches, catalogue_tracks).join(plays, on="track_key", how="inner")
+    tracks = measured_tracks.join(plays, on="track_key", how="inner")
     models = ((MOOD, mood_model), (ENERGY, energy_model), (MOOD_CLASS, mood_class_model))
 
     def metrics(measured: pd.DataFrame) -> pd.DataFrame:

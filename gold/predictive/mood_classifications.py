@@ -7,7 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from gold.predictive.feature_scores import predicted_moods
-from gold.predictive.listened_tracks import measured_plays, measured_tracks
+from gold.predictive.measured_plays import measured_plays
 from lakehouse.artifacts import Artifact
 from lakehouse.contract import accepted_values, in_range, table
 from silver.feature_source import MOODS
@@ -31,8 +31,7 @@ from silver.feature_source import MOODS
 )
 def mood_classifications(
     listening_with_features: DataFrame,
-    feature_matches: DataFrame,
-    catalogue_tracks: DataFrame,
+    measured_tracks: DataFrame,
     mood_class_model: Artifact,
 ) -> DataFrame:
     """Rare moods are favoured a little, else they would never be named; the confidence is the plain probability.
@@ -40,7 +39,7 @@ def mood_classifications(
     Null where no model was trained, or where a track's links lead to recordings of several folds; mood_label and
     mood_probability are null where valence or energy is.
     """
-    scores = predicted_moods(measured_tracks(feature_matches, catalogue_tracks), mood_class_model)
+    scores = predicted_moods(measured_tracks, mood_class_model)
     plays = measured_plays(listening_with_features).join(scores, on="track_key", how="left")
     return plays.select(
         "play_id", "played_at", "date", "hour_of_day", "day_of_week", _label().alias("mood_label"),

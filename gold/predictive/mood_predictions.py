@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from gold.predictive.feature_scores import predicted_features
-from gold.predictive.listened_tracks import measured_plays, measured_tracks
+from gold.predictive.measured_plays import measured_plays
 from gold.predictive.model_parameters import MOOD
 from lakehouse.artifacts import Artifact
 from lakehouse.contract import expression, in_range, table
@@ -26,14 +26,12 @@ from lakehouse.contract import expression, in_range, table
     ],
     caveats=["trained_on_catalogue", "measured_only", "track_not_listener", "single_listener"],
 )
-def mood_predictions(
-    listening_with_features: DataFrame, feature_matches: DataFrame, catalogue_tracks: DataFrame, mood_model: Artifact
-) -> DataFrame:
+def mood_predictions(listening_with_features: DataFrame, measured_tracks: DataFrame, mood_model: Artifact) -> DataFrame:
     """Fitted to the listener's tracks of other artists; the bounds hold 90 % of their measured valences.
 
     Null where no model was trained, or where a track's links lead to recordings of several folds.
     """
-    scores = predicted_features(measured_tracks(feature_matches, catalogue_tracks), mood_model, MOOD)
+    scores = predicted_features(measured_tracks, mood_model, MOOD)
     plays = measured_plays(listening_with_features).join(scores, on="track_key", how="left")
     return plays.select(
         "play_id", "played_at", "date", "hour_of_day", "day_of_week", "track_name", "artist_name", "valence",

@@ -120,7 +120,7 @@ def _datasets(folder: Path, only: Iterable[str], sizes: list[int], skipped: list
     if "demo" in only:
         yield demo
     for plays in sizes if "generated" in only else ():
-        yield generated_plays(plays, (real or demo).catalogue)
+        yield generated_plays(plays, (real or demo).catalogue, folder)
     if real and "real" in only:
         yield real
 

@@ -1,4 +1,4 @@
-"""Listening histories of any size in the shape of Spotify's export, made of a real or made-up catalogue's tracks."""
+"""Catalogues and listening histories of any size, made of a real or made-up catalogue's tracks."""
 
 import json
 import string
@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lakehouse.columns import UNIT_FEATURES
+
 SEED = 11
 PLAYS_PER_DAY = 40
 # No longer than people can have listened; where there are more plays, each day has more.
@@ -18,8 +20,34 @@ IN_CATALOGUE, BY_ITS_ARTISTS = 0.2, 0.6
 # Few tracks are played often, most once or twice.
 DISTINCT_SHARE = 0.35
 RECORDS_PER_FILE = 16_000
+# Copies of a track sound alike, not the same.
+SPREAD = 0.05
+ID_CHARACTERS = np.array(list(string.ascii_letters + string.digits))
 LAST_PLAY = datetime(2026, 3, 1, tzinfo=UTC)
 DAY_SECONDS = 86_400
+
+
+def write_catalogue(file: Path, catalogue: Path, tracks: int) -> None:
+    """Write a catalogue of so many rows: a smaller one, and copies of its tracks under other ids, names and artists.
+
+    Args:
+        file: the csv file to write.
+        catalogue: the smaller one's csv or csv.gz file.
+        tracks: at least 1.
+    """
+    random = np.random.default_rng(SEED)
+    original = pd.read_csv(catalogue, index_col=0)
+    for number in range(-(-tracks // len(original))):
+        part = original.head(tracks - number * len(original)).copy()
+        if number:
+            part["track_id"] = _track_ids(len(part), random)
+            part["track_name"] += f" No {number}"
+            # Every other copy is by artists of its own.
+            part["artists"] += f" {number}" if number % 2 else ""
+            for name in UNIT_FEATURES:
+                part[name] = (part[name] + random.normal(0, SPREAD, len(part))).clip(0, 1)
+        part.index += number * len(original)
+        part.to_csv(file, mode="a" if number else "w", header=not number)
 
 
 def write_history(folder: Path, catalogue: Path, plays: int) -> None:
@@ -66,8 +94,7 @@ def _tracks(catalogue: Path, wanted: int, random: np.random.Generator) -> list[t
     known = known.drop_duplicates("track_id")
     known = known.sample(min(wanted, len(known)), random_state=SEED)
     rows = known.to_dict("records")
-    letters = np.array(list(string.ascii_letters + string.digits))
-    kinds = random.random(wanted)
+    kinds, strangers = random.random(wanted), _track_ids(wanted, random)
     tracks = []
     for number, kind in enumerate(kinds):
         row = rows[number % len(rows)]
@@ -75,10 +102,13 @@ def _tracks(catalogue: Path, wanted: int, random: np.random.Generator) -> list[t
         if kind < IN_CATALOGUE:
             tracks.append((row["track_id"], row["track_name"], artist, row["album_name"]))
         else:
-            stranger = "".join(random.choice(letters, 22))
             by = artist if kind < BY_ITS_ARTISTS else f"Stranger {number % 5_000}"
-            tracks.append((stranger, f"Untold {number}", by, f"Album {number // 10}"))
+            tracks.append((strangers[number], f"Untold {number}", by, f"Album {number // 10}"))
     return tracks
+
+
+def _track_ids(count: int, random: np.random.Generator) -> list[str]:
+    return ["".join(characters) for characters in random.choice(ID_CHARACTERS, (count, 22))]
 
 
 def _record(track: tuple[str, str, str, str], instant: int, length: int) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from gold.predictive.feature_scores import predicted_features, predicted_moods
-from gold.predictive.listened_tracks import measured_tracks
 from gold.predictive.model_parameters import ENERGY, MOOD
 from lakehouse.contract import Model, Table
 from lakehouse.models import models_of
@@ -51,8 +50,7 @@ def _build_groups(settings: Settings, spark: SparkSession, *groups: str) -> int:
 def scoring(settings: Settings, spark: SparkSession) -> None:
     """Score a million tracks by the mood, energy and mood class models: the measured ones, over and over."""
     lake, nodes = Lake(settings.lake_uri, spark), pipeline_nodes()
-    matches, catalogue = (lake.read(pipeline_tables()[name]) for name in ("feature_matches", "catalogue_tracks"))
-    measured = measured_tracks(matches, catalogue).cache()
+    measured = lake.read(pipeline_tables()["measured_tracks"]).cache()
     copies = spark.range(ROWS_TO_SCORE // measured.count() + 1).withColumnRenamed("id", "copy")
     tracks = measured.crossJoin(copies).withColumn("track_key", F.concat_ws(" ", "track_key", "copy"))
     tracks = tracks.limit(ROWS_TO_SCORE).repartition(2 * spark.sparkContext.defaultParallelism)

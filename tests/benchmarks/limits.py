@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tests.benchmarks.dashboards import SupersetFigures
-from tests.benchmarks.pipeline import BY_DUCKDB, EIGHT_STARTS, STEPS
+from tests.benchmarks.pipeline import BY_DUCKDB, EIGHT_STARTS, IMPORT, STEPS
 from tests.benchmarks.processes import Measure
 from tests.benchmarks.queries import TrinoFigures
 
@@ -32,6 +32,8 @@ LIMITS = {
     "10,000,000 plays: ours over DuckDB's": 6,
     "10,000,000 plays: few new plays over full run": 1 / 5,
     f"10,000,000 plays: full run, models up to date, {PEAK_MB}": 6_000,
+    f"1,000,000 plays: {IMPORT}, {SECONDS}": 60,
+    f"1,000,000 plays: {IMPORT}, {PEAK_MB}": 1_000,
     f"1,504 plays: full run with training, {SECONDS}": 90,
     f"1,504 plays: full run, models up to date, {SECONDS}": 45,
     f"1,504 plays: full run, models up to date, {PEAK_MB}": 1_500,

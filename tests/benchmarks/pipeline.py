@@ -13,14 +13,17 @@ from pathlib import Path
 
 from lakehouse.demo_data import write_demo_data
 from lakehouse.registry import pipeline_tables
-from tests.benchmarks.generated import write_history, write_more
+from tests.benchmarks.generated import write_catalogue, write_history, write_more
 from tests.benchmarks.processes import Measure, in_all, measured
 
 LAKEHOUSE = Path(sys.executable).with_name("lakehouse")
 REAL_DATA_DIR = Path(os.environ.get("REAL_DATA_DIR", "../shared/data")).resolve()
 REAL_HISTORY, REAL_CATALOGUE = "spotify_extended_streaming_history.zip", "kaggle_tracks_dataset.csv.gz"
 TICK_PLAYS = 50
+# From here on the catalogue is generated too, and Spark gets the memory for it.
+LARGE_PLAYS, LARGE_CATALOGUE, LARGE_MEMORY = 100_000, 1_200_000, "4g"
 MODELS = ("artist_model", "mood_model", "energy_model", "mood_class_model")
+IMPORT = "import alone, with default settings"
 EIGHT_STARTS = "the same tables by eight starts"
 BY_DUCKDB = "descriptive and diagnostic tables by DuckDB"
 # Single steps on a lake that is built; see tests.benchmarks.gold_steps.
@@ -62,8 +65,13 @@ def demo_data(folder: Path) -> Dataset:
     )
 
 
-def generated_plays(plays: int, catalogue: Path) -> Dataset:
+def generated_plays(plays: int, catalogue: Path, folder: Path) -> Dataset:
     """Made-up plays of a catalogue's tracks and of as many strangers as real listeners have."""
+    if plays >= LARGE_PLAYS:
+        larger = folder / "generated_tracks.csv"
+        if not larger.exists():
+            write_catalogue(larger, catalogue, LARGE_CATALOGUE)
+        catalogue = larger
     return Dataset(
         f"{plays:,} plays",
         catalogue,
@@ -92,6 +100,7 @@ def environment(dataset: Dataset, lake: Path, imports: Path) -> dict[str, str]:
         "LISTENER_TIME_ZONE": "America/New_York",
         # One thread per fit, as the Makefile and the containers set it.
         "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
+        **({"SPARK_DRIVER_MEMORY": LARGE_MEMORY} if dataset.plays >= LARGE_PLAYS else {}),
     }  # fmt: skip
 
 
@@ -110,6 +119,10 @@ def pipeline_runs(dataset: Dataset, folder: Path) -> Iterator[Measure]:
 
     _emptied(imports)
     dataset.deliver(imports)
+    if dataset.plays >= LARGE_PLAYS:
+        defaults = {name: value for name, value in settings.items() if name != "SPARK_DRIVER_MEMORY"}
+        yield measured(f"{dataset.name}: {IMPORT}", [str(LAKEHOUSE), "import", str(imports)], defaults, lake)
+        _emptied(lake)
     yield run("full run with training")
     yield run("run without news")
     if dataset.deliver_more:

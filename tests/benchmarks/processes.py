@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import tempfile
 import threading
@@ -12,11 +13,15 @@ from pathlib import Path
 
 import psutil
 
-SAMPLE_SECONDS = 0.1
-# Proportional memory takes the system longer to tell.
-SAMPLES_PER_MEMORY = 5
+# Looking more often takes a noticeable part of two cores.
+SAMPLE_SECONDS = 0.5
 MEGABYTE = 2**20
-EVENT_LOG = "spark.eventLog.enabled true\nspark.eventLog.dir file://{folder}\nspark.eventLog.compress false\n"
+# For the number of jobs and tasks; without the texts of plans, which take longer to write than all else. Not by a
+# configuration folder: it would be on the class path, and Java refuse the archive of classes.
+EVENT_LOG = (
+    "--conf spark.eventLog.enabled=true --conf spark.eventLog.dir=file://{folder} --conf spark.eventLog.compress=false "
+    "--conf spark.sql.ui.explainMode=simple --conf spark.sql.maxPlanStringLength=100 pyspark-shell"
+)
 
 
 @dataclass(frozen=True)
@@ -49,23 +54,22 @@ def measured(scenario: str, command: list[str], environment: dict[str, str], lak
         SystemExit: it failed; shows what it said.
     """
     with tempfile.TemporaryDirectory(prefix="lakehouse-bench-events-") as events:
-        Path(events, "log").mkdir()
-        defaults = EVENT_LOG.format(folder=f"{events}/log")
-        Path(events, "spark-defaults.conf").write_text(defaults, encoding="utf-8")
-        size_before, started = _size(lake), time.monotonic()
+        size_before, cpu_before, started = _size(lake), _cpu_of_the_ended(), time.monotonic()
         process = psutil.Popen(
-            command, env=os.environ | environment | {"SPARK_CONF_DIR": events},
+            command, env=os.environ | environment | {"PYSPARK_SUBMIT_ARGS": EVENT_LOG.format(folder=events)},
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
         family = _Family(process)
         _, errors = process.communicate()
         wall = time.monotonic() - started
+        # A short process may end unseen; the JVM is no child that anybody waits for.
+        cpu = max(sum(family.cpu.values()), _cpu_of_the_ended() - cpu_before)
         family.join()
         if process.returncode:
             raise SystemExit(f"{scenario}: {' '.join(command)} failed\n{errors.decode()}")
-        jobs, tasks = _jobs_and_tasks(Path(events, "log"))
+        jobs, tasks = _jobs_and_tasks(Path(events))
     written = (_size(lake) - size_before) / MEGABYTE
-    return Measure(scenario, wall, sum(family.cpu.values()), family.peak / MEGABYTE, written, jobs, tasks)
+    return Measure(scenario, wall, cpu, family.peak / MEGABYTE, written, jobs, tasks)
 
 
 def in_all(scenario: str, parts: Sequence[Measure]) -> Measure:
@@ -92,17 +96,15 @@ class _Family(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        sample = 0
         while self._process.poll() is None:
             memory = 0.0
             for member in self._members():
                 try:
                     self.cpu[member.pid] = sum(member.cpu_times()[:2])
-                    memory += member.memory_full_info().pss if sample % SAMPLES_PER_MEMORY == 0 else 0
+                    memory += member.memory_full_info().pss
                 except psutil.Error:
                     continue
             self.peak = max(self.peak, memory)
-            sample += 1
             time.sleep(SAMPLE_SECONDS)
 
     def _members(self) -> list[psutil.Process]:
@@ -121,6 +123,11 @@ def _jobs_and_tasks(events: Path) -> tuple[int, int]:
         if line.startswith('{"Event"')
     ]
     return kinds.count("SparkListenerJobStart"), kinds.count("SparkListenerTaskEnd")
+
+
+def _cpu_of_the_ended() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _size(folder: Path) -> int:

@@ -1,6 +1,7 @@
 """The yardstick computes what our tables hold: only then its time says anything."""
 
 import math
+import shutil
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ Rows = dict[tuple[Hashable, ...], dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def files(demo_lake: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return build(Lake(demo_lake.lake_uri), tmp_path_factory.mktemp("yardstick"))
+    lake = tmp_path_factory.mktemp("a lake")
+    shutil.copytree(demo_lake.lake_path / "silver", lake / "silver")
+    return build(Lake(f"file:{lake}"), tmp_path_factory.mktemp("yardstick"))
 
 
 def test_all_descriptive_and_diagnostic_tables_are_measured() -> None:

@@ -7,6 +7,7 @@ Spark computes from all plays too, except that its correlations take at most 50,
 import sys
 from itertools import combinations
 from pathlib import Path
+from urllib.parse import unquote
 
 import duckdb
 from deltalake import DeltaTable
@@ -173,7 +174,7 @@ def build(lake: Lake, folder: Path) -> dict[str, Path]:
         connection.execute(SET_UP)
         for name in READ:
             parts = DeltaTable(lake.location(pipeline_tables()[name])).file_uris()
-            listed = ", ".join(f"'{part.removeprefix('file://')}'" for part in parts)
+            listed = ", ".join(f"'{unquote(part.removeprefix('file://'))}'" for part in parts)
             connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{listed}])")
         for name, query in TABLES.items():
             files[name] = folder / f"{name}.parquet"

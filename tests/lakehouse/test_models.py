@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import skops.io
+from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from lakehouse.contract import Model
@@ -87,8 +88,8 @@ def test_another_catalogue_makes_another_version_and_keeps_the_old(
     models = models_of(copied)
     state = models.state(model)
     assert state is not None
-    catalogue = spark.read.format("delta").load(f"{copied.lake_uri}/silver/catalogue_tracks").limit(300)
-    newer = models.train(model, [catalogue], replace(state.provenance, inputs={"catalogue_tracks": 99}))
+    catalogue = DeltaTable(f"{copied.lake_uri}/silver/catalogue_tracks").to_pyarrow_table().slice(0, 300)
+    newer = models.train(model, [catalogue], replace(state.provenance, inputs={"catalogue_tracks": 99}), spark)
     assert newer.version != state.version
     assert sorted(path.name for path in (copied.lake_path / model.location).iterdir()) == sorted(
         [state.version, newer.version]

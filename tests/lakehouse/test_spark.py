@@ -1,5 +1,8 @@
 """What a session needs is there, or one line says what to do."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,8 @@ from pyspark.sql import SparkSession
 from lakehouse import spark
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
+
+ADAPTIVE = "spark.sql.adaptive.enabled"
 
 
 def fake_java(home: Path, told: str, *, release: str = "") -> Path:
@@ -131,3 +136,13 @@ def test_jars_of_another_version_are_replaced_once(monkeypatch: pytest.MonkeyPat
     assert Download.asked == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == [spark.JARS_FOLDER.name, "delta-jars.log"]
     assert [path.name for path in spark.JARS_FOLDER.iterdir()] == ["io.delta_delta-spark.jar"]
+
+
+def test_memory_for_large_data_brings_the_settings_for_it(spark: SparkSession) -> None:
+    assert spark.conf.get(ADAPTIVE) == "false"
+    asked = "from lakehouse import spark, settings; print(spark.build_session(settings.load_settings()).conf.get('%s'))"
+    told = subprocess.run(
+        [sys.executable, "-c", asked % ADAPTIVE], env=os.environ | {"SPARK_DRIVER_MEMORY": "4g"}, check=True,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert told.stdout.strip() == "true"

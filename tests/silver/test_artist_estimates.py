@@ -27,7 +27,7 @@ def a_world(catalogue: pd.DataFrame, measured: pd.DataFrame, *artists: str | Non
 
 
 def estimates(spark: SparkSession, world: World, partitions: int = 1) -> pd.DataFrame:
-    matches = world.frames(spark)["feature_matches"].repartition(partitions)
+    matches = world.matches(spark).repartition(partitions)
     frame: DataFrame = artist_estimates(matches, world.artists)
     enforce(artist_estimates, conform(artist_estimates, frame))
     found: pd.DataFrame = frame.toPandas()

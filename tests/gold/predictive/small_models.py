@@ -17,6 +17,7 @@ from silver.catalogue_tracks import catalogue_tracks
 from silver.feature_matches import feature_matches
 from silver.feature_source import MEASURED_SOURCES, MOODS
 from silver.listening_with_features import listening_with_features
+from silver.measured_tracks import measured_tracks
 from tests.frames import frame_of, mood, play
 from tests.gold.predictive.small_catalogue import listened, small_catalogue
 
@@ -59,12 +60,16 @@ class World:
         return as_artifact("artists", artist_model(self.catalogue))
 
     def frames(self, spark: SparkSession) -> dict[str, DataFrame]:
-        """The tables that transforms read, by name."""
+        """The tables that models are scored on, by name."""
+        catalogue = frame_of(spark, catalogue_tracks, _records(self.catalogue, catalogue_tracks))
         return {
             "listening_with_features": frame_of(spark, listening_with_features, self._plays()),
-            "feature_matches": frame_of(spark, feature_matches, _records(self.tracks, feature_matches)),
-            "catalogue_tracks": frame_of(spark, catalogue_tracks, _records(self.catalogue, catalogue_tracks)),
+            "measured_tracks": measured_tracks(self.matches(spark), catalogue),
         }
+
+    def matches(self, spark: SparkSession) -> DataFrame:
+        """The table `feature_matches`."""
+        return frame_of(spark, feature_matches, _records(self.tracks, feature_matches))
 
     def _plays(self) -> list[dict[str, Any]]:
         plays = []

@@ -7,7 +7,6 @@ from pyspark.sql import SparkSession
 
 from gold.predictive.feature_scores import predicted_features, predicted_moods
 from gold.predictive.folds import with_folds
-from gold.predictive.listened_tracks import measured_tracks
 from gold.predictive.model_building import TrainedModel, predict_feature, predict_moods
 from gold.predictive.model_parameters import ENERGY, MOOD, PARAMETERS
 from lakehouse.artifacts import Artifact, ArtifactStore, ModelFiles
@@ -23,9 +22,7 @@ def in_memory(world: World, model: Artifact) -> tuple[TrainedModel, pd.DataFrame
 
 @pytest.mark.parametrize("partitions", [1, 3])
 def test_feature_scores_are_those_in_memory(spark: SparkSession, small_world: World, partitions: int) -> None:
-    frames = small_world.frames(spark)
-    matches = frames["feature_matches"].orderBy("name_key").repartition(partitions)
-    tracks = measured_tracks(matches, frames["catalogue_tracks"])
+    tracks = small_world.frames(spark)["measured_tracks"].orderBy("name_key").repartition(partitions)
     for spec, model in ((MOOD, small_world.mood), (ENERGY, small_world.energy)):
         found = predicted_features(tracks, model, spec).toPandas().set_index("track_key").sort_index()
         trained, measured = in_memory(small_world, model)
@@ -37,9 +34,7 @@ def test_feature_scores_are_those_in_memory(spark: SparkSession, small_world: Wo
 
 @pytest.mark.parametrize("partitions", [1, 3])
 def test_moods_are_those_in_memory(spark: SparkSession, small_world: World, partitions: int) -> None:
-    frames = small_world.frames(spark)
-    matches = frames["feature_matches"].orderBy("name_key").repartition(partitions)
-    tracks = measured_tracks(matches, frames["catalogue_tracks"])
+    tracks = small_world.frames(spark)["measured_tracks"].orderBy("name_key").repartition(partitions)
     found = predicted_moods(tracks, small_world.mood_class).toPandas().set_index("track_key").sort_index()
     trained, measured = in_memory(small_world, small_world.mood_class)
     moods = predict_moods(trained, measured, PARAMETERS)["predicted"].set_index(measured["track_key"]).sort_index()
@@ -55,8 +50,7 @@ def test_a_saved_model_scores_the_same(
 ) -> None:
     store = ArtifactStore(ModelFiles(tmp_path_factory.mktemp("models")))
     store.save(small_world.mood)
-    frames = small_world.frames(spark)
-    tracks = measured_tracks(frames["feature_matches"], frames["catalogue_tracks"])
+    tracks = small_world.frames(spark)["measured_tracks"]
     first, again = (
         predicted_features(tracks, model, MOOD).toPandas().sort_values("track_key", ignore_index=True)
         for model in (small_world.mood, store.load("mood", "mood 1"))
@@ -70,8 +64,7 @@ def test_a_track_that_leads_to_two_recordings_has_no_score(spark: SparkSession, 
     _, folded = in_memory(small_world, small_world.mood)
     other = tracks["name_key"][np.flatnonzero(folded["fold"] != folded["fold"][0])[0]]
     tracks.loc[0, "name_key"] = other
-    frames = World(small_world.catalogue, tracks).frames(spark)
-    measured = measured_tracks(frames["feature_matches"], frames["catalogue_tracks"])
+    measured = World(small_world.catalogue, tracks).frames(spark)["measured_tracks"]
     for scored in (
         predicted_features(measured, small_world.mood, MOOD),
         predicted_moods(measured, small_world.mood_class),

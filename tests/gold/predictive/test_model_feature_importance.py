@@ -11,10 +11,8 @@ from tests.gold.predictive.small_models import POOR_WORLDS, World
 
 
 def importance(spark: SparkSession, world: World) -> pd.DataFrame:
-    frames = world.frames(spark)
-    frame = model_feature_importance(
-        frames["feature_matches"], frames["catalogue_tracks"], world.mood, world.energy, world.mood_class
-    )
+    measured = world.frames(spark)["measured_tracks"]
+    frame = model_feature_importance(measured, world.mood, world.energy, world.mood_class)
     enforce(model_feature_importance, conform(model_feature_importance, frame))
     found: pd.DataFrame = frame.toPandas()
     return found
@@ -30,15 +28,12 @@ def test_every_input_of_every_model_has_its_importance(spark: SparkSession, smal
 
 
 def test_importance_depends_neither_on_order_nor_on_partitions(spark: SparkSession, small_world: World) -> None:
-    frames = small_world.frames(spark)
+    tracks = small_world.frames(spark)["measured_tracks"]
     models = (small_world.mood, small_world.energy, small_world.mood_class)
     key = ["model_name", "feature_name"]
     first, again = (
-        model_feature_importance(matches, frames["catalogue_tracks"], *models).toPandas().sort_values(key)
-        for matches in (
-            frames["feature_matches"],
-            frames["feature_matches"].orderBy("duration_ms").repartition(3, "tempo"),
-        )
+        model_feature_importance(measured, *models).toPandas().sort_values(key)
+        for measured in (tracks, tracks.orderBy("duration_ms").repartition(3, "tempo"))
     )
     pd.testing.assert_frame_equal(again.reset_index(drop=True), first.reset_index(drop=True))
 

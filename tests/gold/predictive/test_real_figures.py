@@ -15,7 +15,7 @@ from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error, r2_sc
 
 from gold.predictive.evaluation import HIGHER_IS_BETTER
 from gold.predictive.folds import catalogue_folds, with_folds
-from gold.predictive.listened_tracks import measured_plays, measured_tracks
+from gold.predictive.measured_plays import measured_plays
 from gold.predictive.model_building import PROBABILITIES, TrainedModel, predict_feature, predict_moods
 from gold.predictive.model_parameters import ENERGY, MOOD, PARAMETERS, ModelSpec
 from lakehouse.columns import AUDIO_FEATURES
@@ -106,7 +106,7 @@ def test_mood_classes_are_those_of_the_rows_and_within_the_gate(
 def measured(real_table: Tables) -> pd.DataFrame:
     """The measured tracks, with their plays."""
     plays = measured_plays(real_table("listening_with_features")).groupBy("track_key").agg(F.count("*").alias("plays"))
-    tracks = measured_tracks(real_table("feature_matches"), real_table("catalogue_tracks"))
+    tracks = real_table("measured_tracks")
     return tracks.join(plays, on="track_key", how="inner").toPandas().sort_values("track_key", ignore_index=True)
 
 

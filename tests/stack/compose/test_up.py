@@ -92,9 +92,11 @@ def test_containers_have_no_rights_that_they_do_not_need(stack: Stack) -> None:
 
 def test_the_memory_limits_fit_a_machine_of_8_gb(stack: Stack) -> None:
     limits = json.loads(stack("--profile", "manual", "config", "--format", "json"))["services"]
-    running = {name: int(service["mem_limit"]) for name, service in limits.items() if name != "init"}
-    assert set(running) == {*SERVICES, "spotify-pipeline"}
-    assert sum(running.values()) <= 7.5 * GIB
+    memory = {name: int(service["mem_limit"]) for name, service in limits.items() if name != "init"}
+    assert set(memory) == {*SERVICES, "spotify-pipeline"}
+    # One of these two works at a time.
+    assert memory.pop("spotify-pipeline") == memory["spotify-scheduler"]
+    assert sum(memory.values()) <= 6 * GIB
 
 
 def test_only_two_ports_are_published_and_on_loopback(stack: Stack) -> None:

@@ -1,15 +1,20 @@
 """`docker compose up` with nothing to import: an empty stack says how to bring data, and takes what is dropped."""
 
+import gzip
+import re
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from lakehouse.demo_data import write_demo_data
+from tests.conftest import HISTORY_ZIP
 from tests.ports import free_port
 from tests.stack.compose.stack import UP_SECONDS, Stack
 
 pytestmark = pytest.mark.compose
+RUN_SECONDS = 900
 PLAYS = "SELECT count(*) FROM listening_with_features"
 
 
@@ -43,6 +48,19 @@ def test_files_that_are_dropped_are_taken_by_the_next_run(empty: Stack) -> None:
     done = '"command": "run --trigger schedule", "exit_code": 0'
     empty.wait_for(lambda: done in empty("logs", "spotify-scheduler"), "spotify-scheduler")
     assert empty.sql(PLAYS) == "1504"
+
+
+@pytest.mark.real_data
+def test_a_first_run_on_real_data_trains_its_models_within_the_memory(empty: Stack, real_data_dir: Path) -> None:
+    data = empty.folder / "data"
+    with gzip.open(real_data_dir / "kaggle_tracks_dataset.csv.gz") as catalogue:
+        (data / "kaggle" / "dataset.csv").write_bytes(catalogue.read())
+    shutil.copy(real_data_dir / HISTORY_ZIP, data / "import")
+    empty.wait_for(lambda: empty.sql(PLAYS) == "13596", "spotify-scheduler", RUN_SECONDS)
+    ended = '"command": "run --trigger schedule", "exit_code": '
+    empty.wait_for(lambda: empty("logs", "spotify-scheduler").count(ended) > 1, "spotify-scheduler", RUN_SECONDS)
+    exit_codes = re.findall(rf"{ended}(-?\d+)", empty("logs", "spotify-scheduler"))
+    assert set(exit_codes) == {"0"}
 
 
 def test_a_folder_that_cannot_be_read_shows_in_the_health(empty: Stack) -> None:

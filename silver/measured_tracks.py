@@ -1,21 +1,30 @@
-"""The listener's measured tracks as the models need them, and the plays that their scores go to."""
+"""Which of the listener's tracks can a model be judged on, and what does the catalogue say about them?"""
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from lakehouse.columns import AUDIO_FEATURES
-from silver.feature_matches import track_key
+from lakehouse.contract import table
 from silver.feature_source import is_measured
 
 FROM_CATALOGUE = ("artists", "track_genres", "explicit")
 
 
+@table(
+    grain="One row per listened track with measured features.",
+    key="track_key",
+    columns=(
+        "track_key track_id matched_track_id name_key artist_name track_genre duration_ms danceability energy key "
+        "loudness mode speechiness acousticness instrumentalness liveness valence tempo time_signature artists "
+        "track_genres explicit"
+    ),
+    caveats=["measured_only", "single_listener"],
+)
 def measured_tracks(feature_matches: DataFrame, catalogue_tracks: DataFrame) -> DataFrame:
-    """One row per measured track: its keys, names and audio features, and what the catalogue says about it.
+    """Estimates and synthetic features are no truth: such tracks are left out.
 
-    Estimates and synthetic features are no truth: such tracks are left out. Artists, genres and explicit come from the
-    matched catalogue track, else from the one with this id, else from the recording's most popular release; null where
-    the catalogue has none.
+    Artists, genres and explicit come from the matched catalogue track, else from the one with this id, else from the
+    recording's most popular release; null where the catalogue has none.
     """
     facts = F.struct(*FROM_CATALOGUE)
     by_id = catalogue_tracks.select(F.col("track_id").alias("id"), facts.alias("facts"))
@@ -33,8 +42,3 @@ def measured_tracks(feature_matches: DataFrame, catalogue_tracks: DataFrame) -> 
         "track_key", "track_id", "matched_track_id", "name_key", "artist_name", "track_genre", "duration_ms",
         *AUDIO_FEATURES, *(F.col(f"facts.{name}").alias(name) for name in FROM_CATALOGUE),
     )  # fmt: skip
-
-
-def measured_plays(listening_with_features: DataFrame) -> DataFrame:
-    """The measured plays, with the key of their track."""
-    return listening_with_features.where(is_measured()).withColumn("track_key", track_key())

@@ -1,0 +1,11 @@
+"""The plays that the models' scores go to."""
+
+from pyspark.sql import DataFrame
+
+from silver.feature_matches import track_key
+from silver.feature_source import is_measured
+
+
+def measured_plays(listening_with_features: DataFrame) -> DataFrame:
+    """The measured plays, with the key of their track."""
+    return listening_with_features.where(is_measured()).withColumn("track_key", track_key())
