@@ -201,7 +201,7 @@ def _for_cluster(jars: list[Path]) -> dict[str, str]:
     return {
         # Workers have the same environment at the same place.
         "spark.executor.extraClassPath": ":".join(str(jar) for jar in jars),
-        "spark.executor.extraJavaOptions": "-Duser.timezone=UTC",
+        "spark.executor.extraJavaOptions": "-Duser.timezone=UTC -Duser.language=en -Duser.country=US",
         # As many tasks per step as its data deserve, which Spark sees only while it works.
         "spark.sql.adaptive.enabled": "true",
     }
