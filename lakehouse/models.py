@@ -88,8 +88,7 @@ class Models:
         key = model.name, state.version
         with self._reading:
             if key not in self._read:
-                loaded = self._store.load(*key)
-                self._read[key] = replace(loaded, parts=_SharedParts(loaded.parts, spark))
+                self._read[key] = _shared(self._store.load(*key), spark)
             return self._read[key]
 
     def train(
@@ -110,7 +109,7 @@ class Models:
         self._store.write(*key, files)
         self._checked.discard(key)
         with self._reading:
-            self._read[key] = replace(artifact, parts=_SharedParts(artifact.parts, spark))
+            self._read[key] = _shared(artifact, spark)
         state = self.state(model)
         assert state is not None, f"{model.name} was written just now"
         return state
@@ -148,6 +147,10 @@ def models_of(settings: Settings, *, still_writer: StillWriter = lambda: None) -
     from lakehouse.object_store import ModelObjects, store_of
 
     return Models(ArtifactStore(ModelObjects(store_of(settings), MODELS)), still_writer)
+
+
+def _shared(artifact: Artifact, spark: SparkSession) -> Artifact:
+    return replace(artifact, parts=_SharedParts(artifact.parts, spark))
 
 
 class _SharedParts(Mapping[str, Any]):

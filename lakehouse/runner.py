@@ -33,7 +33,7 @@ from lakehouse.spark import build_session
 from lakehouse.storage import CheckResult, DamagedTable, Lake, Provenance, TableState, conform, enforce, open_lake
 
 PARALLEL_TABLES = 4
-# Each holds the catalogue twice, here and in a process of its own, and keeps a core busy.
+# Each is a process of its own, with its copy of the catalogue, and keeps a core busy.
 PARALLEL_TRAININGS = 2
 
 BuildStatus = Literal["built", "skipped", "failed", "blocked"]

@@ -265,11 +265,11 @@ class Lake:
 
     def _nothing(self, schema: T.StructType) -> DataFrame:
         # From Arrow: an empty list would be read by a Python worker.
-        return self.spark.createDataFrame(to_arrow_schema(schema, timezone="UTC").empty_table(), schema)
+        return self.spark.createDataFrame(_no_rows(schema), schema)
 
     def create(self, table: Table) -> None:
         """Write a table without rows; its commit is made from nothing."""
-        self._write_small(table, _no_rows(table), Provenance(run_id=""), mode="overwrite")
+        self._write_small(table, _no_rows(schema_of(table)), Provenance(run_id=""), mode="overwrite")
 
     def overwrite(
         self,
@@ -301,7 +301,7 @@ class Lake:
             provenance = replace(provenance, rows=looked.rows, digest=looked.digest)
             if state and not anew and self._holds(table, state, provenance):
                 provenance = replace(provenance, same_as=state.version)
-                self._write_small(table, _no_rows(table), provenance, mode="append")
+                self._write_small(table, _no_rows(schema_of(table)), provenance, mode="append")
             else:
                 self._commit(table, rows, looked.rows, provenance, mode="overwrite")
         return self._written(table, looked.checks)
@@ -344,7 +344,7 @@ class Lake:
     def compact(self, table: Table) -> None:
         """Join a table's small files, and delete files that no version of the last `KEEP_HOURS` holds.
 
-        From then on commits also delete what the log tells of older versions, and readers open few commits one by one.
+        The log is kept no longer either, and from then on readers open few commits one by one.
 
         Raises:
             DamagedTable: its log cannot be read.
@@ -589,8 +589,8 @@ def _commented(table: Table, frame: DataFrame) -> DataFrame:
     return frame.select(*(F.col(field.name).alias(field.name, metadata=field.metadata) for field in fields))
 
 
-def _no_rows(table: Table) -> pa.Table:
-    return to_arrow_schema(schema_of(table), timezone="UTC").empty_table()
+def _no_rows(schema: T.StructType) -> pa.Table:
+    return to_arrow_schema(schema, timezone="UTC").empty_table()
 
 
 def _described(table: Table, rows: pa.Table) -> pa.Table:

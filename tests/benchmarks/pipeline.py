@@ -120,7 +120,7 @@ def pipeline_runs(dataset: Dataset, folder: Path) -> Iterator[Measure]:
     _emptied(imports)
     dataset.deliver(imports)
     if dataset.plays >= LARGE_PLAYS:
-        defaults = {name: value for name, value in settings.items() if name != "SPARK_DRIVER_MEMORY"}
+        defaults = settings | {"SPARK_DRIVER_MEMORY": ""}
         yield measured(f"{dataset.name}: {IMPORT}", [str(LAKEHOUSE), "import", str(imports)], defaults, lake)
         _emptied(lake)
     yield run("full run with training")

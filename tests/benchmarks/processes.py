@@ -62,9 +62,9 @@ def measured(scenario: str, command: list[str], environment: dict[str, str], lak
         family = _Family(process)
         _, errors = process.communicate()
         wall = time.monotonic() - started
+        family.join()
         # A short process may end unseen; the JVM is no child that anybody waits for.
         cpu = max(sum(family.cpu.values()), _cpu_of_the_ended() - cpu_before)
-        family.join()
         if process.returncode:
             raise SystemExit(f"{scenario}: {' '.join(command)} failed\n{errors.decode()}")
         jobs, tasks = _jobs_and_tasks(Path(events))
