@@ -143,7 +143,7 @@ def restore(settings: Settings, source: Path, *, lake_only: bool = False, told: 
 def _require_folder(settings: Settings) -> None:
     if settings.is_in_object_store:
         raise UsageError(
-            f"{settings.lake_uri} is in an object store, which copies and keeps objects itself: use its versioning or "
+            f"{settings.lake_uri} is in an object store, which keeps copies of objects itself: use its versioning or "
             "replication"
         )
 

@@ -316,7 +316,8 @@ class _Builder:
         waiting = [node for name, node in self._nodes.items() if name in chosen]
         done: dict[str, Build] = {}
         running: dict[Future[Build], Node] = {}
-        with ThreadPoolExecutor(PARALLEL_TABLES) as pool:
+        pool = ThreadPoolExecutor(PARALLEL_TABLES)
+        try:
             while waiting or running:
                 ready = [n for n in waiting if all(name in done or name not in chosen for name in n.inputs)]
                 for node in ready:
@@ -332,6 +333,9 @@ class _Builder:
                     done[running.pop(future).name] = build
                     self._record(build, log)
                     on_build(build)
+        finally:
+            # A run that ends early, such as one that lost the lake to another writer, begins no table any more.
+            pool.shutdown(cancel_futures=True)
         return [done[name] for name in self._nodes if name in done]
 
     def _build(self, node: Node, broken: list[str], log: RunLog) -> Build:

@@ -19,11 +19,14 @@ from lakehouse.settings import Settings
 from lakehouse.spark import S3_JARS_FOLDER
 from lakehouse.trino_registration import local_session
 from tests.ports import free_port
+from tests.spark_events import EVENT_LOG
 from tests.stack.services import require_program
 
 SERVICE_SECONDS = 60
 KEY, SECRET, BUCKET = "a-key-for-tests", "a-secret-for-tests", "listening"
 KEYS = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+# As on one machine with two cores.
+SHUFFLE_PARTITIONS = 8
 SPARK_CLASS = Path(pyspark.__file__).parent / "bin" / "spark-class"
 
 
@@ -94,9 +97,12 @@ class S3Server:
 
 @dataclass
 class SparkCluster:
-    """A standalone cluster: a master and workers of one core each."""
+    """A standalone cluster: a master and workers of one core each; its runs' event logs are in `events`."""
 
     folder: Path
+    executor_mb: int = 1024
+    # C1 alone starts fastest; from about a million plays on more pays.
+    executor_jvm: str = "-XX:TieredStopAtLevel=1"
     workers: list[Background] = field(default_factory=list)
     port: int = field(default_factory=free_port)
 
@@ -106,6 +112,11 @@ class SparkCluster:
         return f"spark://{LOOPBACK}:{self.port}"
 
     @property
+    def events(self) -> Path:
+        """Where drivers log Spark's events."""
+        return self.folder / "events"
+
+    @property
     def client(self) -> dict[str, str]:
         """What a driver's environment needs."""
         return {"SPARK_MASTER": self.master, "SPARK_LOCAL_IP": LOOPBACK, "SPARK_CONF_DIR": str(self.folder)}
@@ -113,9 +124,16 @@ class SparkCluster:
     def start(self, workers: int) -> None:
         """Start it and wait until the workers have joined."""
         require_program(next(S3_JARS_FOLDER.glob("*.jar"), None), "Spark's S3 client", "make s3-jars")
-        self.folder.mkdir(parents=True)
-        # Executors' memory is the cluster's affair.
-        (self.folder / "spark-defaults.conf").write_text("spark.executor.memory 1g\n")
+        self.events.mkdir(parents=True)
+        # What is the cluster's affair.
+        options = {
+            "spark.executor.memory": f"{self.executor_mb}m",
+            "spark.executor.defaultJavaOptions": self.executor_jvm,
+            "spark.sql.shuffle.partitions": str(SHUFFLE_PARTITIONS),
+            "spark.eventLog.dir": f"file://{self.events}",
+        }
+        lines = [f"{name} {value}\n" for name, value in (options | EVENT_LOG).items()]
+        (self.folder / "spark-defaults.conf").write_text("".join(lines))
         self._master = Background("master", self.folder)
         self._start(self._master, "master.Master", "--port", str(self.port))
         _wait_for(self._master, "I have been elected leader", 1)
@@ -126,7 +144,15 @@ class SparkCluster:
     def add_worker(self) -> None:
         """Let one more worker join."""
         worker = Background(f"worker-{len(self.workers)}", self.folder)
-        options = ["--cores", "1", "--memory", "1536m", "--work-dir", str(self.folder / worker.name), self.master]
+        options = [
+            "--cores",
+            "1",
+            "--memory",
+            f"{self.executor_mb}m",
+            "--work-dir",
+            str(self.folder / worker.name),
+            self.master,
+        ]
         self._start(worker, "worker.Worker", *options)
         self.workers.append(worker)
 

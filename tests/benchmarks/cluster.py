@@ -1,0 +1,52 @@
+"""The same data through Spark clusters of one and of two workers, with the lake in an object store: time against cores.
+
+All of it runs on this machine: workers of one core each, driver, master and store share its cores.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.benchmarks.pipeline import LAKEHOUSE, Dataset, environment
+from tests.benchmarks.processes import Measure, measured
+from tests.cluster.servers import S3Server, SparkCluster
+
+WORKERS = (1, 2)
+EXECUTOR_MB = 2048
+
+
+def cluster_runs(dataset: Dataset, folder: Path) -> Iterator[Measure]:
+    """Both imports and a full run with training, on each cluster and into a lake of its own.
+
+    Args:
+        dataset: what is delivered.
+        folder: an empty folder.
+    """
+    imports = folder / "import"
+    imports.mkdir()
+    dataset.deliver(imports)
+    store = S3Server(folder / "store")
+    store.start()
+    try:
+        for workers in WORKERS:
+            cluster = SparkCluster(folder / f"cluster-{workers}", EXECUTOR_MB, "-XX:+UseParallelGC")
+            try:
+                cluster.start(workers)
+                yield from _runs(dataset, folder, store, cluster)
+            finally:
+                cluster.stop()
+    finally:
+        store.stop()
+
+
+def _runs(dataset: Dataset, folder: Path, store: S3Server, cluster: SparkCluster) -> Iterator[Measure]:
+    place, imports = f"of-{len(cluster.workers)}", folder / "import"
+    settings = environment(dataset, folder, imports) | cluster.client | store.environment(place, folder / place)
+    processes = [process for worker in cluster.workers if (process := worker.process())]
+    name = f"{dataset.name}, workers: {len(processes)}"
+    commands = {
+        "import of the catalogue": ["catalogue", str(dataset.catalogue)],
+        "import of the plays": ["import", str(imports)],
+        "full run with training": ["run"],
+    }
+    for scenario, command in commands.items():
+        yield measured(f"{name}: {scenario}", [str(LAKEHOUSE), *command], settings, store.folder / "objects", processes)
