@@ -58,7 +58,6 @@ LARGE_DATA_MEMORY = 4 * 2**30
 ONE_MACHINE = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
-    "spark.databricks.delta.snapshotPartitions": "1",
     # Workers are forked from one process that has the libraries, and give their memory back.
     "spark.python.daemon.module": "lakehouse.python_workers",
     "spark.python.worker.reuse": "false",
@@ -187,6 +186,8 @@ def _configuration(settings: Settings, jars: list[Path], class_data: str) -> dic
         # A commit carries what it was made from, also where no row changed.
         "spark.databricks.delta.skipRecordingEmptyCommits": "false",
         "spark.databricks.delta.schema.autoMerge.enabled": "false",
+        # A table has a file per some million rows: its log is read by one task.
+        "spark.databricks.delta.snapshotPartitions": "1",
         # Delta's own optimisation of writes and unused features stay off: Trino reads plain tables.
         "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
         "spark.databricks.delta.properties.defaults.minReaderVersion": "1",

@@ -12,6 +12,7 @@ from tests.cluster.servers import S3Server, SparkCluster
 
 WORKERS = (1, 2)
 EXECUTOR_MB = 2048
+LARGE_DATA = {"spark.executor.defaultJavaOptions": "-XX:+UseParallelGC"}
 
 
 def cluster_runs(dataset: Dataset, folder: Path) -> Iterator[Measure]:
@@ -28,7 +29,7 @@ def cluster_runs(dataset: Dataset, folder: Path) -> Iterator[Measure]:
     store.start()
     try:
         for workers in WORKERS:
-            cluster = SparkCluster(folder / f"cluster-{workers}", EXECUTOR_MB, "-XX:+UseParallelGC")
+            cluster = SparkCluster(folder / f"cluster-{workers}", EXECUTOR_MB, LARGE_DATA)
             try:
                 cluster.start(workers)
                 yield from _runs(dataset, folder, store, cluster)

@@ -25,8 +25,8 @@ from tests.stack.services import require_program
 SERVICE_SECONDS = 60
 KEY, SECRET, BUCKET = "a-key-for-tests", "a-secret-for-tests", "listening"
 KEYS = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
-# As on one machine with two cores.
-SHUFFLE_PARTITIONS = 8
+# C1 alone starts fastest.
+FOR_FEW_CORES = {"spark.sql.shuffle.partitions": "8", "spark.executor.defaultJavaOptions": "-XX:TieredStopAtLevel=1"}
 SPARK_CLASS = Path(pyspark.__file__).parent / "bin" / "spark-class"
 
 
@@ -101,8 +101,7 @@ class SparkCluster:
 
     folder: Path
     executor_mb: int = 1024
-    # C1 alone starts fastest; from about a million plays on more pays.
-    executor_jvm: str = "-XX:TieredStopAtLevel=1"
+    options: Mapping[str, str] = field(default_factory=dict)
     workers: list[Background] = field(default_factory=list)
     port: int = field(default_factory=free_port)
 
@@ -128,11 +127,10 @@ class SparkCluster:
         # What is the cluster's affair.
         options = {
             "spark.executor.memory": f"{self.executor_mb}m",
-            "spark.executor.defaultJavaOptions": self.executor_jvm,
-            "spark.sql.shuffle.partitions": str(SHUFFLE_PARTITIONS),
             "spark.eventLog.dir": f"file://{self.events}",
-        }
-        lines = [f"{name} {value}\n" for name, value in (options | EVENT_LOG).items()]
+            **FOR_FEW_CORES, **EVENT_LOG, **self.options,
+        }  # fmt: skip
+        lines = [f"{name} {value}\n" for name, value in options.items()]
         (self.folder / "spark-defaults.conf").write_text("".join(lines))
         self._master = Background("master", self.folder)
         self._start(self._master, "master.Master", "--port", str(self.port))
