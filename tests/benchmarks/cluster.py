@@ -6,7 +6,8 @@ All of it runs on this machine: workers of one core each, driver, master and sto
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.benchmarks.pipeline import LAKEHOUSE, Dataset, environment
+from lakehouse.registry import pipeline_nodes, pipeline_tables, with_ancestors
+from tests.benchmarks.pipeline import LAKEHOUSE, MODELS, Dataset, environment
 from tests.benchmarks.processes import Measure, measured
 from tests.cluster.servers import S3Server, SparkCluster
 
@@ -16,7 +17,7 @@ LARGE_DATA = {"spark.executor.defaultJavaOptions": "-XX:+UseParallelGC"}
 
 
 def cluster_runs(dataset: Dataset, folder: Path) -> Iterator[Measure]:
-    """Both imports and a full run with training, on each cluster and into a lake of its own.
+    """Both imports, and the tables that are made from all plays, on each cluster and in a lake of its own.
 
     Args:
         dataset: what is delivered.
@@ -47,7 +48,13 @@ def _runs(dataset: Dataset, folder: Path, store: S3Server, cluster: SparkCluster
     commands = {
         "import of the catalogue": ["catalogue", str(dataset.catalogue)],
         "import of the plays": ["import", str(imports)],
-        "full run with training": ["run"],
+        "tables": ["run", *(part for table in _tables() for part in ("--select", table))],
     }
     for scenario, command in commands.items():
         yield measured(f"{name}: {scenario}", [str(LAKEHOUSE), *command], settings, store.folder / "objects", processes)
+
+
+def _tables() -> list[str]:
+    """Those that need no training but silver's: it is the driver's on any cluster, and of a bounded number of rows."""
+    nodes, trained = pipeline_nodes(), set(MODELS) - {"artist_model"}
+    return [name for name in pipeline_tables() if not with_ancestors({name}, nodes) & trained]

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.long
 # On a busy machine.
 RUN_SECONDS = 900
 # In place of `SMALL_ROWS`. At most so large are a row, and what a task tells of itself.
-FEW_ROWS, ROW_BYTES, TASK_BYTES = 50, 1_000, 8_000
+FEW_ROWS, ROW_BYTES, TASK_BYTES = 50, 1_000, 25_000
 # Spark keeps the bound of what a join sends around itself: 10 MB.
 WITHOUT_BROADCASTS = {"spark.sql.autoBroadcastJoinThreshold": "-1"}
 # Instants, which no two runs share.
