@@ -45,7 +45,7 @@ class Kept:
 
     Attributes:
         content: its bytes.
-        tag: changes with each write.
+        tag: changes with the content.
         age_seconds: since it was written, by the store's clock alone.
     """
 

@@ -48,6 +48,8 @@ GIGABYTE = 2**30
 # What a run takes at least, and per million plays.
 MEMORY_GB, MEMORY_GB_PER_MILLION = 2.0, 0.5
 DISK_GB, DISK_GB_PER_MILLION = 1.0, 2.0
+# Of the largest cluster.
+EXECUTORS_GB = 8.0
 
 
 def main() -> None:
@@ -139,7 +141,7 @@ def _on_clusters(folder: Path, sizes: list[int], skipped: list[str]) -> Iterable
         dataset = generated_plays(plays, (real_data() or demo_data(folder)).catalogue, folder)
         place = folder / "clusters" / dataset.name
         place.mkdir(parents=True)
-        if missing := _missing(dataset, folder):
+        if missing := _missing(dataset, folder, beside_gb=EXECUTORS_GB):
             skipped.append(f"{dataset.name} on clusters: {missing}")
             continue
         try:
@@ -148,10 +150,10 @@ def _on_clusters(folder: Path, sizes: list[int], skipped: list[str]) -> Iterable
             skipped.append(f"{dataset.name} on clusters: {missing_program}")
 
 
-def _missing(dataset: Dataset, folder: Path) -> str:
-    """What the machine lacks for a dataset, or ''."""
+def _missing(dataset: Dataset, folder: Path, *, beside_gb: float = 0.0) -> str:
+    """What the machine lacks for a dataset, or ''; `beside_gb` of memory is taken by other processes."""
     millions = dataset.plays / 1_000_000
-    memory, disk = MEMORY_GB + MEMORY_GB_PER_MILLION * millions, DISK_GB + DISK_GB_PER_MILLION * millions
+    memory, disk = beside_gb + MEMORY_GB + MEMORY_GB_PER_MILLION * millions, DISK_GB + DISK_GB_PER_MILLION * millions
     free_memory = psutil.virtual_memory().available / GIGABYTE
     free_disk = shutil.disk_usage(folder).free / GIGABYTE
     if free_memory < memory:

@@ -13,7 +13,7 @@ from lakehouse.contract import Table
 from lakehouse.lock import LostWriterError
 from lakehouse.object_store import ModelObjects, ObjectStore, StoreRefusedError
 from lakehouse.ops import PIPELINE_RUNS
-from lakehouse.storage import Lake, Provenance, _no_rows, open_lake
+from lakehouse.storage import Lake, Provenance, _no_rows, open_lake, schema_of
 from tests.cluster.servers import BUCKET, S3Server
 from tests.command_line import lakehouse
 from tests.ports import free_port
@@ -29,7 +29,10 @@ def store(s3_server: S3Server, place: str) -> ObjectStore:
 def test_of_writers_that_found_the_same_one_wins(store: ObjectStore) -> None:
     def write(tag: str | None) -> list[str]:
         with ThreadPoolExecutor(8) as pool:
-            tags = list(pool.map(lambda number: store.write_if("object", str(number).encode(), tag), range(8)))
+            # No content twice: its tag would be the same.
+            tags = list(
+                pool.map(lambda number: store.write_if("object", f"{number} after {tag}".encode(), tag), range(8))
+            )
         return [tag for tag in tags if tag]
 
     [first] = write(None)
@@ -87,7 +90,7 @@ def test_a_writer_that_stands_still_between_asking_and_committing_is_fenced(stor
     other.create(TABLE)
     slow = Lake(store.uri, store=store, still_writer=lambda: other.create(TABLE))
     with pytest.raises(Exception, match="Failed to commit transaction"):
-        slow._write_small(TABLE, _no_rows(TABLE), Provenance(run_id="slow"), mode=mode)  # type: ignore[arg-type]
+        slow._write_small(TABLE, _no_rows(schema_of(TABLE)), Provenance(run_id="slow"), mode=mode)  # type: ignore[arg-type]
     log = other.log(TABLE)
     assert log and log.version() == 1
 
