@@ -14,9 +14,9 @@ from lakehouse.registry import all_tables
 from lakehouse.settings import Settings
 from lakehouse.stack import stack_down, stack_up
 from lakehouse.storage import open_lake
-from lakehouse.trino_registration import built
+from lakehouse.trino_registration import USER, built
 from lakehouse.trino_server import CONFIGURATION, get_cli, get_server, java_home, trino_process
-from tests.cluster.servers import KEYS, S3Server, wait_until
+from tests.cluster.servers import BUCKET, KEYS, S3Server, wait_until
 from tests.command_line import lakehouse
 from tests.ports import free_port
 
@@ -76,9 +76,9 @@ def start_worker(worker: Background, settings: Settings) -> None:
     wait_until(lambda: "SERVER STARTED" in worker.log.read_text(), START_SECONDS, "the worker starts")
 
 
-def answer(settings: Settings, sql: str) -> tuple[list[Any], int]:
+def answer(settings: Settings, sql: str, user: str = "reader") -> tuple[list[Any], int]:
     """The rows of a query, and how many servers took part in it."""
-    connection = connect(host=LOOPBACK, port=settings.trino_port, user="reader", source="tests")  # type: ignore[no-untyped-call]
+    connection = connect(host=LOOPBACK, port=settings.trino_port, user=user, source="tests")  # type: ignore[no-untyped-call]
     cursor = connection.cursor()
     rows = cursor.execute(sql).fetchall()
     return rows, int(cursor.stats["nodes"])
@@ -100,7 +100,7 @@ def test_the_worker_takes_part(served: Settings) -> None:
 
 
 def test_no_key_is_told(served: Settings) -> None:
-    told = trino_process(served).log.read_text() + str(
-        answer(served, "SHOW CREATE TABLE delta.default.temporal_trends")
-    )
+    table, _ = answer(served, "SHOW CREATE TABLE delta.default.temporal_trends", USER)
+    told = f"{trino_process(served).log.read_text()} {table}"
+    assert f"s3a://{BUCKET}/served/" in told
     assert not any(key in told for key in KEYS.values())
