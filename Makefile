@@ -29,6 +29,11 @@ $(SUPERSET_VENV)/.set-up: superset/requirements.lock superset/install.sh | setup
 	@sh superset/install.sh $(SUPERSET_VENV)
 	@touch $@
 
+.PHONY: s3-jars
+s3-jars: setup ## Get what Spark needs for a lake in an object store: 700 MB, once
+	@$(VENV)/bin/python -m lakehouse.spark s3 >$(VENV)/s3-jars.log 2>&1 || \
+		{ echo "could not download the S3 jars (is there a network?); $(VENV)/s3-jars.log says more" >&2; exit 1; }
+
 .PHONY: superset-lock
 superset-lock: setup ## Resolve Superset's requirements anew
 	@sh superset/install.sh --lock
@@ -56,12 +61,16 @@ sql: setup ## Open Trino's own client on the lake's tables
 stack-packages: ## Install Postgres, Redis and Chromium, which tests start
 	@sh tests/stack/packages.sh
 
+.PHONY: object-store
+object-store: setup ## Build the S3-compatible server that tests start
+	@sh tests/cluster/packages.sh $(VENV)/bin
+
 .PHONY: test
-test: setup superset stack-packages ## Run the tests, without the long ones
+test: setup superset stack-packages object-store ## Run the tests, without the long ones
 	$(PYTEST) -m "not long and not compose" --numprocesses=$(TEST_WORKERS)
 
 .PHONY: test-long
-test-long: setup superset stack-packages ## Run all tests, also random kills and simulated months
+test-long: setup superset stack-packages object-store s3-jars ## Run all tests, also random kills and simulated months
 	$(PYTEST) -m "not compose"
 
 .PHONY: test-sample

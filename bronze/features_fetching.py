@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from deltalake import DeltaTable
 from pyarrow import Table as ArrowTable
 
 from bronze.audio_features_api import FILE_KIND, RECCOBEATS, SPOTIFY, track_id_of, tracks_in
@@ -21,7 +20,7 @@ from lakehouse.run_spool import recorded_at_once
 from lakehouse.settings import Settings
 from lakehouse.spotify_login import SERVICE, LoginNeeded, SpotifyLogin
 from lakehouse.state_files import moment_in, only_one_process, read_state, write_state
-from lakehouse.storage import Lake
+from lakehouse.storage import open_lake
 from lakehouse.web_api import TIMEOUT_SECONDS, BoundedSession, NotYet, Refused, WebApiError
 
 # Tracks per question, by provider.
@@ -60,7 +59,7 @@ def fetch(settings: Settings, now: datetime, *, pause: Callable[[float], None] =
         pause: waits between two attempts.
     """
     found = Fetched()
-    with only_one_process(settings.lake_path / FEATURES_LOCK, "features are being fetched: this is not needed twice"):
+    with only_one_process(settings.work_path / FEATURES_LOCK, "features are being fetched: this is not needed twice"):
         lacking = _tracks_without_features(settings)
         if not lacking:
             found.notes.append("no listened track lacks features, as far as the last run knows")
@@ -68,7 +67,7 @@ def fetch(settings: Settings, now: datetime, *, pause: Callable[[float], None] =
         for provider in _providers(settings, now, pause, found.notes):
             wanted = sorted(lacking - provider.asked_lately() - _fetched_ids(settings, provider.name))
             if wanted:
-                with recorded_at_once(settings.lake_path, "features", now) as log:
+                with recorded_at_once(settings.work_path, "features", now) as log:
                     asked_before, error = found.asked, _ask(provider, wanted, found)
                     log.finish(
                         "failed" if error else "succeeded" if found.asked > asked_before else "no_news", now, error
@@ -100,7 +99,7 @@ class _Provider:
         _change_state(self.settings, f"asked_{self.name}", asked)
 
     def _asked(self) -> dict[str, Any]:
-        asked = read_state(self.settings.lake_path / FEATURES_STATE).get(f"asked_{self.name}")
+        asked = read_state(self.settings.work_path / FEATURES_STATE).get(f"asked_{self.name}")
         return asked if isinstance(asked, dict) else {}
 
 
@@ -143,12 +142,12 @@ def _providers(
     settings: Settings, now: datetime, pause: Callable[[float], None], notes: list[str]
 ) -> Iterator[_Provider]:
     """The providers that may be asked, the better one first."""
-    refused_app = read_state(settings.lake_path / FEATURES_STATE).get("refused_app")
+    refused_app = read_state(settings.work_path / FEATURES_STATE).get("refused_app")
     if settings.spotify_client_id and settings.spotify_client_secret and settings.spotify_client_id != refused_app:
-        politeness = Politeness(settings.lake_path / PAUSE_FILE, SERVICE, now, pause)
+        politeness = Politeness(settings.work_path / PAUSE_FILE, SERVICE, now, pause)
         yield _Provider(SPOTIFY, _SpotifyQuestion(settings, now), politeness, settings)
     if settings.ask_reccobeats:
-        politeness = Politeness(settings.lake_path / RECCOBEATS_PAUSE_FILE, "ReccoBeats", now, pause)
+        politeness = Politeness(settings.work_path / RECCOBEATS_PAUSE_FILE, "ReccoBeats", now, pause)
         yield _Provider(RECCOBEATS, _ReccoBeatsQuestion(settings), politeness, settings)
     else:
         notes.append("ReccoBeats is not asked: ASK_RECCOBEATS=true switches it on")
@@ -192,7 +191,7 @@ def _checked(provider: str, answer: Any) -> Any:
 
 
 def _change_state(settings: Settings, name: str, value: Any) -> None:
-    file = settings.lake_path / FEATURES_STATE
+    file = settings.work_path / FEATURES_STATE
     write_state(file, read_state(file) | {name: value})
 
 
@@ -213,7 +212,5 @@ def _fetched_ids(settings: Settings, provider: str) -> set[str]:
 
 
 def _stored(settings: Settings, table: Table, columns: list[str]) -> ArrowTable | None:
-    lake = Lake(settings.lake_uri)
-    if lake.state(table) is None:
-        return None
-    return DeltaTable(lake.location(table)).to_pyarrow_table(columns=columns)
+    log = open_lake(settings).log(table)
+    return log.to_pyarrow_table(columns=columns) if log else None

@@ -25,9 +25,9 @@ def waiting_files(settings: Settings) -> list[Path]:
     Raises:
         LakehouseError: a folder cannot be read.
     """
-    seen = read_state(settings.lake_path / SEEN_FILES)
+    seen = read_state(settings.work_path / SEEN_FILES)
     try:
-        folders = [folder for folder in (settings.import_dir, settings.lake_path / INBOX) if folder.is_dir()]
+        folders = [folder for folder in (settings.import_dir, settings.work_path / INBOX) if folder.is_dir()]
         visible = [path for folder in folders for path in sorted(folder.iterdir()) if _is_delivered(path)]
         # The catalogue may lie in the import folder.
         candidates = {_key(path): path for path in (settings.kaggle_csv, *visible)}.values()
@@ -52,7 +52,7 @@ def keep_answer(settings: Settings, kind: str, answer: object, now: datetime) ->
         answer: the JSON value that was answered.
         now: when it was answered.
     """
-    file = settings.lake_path / INBOX / f"{kind}_{now:%Y%m%dT%H%M%SZ}_{uuid.uuid4().hex[:6]}.json"
+    file = settings.work_path / INBOX / f"{kind}_{now:%Y%m%dT%H%M%SZ}_{uuid.uuid4().hex[:6]}.json"
     write_state(file, answer)
     return file
 
@@ -72,14 +72,14 @@ def remember(settings: Settings, looks: dict[str, str], refused: list[str]) -> N
         looks: the files taken, as they looked before.
         refused: messages of refusals; an answer that one of them names stays.
     """
-    inbox = str((settings.lake_path / INBOX).absolute())
+    inbox = str((settings.work_path / INBOX).absolute())
     done = {
         key
         for key in looks
         if str(Path(key).parent) == inbox and not any(Path(key).name in message for message in refused)
     }
-    seen = read_state(settings.lake_path / SEEN_FILES) | looks
-    write_state(settings.lake_path / SEEN_FILES, {key: look for key, look in seen.items() if key not in done})
+    seen = read_state(settings.work_path / SEEN_FILES) | looks
+    write_state(settings.work_path / SEEN_FILES, {key: look for key, look in seen.items() if key not in done})
     for key in done:
         Path(key).unlink(missing_ok=True)
 

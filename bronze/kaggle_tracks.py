@@ -1,6 +1,7 @@
 """The Kaggle catalogue of tracks with audio features, as delivered."""
 
 import tempfile
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
@@ -66,9 +67,10 @@ def import_catalogue(
     state = lake.state(kaggle_tracks_bronze)
     if state and (state.provenance.parameters or {}).get("sha256") == content:
         return None
-    with tempfile.TemporaryDirectory(prefix="lakehouse-catalogue-") as staging:
-        rejected = stage(file, Path(staging) / "rows.parquet")
-        rows = _typed(lake.spark.read.parquet(staging)).persist()
+    with tempfile.TemporaryDirectory(prefix="lakehouse-catalogue-") as staging, ExitStack() as staged:
+        rejected = stage(file, parsed := Path(staging) / "rows.parquet")
+        [readable] = staged.enter_context(lake.within_reach([parsed]))
+        rows = _typed(lake.spark.read.parquet(readable)).persist()
         try:
             # Counted first: that computes all rows at once, where a look at some computes them in turn.
             is_real = ~F.col("track_id").rlike(rf"\A{DEMO_ID}\z")

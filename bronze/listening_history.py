@@ -144,17 +144,18 @@ def holds_real(lake: Lake, table: Table) -> bool:
 
 def _commit(lake: Lake, staged: list[StagedFile], log: RunLog, now: datetime, report: ImportReport) -> None:
     is_real = staged[0].source != DEMO_SOURCE
-    plays = lake.spark.read.parquet(*(str(file.plays) for file in staged))
-    # Not cached: reading the staged files a second time costs a fraction of caching them.
-    outcomes = _with_outcome(plays, lake.read(listening_history_bronze))
-    _record(outcomes, staged, log, now, report)
-    if report.new_plays:
-        fresh = outcomes.where(F.col("outcome") != DUPLICATE).withColumn("ingested_at", F.lit(now))
-        # Spotify reports the end of a play and how long it was heard.
-        started_at = F.timestamp_micros(F.unix_micros("played_at") - F.col("ms_played") * 1000)
-        fresh = fresh.withColumn("started_at", started_at)
-        fresh = fresh.select(*(column.name for column in listening_history_bronze.columns))
-        _write(lake, fresh, Provenance(log.run_id, parameters={"demo": str(not is_real).lower()}), report)
+    with lake.within_reach([file.plays for file in staged]) as readable:
+        plays = lake.spark.read.parquet(*readable)
+        # Not cached: reading the staged files a second time costs a fraction of caching them.
+        outcomes = _with_outcome(plays, lake.read(listening_history_bronze))
+        _record(outcomes, staged, log, now, report)
+        if report.new_plays:
+            fresh = outcomes.where(F.col("outcome") != DUPLICATE).withColumn("ingested_at", F.lit(now))
+            # Spotify reports the end of a play and how long it was heard.
+            started_at = F.timestamp_micros(F.unix_micros("played_at") - F.col("ms_played") * 1000)
+            fresh = fresh.withColumn("started_at", started_at)
+            fresh = fresh.select(*(column.name for column in listening_history_bronze.columns))
+            _write(lake, fresh, Provenance(log.run_id, parameters={"demo": str(not is_real).lower()}), report)
     log.count(new_plays=report.new_plays)
 
 

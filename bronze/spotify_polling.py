@@ -62,19 +62,19 @@ def poll(settings: Settings, now: datetime, *, pause: Callable[[float], None] = 
         NotYet: Spotify asked to be left alone until some time that has not come.
         LakehouseError: Spotify gave no usable answer, or another poll is at work.
     """
-    lake_path = settings.lake_path
-    with only_one_process(lake_path / POLL_LOCK, "another poll is at work: this one is not needed"):
+    work_path = settings.work_path
+    with only_one_process(work_path / POLL_LOCK, "another poll is at work: this one is not needed"):
         login = SpotifyLogin(settings, now)
-        asking = Politeness(lake_path / PAUSE_FILE, SERVICE, now, pause)
+        asking = Politeness(work_path / PAUSE_FILE, SERVICE, now, pause)
         login.expect_usable()
         asking.expect_allowed()
-        with recorded_at_once(lake_path, "poll", now) as log:
+        with recorded_at_once(work_path, "poll", now) as log:
             try:
                 found = _Polling(settings, login, asking, now).ask()
             except LakehouseError as error:
-                state = load_poll_state(lake_path)
+                state = load_poll_state(work_path)
                 failing_since = state.failing_since or now.isoformat()
-                save_poll_state(lake_path, replace(state, failing_since=failing_since, error=str(error)))
+                save_poll_state(work_path, replace(state, failing_since=failing_since, error=str(error)))
                 log.finish("failed", now, error=str(error))
                 failure: LakehouseError | None = error
             else:
@@ -105,7 +105,7 @@ class _Polling:
     now: datetime
 
     def ask(self) -> Poll:
-        before = state = load_poll_state(self.settings.lake_path)
+        before = state = load_poll_state(self.settings.work_path)
         new_plays, reached_known = 0, False
         for answer in self._pages(before):
             keys = list(dict.fromkeys(_key(item, self.now) for item in answer["items"]))
@@ -117,7 +117,7 @@ class _Polling:
                 new_plays += len(fresh)
                 state = _with_plays(state, keys, self.now)
                 # The cursor moves only when all pages are kept.
-                save_poll_state(self.settings.lake_path, replace(state, newest_played_at=before.newest_played_at))
+                save_poll_state(self.settings.work_path, replace(state, newest_played_at=before.newest_played_at))
         gap = ""
         if before.known_plays and new_plays >= FULL_WINDOW and not reached_known:
             fresh_times = (_time_in(key) for key in state.known_plays if key not in before.known_plays)
@@ -128,7 +128,7 @@ class _Polling:
         state = replace(
             state, answered_at=self.now.isoformat(), failing_since="", error="", asked_for_all_at=asked_for_all_at
         )
-        save_poll_state(self.settings.lake_path, state)
+        save_poll_state(self.settings.work_path, state)
         return Poll(new_plays, gap)
 
     def _pages(self, state: PollState) -> Iterator[dict[str, Any]]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version as library_version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from lakehouse.errors import LakehouseError
 from lakehouse.one_parser import ONE_PARSER
@@ -75,12 +75,25 @@ def artifact_version(made_from: Mapping[str, Any]) -> str:
     return sha256(text.encode()).hexdigest()[:VERSION_DIGITS]
 
 
-class ModelFiles:
-    """Folders of small files below one local folder; the only place that knows how they are stored.
+class Files(Protocol):
+    """Folders of small files, wherever they are stored."""
 
-    Another store needs the same four methods. Where folders cannot be renamed, write the card last: an artifact
-    without a card does not exist.
-    """
+    def folders(self, parent: str) -> list[str]:
+        """Names of the finished folders below a folder, sorted."""
+
+    def read(self, folder: str, file: str) -> bytes:
+        """The content of a file.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+
+    def write(self, folder: str, files: Mapping[str, bytes]) -> None:
+        """Put a whole folder in place of whatever was there; killed at any instant, no half of it is seen."""
+
+
+class ModelFiles:
+    """Folders of small files below one local folder."""
 
     def __init__(self, root: Path) -> None:
         """Use `root`, which need not exist yet."""
@@ -128,7 +141,7 @@ class ModelFiles:
 class ArtifactStore:
     """Saves and loads artifacts."""
 
-    def __init__(self, files: ModelFiles) -> None:
+    def __init__(self, files: Files) -> None:
         """Keep artifacts in `files`."""
         self.files = files
 
@@ -138,22 +151,11 @@ class ArtifactStore:
 
     def save(self, artifact: Artifact) -> None:
         """Write all parts and both cards, replacing the same version."""
-        import skops.io  # takes a second to load
+        self.write(artifact.name, artifact.version, packed(artifact))
 
-        content = {
-            f"{part}{PART_SUFFIX}": skops.io.dumps(value, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
-            for part, value in artifact.parts.items()
-        }
-        card = {
-            **_finite(artifact.card),
-            "name": artifact.name,
-            "version": artifact.version,
-            "libraries": {library: library_version(library) for library in PINNED_LIBRARIES},
-            "sha256": {file: sha256(data).hexdigest() for file, data in content.items()},
-        }
-        content[CARD_JSON] = json.dumps(card, indent=2, sort_keys=True, allow_nan=False).encode()
-        content[CARD_TEXT] = card_text(card).encode()
-        self.files.write(f"{artifact.name}/{artifact.version}", content)
+    def write(self, name: str, version: str, files: Mapping[str, bytes]) -> None:
+        """Write what `packed` made of an artifact, replacing the same version."""
+        self.files.write(f"{name}/{version}", files)
 
     def card(self, name: str, version: str) -> dict[str, Any]:
         """The card of an artifact, checked to be of this artifact and of the libraries installed.
@@ -218,6 +220,26 @@ class ArtifactStore:
             raise ArtifactRefusedError(f"{where}: holds types that are not ours ({foreign})") from foreign
         except Exception as error:  # skops raises whatever its nodes raise; all of it means: not one of ours
             raise ArtifactRefusedError(f"{where}: cannot be rebuilt ({error})") from error
+
+
+def packed(artifact: Artifact) -> dict[str, bytes]:
+    """The files of an artifact: all parts and both cards."""
+    import skops.io  # takes a second to load
+
+    content = {
+        f"{part}{PART_SUFFIX}": skops.io.dumps(value, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
+        for part, value in artifact.parts.items()
+    }
+    card = {
+        **_finite(artifact.card),
+        "name": artifact.name,
+        "version": artifact.version,
+        "libraries": {library: library_version(library) for library in PINNED_LIBRARIES},
+        "sha256": {file: sha256(data).hexdigest() for file, data in content.items()},
+    }
+    content[CARD_JSON] = json.dumps(card, indent=2, sort_keys=True, allow_nan=False).encode()
+    content[CARD_TEXT] = card_text(card).encode()
+    return content
 
 
 def _finite(value: Any) -> Any:

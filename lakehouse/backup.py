@@ -74,6 +74,7 @@ def backup(settings: Settings, target: Path, *, lake_only: bool = False, told: T
     Raises:
         LakehouseError: somebody writes to the lake, a database does not answer, or the disk is full.
     """
+    _require_folder(settings)
     metadata = SupersetMetadata(settings)
     with (
         writer_lock(settings.lake_path, purpose="backup", wait_seconds=settings.lock_wait_seconds),
@@ -115,6 +116,7 @@ def restore(settings: Settings, source: Path, *, lake_only: bool = False, told: 
         LakehouseError: it is no backup, damaged or too large for the disk; somebody writes to the lake; or Superset's
             metadata does not fit. Nothing was changed.
     """
+    _require_folder(settings)
     metadata = SupersetMetadata(settings)
     with (
         writer_lock(settings.lake_path, purpose="restore", wait_seconds=settings.lock_wait_seconds),
@@ -136,6 +138,14 @@ def restore(settings: Settings, source: Path, *, lake_only: bool = False, told: 
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     return head
+
+
+def _require_folder(settings: Settings) -> None:
+    if settings.is_in_object_store:
+        raise UsageError(
+            f"{settings.lake_uri} is in an object store, which keeps copies of objects itself: use its versioning or "
+            "replication"
+        )
 
 
 def _files(lake_path: Path) -> Iterator[tuple[str, Path]]:

@@ -427,9 +427,9 @@ def _demo_data(settings: Settings) -> Iterator[Settings]:
     """The settings with made-up data in place of the delivered, where nothing was imported into the lake so far."""
     from lakehouse.demo_data import write_demo_data
     from lakehouse.registry import importers
-    from lakehouse.storage import Lake
+    from lakehouse.storage import open_lake
 
-    history = Lake(settings.lake_uri).state(importers().listening_history_bronze)
+    history = open_lake(settings).state(importers().listening_history_bronze)
     if history and history.provenance.rows:
         yield settings
         return

@@ -30,7 +30,7 @@ def problems(settings: Settings, now: datetime) -> list[Problem]:
     """Everything that needs attention now; nothing of it needs Spark."""
     found = []
     login = login_status(settings.spotify_token_file)
-    polls = load_poll_state(settings.lake_path)
+    polls = load_poll_state(settings.work_path)
     if login and (text := login.problem(now)):
         found.append(Problem("login_ended" if login.has_ended(now) else "login_ends", text))
     elif not login and settings.spotify_client_id and polls.answered_at:
@@ -52,11 +52,11 @@ def problems(settings: Settings, now: datetime) -> list[Problem]:
 
 def ended_jobs(settings: Settings) -> dict[str, dict[str, Any]]:
     """How each job of the scheduler ended last: ended_at, exit_code, told and seconds."""
-    state = read_state(settings.lake_path / SCHEDULE_STATE)
+    state = read_state(settings.work_path / SCHEDULE_STATE)
     return {job: ended for job, ended in state.items() if isinstance(ended, dict)}
 
 
 def note_ended_job(settings: Settings, job: str, **ended: object) -> None:
     """Keep how a job of the scheduler ended."""
-    file = settings.lake_path / SCHEDULE_STATE
+    file = settings.work_path / SCHEDULE_STATE
     write_state(file, read_state(file) | {job: ended})

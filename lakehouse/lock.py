@@ -1,21 +1,62 @@
-"""One writer at a time: a lock on the lake that the operating system releases when its holder dies."""
+"""One writer at a time: a lock on the lake that the operating system releases when its holder dies.
+
+A lake in an object store has a lease as well (`lakehouse.lease`), which other machines see.
+"""
 
 import fcntl
 import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lakehouse.errors import LakehouseError
 from lakehouse.lake_swap import finish_exchange
+from lakehouse.settings import Settings
 
 POLL_SECONDS = 0.2
 # Held by the scheduler for as long as it is at work on the lake.
 SCHEDULER_LOCK = "state/scheduler.lock"
+
+# Raises LostWriterError where this process is not the only writer any more.
+StillWriter = Callable[[], None]
+
+
+class LostWriterError(LakehouseError):
+    """Another writer took over, or nobody can tell: this process must not commit any more."""
+
+
+@contextmanager
+def one_writer(settings: Settings, *, purpose: str) -> Iterator[StillWriter]:
+    """Be the lake's only writer, on this machine and all others.
+
+    Args:
+        settings: name the lake, and how long to wait for another writer.
+        purpose: what this one does, told to those who wait.
+
+    Yields:
+        What to ask before each commit.
+
+    Raises:
+        LakehouseError: another writer is still at work after that; names it.
+    """
+    with writer_lock(settings.work_path, purpose=purpose, wait_seconds=settings.lock_wait_seconds):
+        if not settings.is_in_object_store:
+            # The operating system takes the lock from a holder only when that is dead.
+            yield lambda: None
+            return
+        # Takes half a second to load, which a lake in a folder never needs.
+        from lakehouse.lease import leased
+        from lakehouse.object_store import store_of
+
+        store = store_of(settings)
+        store.require()
+        with leased(store, purpose=purpose, wait_seconds=settings.lock_wait_seconds) as lease:
+            store.delete_staged()
+            yield lease.require
 
 
 @contextmanager

@@ -13,11 +13,22 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from lakehouse.artifacts import Artifact, ArtifactRefusedError, ArtifactStore, ModelFiles, Trained, artifact_version
+from lakehouse.artifacts import (
+    Artifact,
+    ArtifactRefusedError,
+    ArtifactStore,
+    ModelFiles,
+    Trained,
+    artifact_version,
+    packed,
+)
 from lakehouse.contract import Model, Node
+from lakehouse.lock import StillWriter
 from lakehouse.own_process import in_own_process
 from lakehouse.settings import Settings
 from lakehouse.storage import Lake, Provenance, TableState
+
+MODELS = "models"
 
 
 @dataclass(frozen=True)
@@ -32,9 +43,10 @@ class ModelState:
 class Models:
     """The models of one lake; damaged and foreign artifacts are refused, never repaired."""
 
-    def __init__(self, store: ArtifactStore) -> None:
-        """Keep the artifacts in `store`."""
+    def __init__(self, store: ArtifactStore, still_writer: StillWriter = lambda: None) -> None:
+        """Keep the artifacts in `store`; `still_writer` is asked before one is saved."""
         self._store = store
+        self._still_writer = still_writer
         self._reading = Lock()
         self._checked: set[tuple[str, str]] = set()
         self._read: dict[tuple[str, str], Artifact] = {}
@@ -92,7 +104,9 @@ class Models:
         """
         made_from = {"code": provenance.code, "parameters": provenance.parameters, "inputs": provenance.inputs}
         key = model.name, artifact_version(made_from)
-        artifact: Artifact = in_own_process(_trained, self._store, model.module, *key, provenance, inputs)
+        artifact, files = in_own_process(_trained, model.module, *key, provenance, inputs)
+        self._still_writer()
+        self._store.write(*key, files)
         self._checked.discard(key)
         with self._reading:
             self._read[key] = _shared(artifact, spark)
@@ -102,15 +116,14 @@ class Models:
 
 
 def _trained(
-    store: ArtifactStore, module: str, name: str, version: str, provenance: Provenance, inputs: Sequence[pa.Table]
-) -> Artifact:
-    """Train and save, by the place of the declaration: it is what another process can find."""
+    module: str, name: str, version: str, provenance: Provenance, inputs: Sequence[pa.Table]
+) -> tuple[Artifact, dict[str, bytes]]:
+    """Train, by the place of the declaration: it is what another process can find."""
     trained: Trained = getattr(import_module(module), name)(*(table.to_pandas() for table in inputs))
     provenance = replace(provenance, rows=trained.rows)
     card = {"trained_at": datetime.now(UTC).isoformat(), "provenance": asdict(provenance), **trained.card}
     artifact = Artifact(name, version, trained.parts, card)
-    store.save(artifact)
-    return artifact
+    return artifact, packed(artifact)
 
 
 def state_of(node: Node, lake: Lake, models: Models) -> TableState | ModelState | None:
@@ -127,9 +140,13 @@ def state_of(node: Node, lake: Lake, models: Models) -> TableState | ModelState 
         raise ArtifactRefusedError(f"{refused}: the next `lakehouse run` trains it again") from None
 
 
-def models_of(settings: Settings) -> Models:
+def models_of(settings: Settings, *, still_writer: StillWriter = lambda: None) -> Models:
     """The models of the lake that the settings name."""
-    return Models(ArtifactStore(ModelFiles(settings.lake_path / "models")))
+    if not settings.is_in_object_store:
+        return Models(ArtifactStore(ModelFiles(settings.lake_path / MODELS)), still_writer)
+    from lakehouse.object_store import ModelObjects, store_of
+
+    return Models(ArtifactStore(ModelObjects(store_of(settings), MODELS)), still_writer)
 
 
 def _shared(artifact: Artifact, spark: SparkSession) -> Artifact:

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from lakehouse.artifacts import PINNED_LIBRARIES
-from lakehouse.lock import writer_lock
+from lakehouse.lock import one_writer
 from lakehouse.registry import inbox
 from lakehouse.run_spool import SPOOL, RunLog, holds_unrecorded, new_run_id
 from lakehouse.settings import Settings
@@ -31,10 +31,10 @@ def run_without_news(settings: Settings, trigger: str) -> int:
     Returns:
         The number of tables and models that are up to date; 0 where only `runner.run` can tell.
     """
-    if not (settings.lake_path / UP_TO_DATE).exists():
+    if not (settings.work_path / UP_TO_DATE).exists():
         return 0
-    with writer_lock(settings.lake_path, purpose="run", wait_seconds=settings.lock_wait_seconds):
-        known = read_state(settings.lake_path / UP_TO_DATE)
+    with one_writer(settings, purpose="run"):
+        known = read_state(settings.work_path / UP_TO_DATE)
         tables = known.get("tables")
         if not isinstance(tables, int) or known.get("look") != look(settings) or _waits(settings):
             return 0
@@ -54,7 +54,7 @@ def new_run_log(settings: Settings, trigger: str) -> RunLog:
     """The log of a run that begins now."""
     now = datetime.now(UTC)
     return RunLog(
-        settings.lake_path / SPOOL,
+        settings.work_path / SPOOL,
         run_id=new_run_id(now),
         trigger=trigger,
         code_version=version("lakehouse"),
@@ -64,7 +64,7 @@ def new_run_log(settings: Settings, trigger: str) -> RunLog:
 
 def remember_up_to_date(settings: Settings, tables: int) -> None:
     """Remember that all of so many tables and models are up to date now; the caller holds the writer's lock."""
-    write_state(settings.lake_path / UP_TO_DATE, {"tables": tables, "look": look(settings)})
+    write_state(settings.work_path / UP_TO_DATE, {"tables": tables, "look": look(settings)})
 
 
 def look(settings: Settings) -> str:
@@ -73,9 +73,14 @@ def look(settings: Settings) -> str:
     libraries = [(name, version(name)) for name in PINNED_LIBRARIES]
     digest.update(repr((platform.python_version(), libraries, settings)).encode())
     program = Path(__file__).parents[1]
-    for file in [*_files(program, PACKAGES, ".py"), *_files(settings.lake_path, STORED)]:
+    stored = () if settings.is_in_object_store else _files(settings.lake_path, STORED)
+    for file in [*_files(program, PACKAGES, ".py"), *stored]:
         stat = file.stat()
         digest.update(repr((str(file), stat.st_size, stat.st_mtime_ns)).encode())
+    if settings.is_in_object_store:
+        from lakehouse.object_store import store_of
+
+        digest.update(repr([[*store_of(settings).objects(folder)] for folder in STORED]).encode())
     return digest.hexdigest()
 
 
@@ -86,4 +91,4 @@ def _files(root: Path, folders: tuple[str, ...], suffix: str = "") -> Iterator[P
 
 def _waits(settings: Settings) -> bool:
     waiting = inbox().waiting_files(settings)
-    return bool(waiting) or holds_unrecorded(settings.lake_path / SPOOL)
+    return bool(waiting) or holds_unrecorded(settings.work_path / SPOOL)

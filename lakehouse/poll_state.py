@@ -43,9 +43,9 @@ class PollState:
         return moment_in(asdict(self), name)
 
 
-def load_poll_state(lake_path: Path) -> PollState:
+def load_poll_state(work_path: Path) -> PollState:
     """The state; what is damaged or missing is as before the first poll."""
-    stored: dict[str, Any] = read_state(lake_path / POLL_STATE)
+    stored: dict[str, Any] = read_state(work_path / POLL_STATE)
     texts = {
         field.name: stored[field.name]
         for field in fields(PollState)
@@ -55,9 +55,9 @@ def load_poll_state(lake_path: Path) -> PollState:
     return PollState(known_plays=tuple(map(str, known)) if isinstance(known, list) else (), **texts)
 
 
-def save_poll_state(lake_path: Path, state: PollState) -> None:
+def save_poll_state(work_path: Path, state: PollState) -> None:
     """Keep the state."""
-    write_state(lake_path / POLL_STATE, asdict(state))
+    write_state(work_path / POLL_STATE, asdict(state))
 
 
 def poll_problems(state: PollState, now: datetime, interval_minutes: int) -> list[str]:

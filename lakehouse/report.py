@@ -3,7 +3,6 @@
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from deltalake import DeltaTable
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
@@ -18,7 +17,7 @@ from lakehouse.no_news import NO_NEWS
 from lakehouse.registry import importers, pipeline_nodes, pipeline_tables
 from lakehouse.runner import RunSummary
 from lakehouse.settings import Settings
-from lakehouse.storage import DamagedTable, Lake
+from lakehouse.storage import DamagedTable, Lake, open_lake
 
 VERDICTS = ("counted", "too_short", "podcast", "audiobook", "duplicate", "no_track", "malformed")
 # Files that an import passed over, told by name.
@@ -97,7 +96,7 @@ def _what_came(imported: ImportReport) -> list[str]:
 
 def print_status(out: Console, settings: Settings) -> None:
     """Tables and models with rows, versions and freshness, feature coverage, and what is missing."""
-    lake, models = Lake(settings.lake_uri), models_of(settings)
+    lake, models = open_lake(settings), models_of(settings)
     grid = Grid(title=f"lake {escape(settings.lake_uri)}", title_justify="left")
     for name, justify in (("layer", "left"), ("table", "left"), ("rows", "right"), ("version", "right")):
         grid.add_column(name, justify=justify)  # type: ignore[arg-type]
@@ -144,11 +143,12 @@ def print_check(out: Console, summary: RunSummary) -> None:
 def _print_coverage(out: Console, lake: Lake) -> None:
     table = pipeline_tables()["feature_source_coverage"]
     try:
-        if lake.state(table) is None:
-            return
+        log = lake.log(table)
     except DamagedTable:
         return
-    rows = DeltaTable(lake.location(table)).to_pyarrow_table().sort_by([("record_count", "descending")]).to_pylist()
+    if log is None:
+        return
+    rows = log.to_pyarrow_table().sort_by([("record_count", "descending")]).to_pylist()
     grid = Grid(title="audio features of the plays", title_justify="left")
     for name, justify in (("source", "left"), ("plays", "right"), ("share", "right"), ("tracks", "right")):
         grid.add_column(name, justify=justify)  # type: ignore[arg-type]
@@ -162,7 +162,7 @@ def _print_coverage(out: Console, lake: Lake) -> None:
 
 
 def _what_next(settings: Settings) -> list[str]:
-    lake = Lake(settings.lake_uri)
+    lake = open_lake(settings)
     bronze = importers()
     hints = []
     if _is_empty(lake, bronze.listening_history_bronze):

@@ -105,18 +105,18 @@ def append_finished_runs(lake: Lake, spool: Path) -> list[str]:
 
 def _append(lake: Lake, batch: Path, table: Table) -> str:
     """Append a batch's records of one table; return why they are refused, or ''."""
-    files = sorted(str(path) for path in batch.glob(f"*/{table.name}.jsonl"))
+    files = sorted(batch.glob(f"*/{table.name}.jsonl"))
     if not files:
         return ""
-    frame = lake.spark.read.schema(schema_of(table)).json(files)
     state = lake.state(table)
     rows_before = state.provenance.rows if state else 0
-    try:
-        lake.append(
-            table, frame, Provenance(run_id=batch.name), rows_before=rows_before, once=f"{batch.name}-{table.name}"
-        )
-    except ContractViolation as error:
-        return str(error)
+    provenance, once = Provenance(run_id=batch.name), f"{batch.name}-{table.name}"
+    with lake.within_reach(files) as readable:
+        frame = lake.spark.read.schema(schema_of(table)).json(readable)
+        try:
+            lake.append(table, frame, provenance, rows_before=rows_before, once=once)
+        except ContractViolation as error:
+            return str(error)
     return ""
 
 

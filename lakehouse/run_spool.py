@@ -65,22 +65,22 @@ class RunLog:
 
 
 @contextmanager
-def recorded_at_once(lake_path: Path, trigger: str, now: datetime) -> Iterator[RunLog]:
+def recorded_at_once(work_path: Path, trigger: str, now: datetime) -> Iterator[RunLog]:
     """A run without the writer's lock: it shows in the spool only when it has ended, so nobody takes it for dead.
 
     The caller keeps others of its kind out, so what lies there unfinished was killed; the next run closes it as such.
 
     Args:
-        lake_path: the lake's folder.
+        work_path: where this machine keeps what is under way.
         trigger: what it was: 'poll', 'features'.
         now: when it started.
     """
-    run_id, spool = new_run_id(now), _made(lake_path / SPOOL)
-    for left in (lake_path / UNFINISHED).glob(f"{trigger}-*"):
+    run_id, spool = new_run_id(now), _made(work_path / SPOOL)
+    for left in (work_path / UNFINISHED).glob(f"{trigger}-*"):
         for killed in left.iterdir():
             killed.rename(spool / killed.name)
         left.rmdir()
-    with tempfile.TemporaryDirectory(dir=_made(lake_path / UNFINISHED), prefix=f"{trigger}-") as folder:
+    with tempfile.TemporaryDirectory(dir=_made(work_path / UNFINISHED), prefix=f"{trigger}-") as folder:
         log = RunLog(Path(folder), run_id=run_id, trigger=trigger, code_version=version("lakehouse"), started_at=now)
         yield log
         if (Path(folder) / run_id / FINISHED).exists():

@@ -21,8 +21,8 @@ from lakehouse.errors import LakehouseError, UsageError
 from lakehouse.fingerprint import code_fingerprint
 from lakehouse.health import problems
 from lakehouse.import_report import ImportReport
-from lakehouse.lock import writer_lock
-from lakehouse.models import ModelState, models_of, state_of
+from lakehouse.lock import LostWriterError, StillWriter, one_writer
+from lakehouse.models import Models, ModelState, models_of, state_of
 from lakehouse.no_news import new_run_log, note_run_without_news, remember_up_to_date
 from lakehouse.ops import QUALITY_RESULTS, TABLE_BUILDS
 from lakehouse.registry import all_tables, importers, pipeline_nodes, with_ancestors
@@ -31,7 +31,17 @@ from lakehouse.run_spool import SPOOL, RunLog, holds_unrecorded
 from lakehouse.settings import Settings
 from lakehouse.shared_reads import SharedReads
 from lakehouse.spark import build_session
-from lakehouse.storage import CheckResult, DamagedTable, Lake, Provenance, TableState, Written, conform, enforce
+from lakehouse.storage import (
+    CheckResult,
+    DamagedTable,
+    Lake,
+    Provenance,
+    TableState,
+    Written,
+    conform,
+    enforce,
+    open_lake,
+)
 
 PARALLEL_TABLES = 4
 # Each is a process of its own, with its copy of the catalogue, and keeps a core busy.
@@ -112,19 +122,19 @@ def run(
     nodes = pipeline_nodes()
     chosen = with_ancestors(_known(select, nodes), nodes) if select else set(nodes)
     progress = progress or Progress()
-    with writer_lock(settings.lake_path, purpose="run", wait_seconds=settings.lock_wait_seconds):
+    with one_writer(settings, purpose="run") as still_writer:
         waiting = [] if select else importers().waiting_files(settings)
-        takes = waiting or (not select and importers().holds_demo_beside_real(Lake(settings.lake_uri)))
-        builder = _Builder(Lake(settings.lake_uri), settings, full)
+        takes = waiting or (not select and importers().holds_demo_beside_real(open_lake(settings)))
+        builder = _Builder(open_lake(settings), models_of(settings), settings, full)
         has_work = takes or any(builder.why_build(nodes[name]) for name in chosen)
-        if not has_work and not holds_unrecorded(settings.lake_path / SPOOL):
+        if not has_work and not holds_unrecorded(settings.work_path / SPOOL):
             skipped = [builder.skipped(node) for name, node in nodes.items() if name in chosen]
             if not select:
                 remember_up_to_date(settings, len(chosen))
             return RunSummary(note_run_without_news(settings, trigger, len(chosen)).run_id, builds=skipped)
 
         def work(lake: Lake, log: RunLog, summary: RunSummary) -> None:
-            builder = _Builder(lake, settings, full)
+            builder = _Builder(lake, models_of(settings, still_writer=still_writer), settings, full)
             Thread(target=builder.read_ahead, args=(chosen,), daemon=True).start()
             if takes:
                 summary.imported = importers().take(
@@ -133,7 +143,7 @@ def run(
             progress.on_plan(len(chosen))
             summary.builds = builder.build_all(chosen, log, progress.on_build)
 
-        summary = _recorded(settings, trigger, work)
+        summary = _recorded(settings, trigger, work, still_writer)
         if not select and not summary.errors:
             remember_up_to_date(settings, len(chosen))
         return summary
@@ -150,8 +160,8 @@ def import_files(
             lake, settings, paths, log, datetime.now(UTC), catalogue=catalogue, on_file=progress.on_file
         )
 
-    with writer_lock(settings.lake_path, purpose="import", wait_seconds=settings.lock_wait_seconds):
-        return _recorded(settings, "catalogue" if catalogue else "import", work)
+    with one_writer(settings, purpose="import") as still_writer:
+        return _recorded(settings, "catalogue" if catalogue else "import", work, still_writer)
 
 
 def check(settings: Settings, *, progress: Progress | None = None) -> RunSummary:
@@ -183,8 +193,8 @@ def check(settings: Settings, *, progress: Progress | None = None) -> RunSummary
         told = [problem.text for problem in problems(settings, datetime.now(UTC))]
         _record_check(log, importers().listening_history_bronze.name, "stays_fresh", told, severity="warn")
 
-    with writer_lock(settings.lake_path, purpose="check", wait_seconds=settings.lock_wait_seconds):
-        return _recorded(settings, "check", work)
+    with one_writer(settings, purpose="check") as still_writer:
+        return _recorded(settings, "check", work, still_writer)
 
 
 def maintain(settings: Settings, *, progress: Progress | None = None) -> RunSummary:
@@ -199,13 +209,15 @@ def maintain(settings: Settings, *, progress: Progress | None = None) -> RunSumm
             try:
                 lake.compact(table)
                 build = Build(table, "built", "compacted", lake.state(table), time.monotonic() - started)
+            except LostWriterError:
+                raise
             except Exception as error:  # whatever goes wrong with one, the others are compacted
                 build = Build(table, "failed", _named(table, error))
             summary.builds.append(build)
             progress.on_build(build)
 
-    with writer_lock(settings.lake_path, purpose="maintain", wait_seconds=settings.lock_wait_seconds):
-        return _recorded(settings, "maintain", work)
+    with one_writer(settings, purpose="maintain") as still_writer:
+        return _recorded(settings, "maintain", work, still_writer)
 
 
 def _is_stored(state: Callable[[], TableState | ModelState | None]) -> bool:
@@ -223,14 +235,16 @@ def _known(select: Iterable[str], nodes: dict[str, Node]) -> set[str]:
     return names
 
 
-def _recorded(settings: Settings, trigger: str, work: Callable[[Lake, RunLog, RunSummary], None]) -> RunSummary:
+def _recorded(
+    settings: Settings, trigger: str, work: Callable[[Lake, RunLog, RunSummary], None], still_writer: StillWriter
+) -> RunSummary:
     """Do the work in a Spark session and record the run, whatever becomes of it."""
     try:
-        lake = Lake(settings.lake_uri, build_session(settings))
+        lake = open_lake(settings, build_session(settings), still_writer=still_writer)
     except BaseException as error:
         new_run_log(settings, trigger).finish("failed", datetime.now(UTC), error=_one_line(error))
         raise
-    spool = settings.lake_path / SPOOL
+    spool = settings.work_path / SPOOL
     bronze = {"history": importers().listening_history_bronze, "catalogue": importers().kaggle_tracks_bronze}
     killed = close_killed_runs(lake, spool, **bronze)
     log = new_run_log(settings, trigger)
@@ -261,11 +275,11 @@ def _create_missing(lake: Lake) -> None:
 class _Builder:
     """Decides what is out of date and builds it, independent tables in parallel."""
 
-    def __init__(self, lake: Lake, settings: Settings, full: bool) -> None:
+    def __init__(self, lake: Lake, models: Models, settings: Settings, full: bool) -> None:
         self._lake = lake
         self._settings = settings
         self._full = full
-        self._models = models_of(settings)
+        self._models = models
         self._nodes = pipeline_nodes()
         self._shared = SharedReads(lake)
 
@@ -315,7 +329,8 @@ class _Builder:
         waiting = [node for name, node in self._nodes.items() if name in chosen]
         done: dict[str, Build] = {}
         running: dict[Future[Build], Node] = {}
-        with ThreadPoolExecutor(PARALLEL_TABLES) as pool:
+        pool = ThreadPoolExecutor(PARALLEL_TABLES)
+        try:
             while waiting or running:
                 ready = [n for n in waiting if all(name in done or name not in chosen for name in n.inputs)]
                 for node in ready:
@@ -331,6 +346,9 @@ class _Builder:
                     done[running.pop(future).name] = build
                     self._record(build, log)
                     on_build(build)
+        finally:
+            # A run that ends early, such as one that lost the lake to another writer, begins no table any more.
+            pool.shutdown(cancel_futures=True)
         return [done[name] for name in self._nodes if name in done]
 
     def _build(self, node: Node, broken: list[str], log: RunLog) -> Build:
@@ -343,6 +361,8 @@ class _Builder:
                 return self.skipped(node)
             reason = self._set_aside(node, log.run_id) or reason
             state, checks = self._made(node, log)
+        except LostWriterError:  # nothing may be written any more
+            raise
         except Exception as error:  # whatever goes wrong with one, the others are built
             return Build(node, "failed", _named(node, error), self._last_good(node), time.monotonic() - started)
         _record_checks(log, node, state.provenance.rows, checks, state.committed_at)
@@ -355,9 +375,7 @@ class _Builder:
         try:
             self._lake.state(node)
         except DamagedTable:
-            folder = self._settings.lake_path / node.location
-            aside = folder.rename(folder.with_name(f"{folder.name}.damaged-{run_id}"))
-            return f"was damaged, its files are kept in {aside}"
+            return f"was damaged, its files are kept in {self._lake.set_aside(node, f'damaged-{run_id}')}"
         return ""
 
     def _last_good(self, node: Node) -> TableState | ModelState | None:

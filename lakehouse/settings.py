@@ -1,5 +1,6 @@
 """Every setting, read once from the environment and `.env`; nothing else reads them."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlparse
@@ -14,6 +15,7 @@ from lakehouse.errors import UsageError
 BYTES_PER_UNIT = {"m": 2**20, "g": 2**30}
 # The only hosts that Spotify sends a browser back to without TLS.
 LOOPBACK = ("127.0.0.1", "::1")
+OBJECT_STORE = "s3a://"
 # Files named after settings, for secrets that `docker inspect` must not show.
 SETTINGS_FOLDER = Path("data/settings")
 
@@ -26,6 +28,9 @@ class Settings(BaseSettings):
     )
 
     lake_uri: str = "file:./data/lake"
+    work_dir: Path = Path("data/work")
+    aws_endpoint_url: Annotated[str, Field(pattern=r"^https?://[^/@\s]+$")] | None = None
+    aws_region: str = "us-east-1"
     listener_time_zone: str = "UTC"
     kaggle_csv: Path = Path("data/kaggle/dataset.csv")
     import_dir: Path = Path("data/import")
@@ -62,13 +67,19 @@ class Settings(BaseSettings):
     @field_validator("lake_uri")
     @classmethod
     def _absolute_lake_uri(cls, value: str) -> str:
+        # Names that every engine here takes as they are.
+        if re.fullmatch(rf"{OBJECT_STORE}[a-z0-9][a-z0-9.-]+(/[\w.-]+)*/?", value, re.ASCII):
+            return value.rstrip("/")
         parsed = urlparse(value)
         place = str(Path(parsed.path).resolve())
         # delta-rs takes these for something else, wherever in the path they are.
         if parsed.scheme == "file" and not parsed.netloc and not set("%#?[]\\") & set(value + place):
             # Not as_uri(): Spark takes an escaped blank or umlaut literally, delta-rs does not; plain is plain to both.
             return f"file://{place}"
-        raise ValueError(f"must be a file URI such as file:./data/lake, without any of % # ? [ ] \\ in {place}")
+        raise ValueError(
+            "must be a file URI such as file:./data/lake or a place in an object store such as s3a://bucket/lake, "
+            f"without any of % # ? [ ] \\ in {place}"
+        )
 
     @field_validator("listener_time_zone")
     @classmethod
@@ -90,8 +101,17 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _secrets_outside_the_lake(self) -> "Settings":
         for name, path in (("SPOTIFY_TOKEN_FILE", self.spotify_token_file), ("SECRETS_DIR", self.secrets_dir)):
-            if path.resolve().is_relative_to(self.lake_path):
+            if path.resolve().is_relative_to(self.work_path):
                 raise ValueError(f"{name} must lie outside LAKE_URI: the lake is for sharing, secrets are not")
+        return self
+
+    @model_validator(mode="after")
+    def _lake_within_reach_of_the_cluster(self) -> "Settings":
+        if self.has_cluster and not self.is_in_object_store:
+            raise ValueError(
+                "SPARK_MASTER names a cluster, whose machines cannot reach the folder in LAKE_URI: put the lake into "
+                "an object store, such as s3a://bucket/lake"
+            )
         return self
 
     @property
@@ -116,9 +136,33 @@ class Settings(BaseSettings):
         return f"http://127.0.0.1:{self.superset_port}" if in_container else self.superset_address
 
     @property
+    def is_in_object_store(self) -> bool:
+        """Whether the lake is in an object store, rather than in a folder of this machine."""
+        return self.lake_uri.startswith(OBJECT_STORE)
+
+    @property
+    def has_cluster(self) -> bool:
+        """Whether Spark works on other machines than this one."""
+        return not self.spark_master.startswith("local")
+
+    @property
     def lake_path(self) -> Path:
-        """The lake as a local folder. The one place that knows the lake is local."""
+        """The lake as a local folder.
+
+        Raises:
+            UsageError: it is none.
+        """
+        if self.is_in_object_store:
+            raise UsageError(f"this works on a lake in a folder, LAKE_URI={self.lake_uri} is in an object store")
         return Path(urlparse(self.lake_uri).path)
+
+    @property
+    def work_path(self) -> Path:
+        """Where this machine keeps what is under way: locks, cursors, answers and records that no table has yet.
+
+        A lake in a folder holds that itself.
+        """
+        return self.work_dir.resolve() if self.is_in_object_store else self.lake_path
 
 
 def in_bytes(memory: str) -> int:

@@ -3,14 +3,19 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
+import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+import pyspark
 from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
@@ -22,6 +27,11 @@ DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13"
 # Ivy also resolves libraries that Spark ships itself; only these are missing from Spark.
 DELTA_JAR_PREFIXES = ("io.delta_", "io.unitycatalog_")
 JARS_FOLDER = Path(sys.prefix) / f"delta-jars-{version('delta-spark')}"
+# Hadoop's S3 client and the AWS SDK that it was built with, half a gigabyte: fetched only when asked for.
+HADOOP_VERSION = next((Path(pyspark.__file__).parent / "jars").glob("hadoop-client-api-*.jar")).stem.rsplit("-", 1)[1]
+S3_PACKAGE = f"org.apache.hadoop:hadoop-aws:{HADOOP_VERSION}"
+S3_JAR_PREFIXES = ("org.apache.hadoop_hadoop-aws", "org.wildfly.", "software.amazon.")
+S3_JARS_FOLDER = Path(sys.prefix) / f"s3-jars-{HADOOP_VERSION}"
 # Classes of Spark and Delta, read and verified once: the JVM maps the file instead of opening jars.
 CLASS_ARCHIVE = JARS_FOLDER / "classes.jsa"
 OLDEST_JAVA = 17
@@ -45,6 +55,17 @@ SMALL_DATA = {
 LARGE_DATA = {"spark.sql.shuffle.partitions": "8", "spark.sql.adaptive.enabled": "true"}
 LARGE_DATA_MEMORY = 4 * 2**30
 
+ONE_MACHINE = {
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    # Workers are forked from one process that has the libraries, and give their memory back.
+    "spark.python.daemon.module": "lakehouse.python_workers",
+    "spark.python.worker.reuse": "false",
+}
+MASTER_SECONDS, WORKERS_SECONDS = 5, 60
+# Whose functions workers call.
+SHIPPED_PACKAGES = ("lakehouse", "bronze", "silver", "gold")
+
 
 def build_session(settings: Settings, *, app_name: str = "lakehouse", class_data: str = "") -> SparkSession:
     """Start Spark with Delta, or return the session that runs already.
@@ -55,22 +76,77 @@ def build_session(settings: Settings, *, app_name: str = "lakehouse", class_data
         class_data: options of class-data sharing; by default the archive is used if it is there.
 
     Raises:
-        LakehouseError: no usable Java, or the Delta jars are not there; says what to do.
+        LakehouseError: no usable Java, jars are not there, or the cluster does not answer; says what to do.
     """
     find_java()
-    jars = sorted(JARS_FOLDER.glob("*.jar"))
-    if not jars:
-        raise LakehouseError(f"the Delta jars are missing in {JARS_FOLDER}: run `make setup` once with a network")
-    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    jars = _jars(settings)
+    if settings.has_cluster:
+        _require_master(settings.spark_master)
+    else:
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     os.environ["PYSPARK_PYTHON"] = sys.executable
     builder = SparkSession.Builder().appName(app_name).master(settings.spark_master)
     for key, value in _configuration(settings, jars, class_data or _use_of_archive()).items():
         builder = builder.config(key, value)
     with _jvm_messages_in(LOG_FILE):
         try:
-            return builder.getOrCreate()
+            session = builder.getOrCreate()
         except PySparkRuntimeError as error:
             raise LakehouseError(f"Spark did not start ({error}): {LOG_FILE} says why") from None
+    if settings.has_cluster:
+        _require_workers(session, settings.spark_master)
+        _ship_code(session, settings.work_path)
+    return session
+
+
+def _jars(settings: Settings) -> list[Path]:
+    jars = sorted(JARS_FOLDER.glob("*.jar"))
+    if not jars:
+        raise LakehouseError(f"the Delta jars are missing in {JARS_FOLDER}: run `make setup` once with a network")
+    if not settings.is_in_object_store:
+        return jars
+    s3_jars = sorted(S3_JARS_FOLDER.glob("*.jar"))
+    if not s3_jars:
+        raise LakehouseError(f"Spark's S3 jars are missing in {S3_JARS_FOLDER}: run `make s3-jars` once with a network")
+    return jars + s3_jars
+
+
+def _require_master(master: str) -> None:
+    """Make sure that a standalone cluster's master answers: Spark itself would try for minutes."""
+    addresses = re.findall(r"([^/,]+):(\d+)", master) if master.startswith("spark://") else []
+    for host, port in addresses:
+        with suppress(OSError), socket.create_connection((host, int(port)), MASTER_SECONDS):
+            return
+    if addresses:
+        raise LakehouseError(f"no Spark master answers at {master}: start the cluster, or check SPARK_MASTER")
+
+
+def _require_workers(session: SparkSession, master: str) -> None:
+    """Wait until a worker takes part: without one Spark's jobs would wait for ever."""
+    context: Any = session.sparkContext._jsc
+    deadline = time.monotonic() + WORKERS_SECONDS
+    # The driver counts as one.
+    while context.sc().getExecutorMemoryStatus().size() < 2:
+        if time.monotonic() > deadline:
+            session.stop()
+            raise LakehouseError(
+                f"no worker of {master} joined within {WORKERS_SECONDS} s: are there any, with free cores and memory?"
+            )
+        time.sleep(0.2)
+
+
+def _ship_code(session: SparkSession, folder: Path) -> None:
+    """Give the workers this project's code as it is here: theirs may be of another day."""
+    folder.mkdir(parents=True, exist_ok=True)
+    packed, root = folder / "code.zip", Path(__file__).parents[1]
+    with zipfile.ZipFile(packed, "w") as code:
+        for package in SHIPPED_PACKAGES:
+            for module in sorted((root / package).rglob("*.py")):
+                code.write(module, module.relative_to(root))
+    own_path = list(sys.path)
+    session.sparkContext.addPyFile(str(packed))
+    # Spark lets the driver import from the archive as well, where sources cannot be read.
+    sys.path[:] = own_path
 
 
 @contextmanager
@@ -98,8 +174,6 @@ def _configuration(settings: Settings, jars: list[Path], class_data: str) -> dic
         "spark.driver.extraClassPath": ":".join(str(jar) for jar in jars),
         "spark.driver.memory": settings.spark_driver_memory,
         "spark.driver.extraJavaOptions": jvm_options,
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
@@ -108,20 +182,38 @@ def _configuration(settings: Settings, jars: list[Path], class_data: str) -> dic
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         # ICU's tables of cases take two seconds to load; Java's own rules are the same for the language set above.
         "spark.sql.icu.caseMappings.enabled": "false",
-        # Workers are forked from one process that has the libraries, and give their memory back.
-        "spark.python.daemon.module": "lakehouse.python_workers",
-        "spark.python.worker.reuse": "false",
         "spark.sql.warehouse.dir": f"{tempfile.gettempdir()}/lakehouse-warehouse",
-        **(LARGE_DATA if is_large else SMALL_DATA),
-        "spark.databricks.delta.snapshotPartitions": "1",
         # A commit carries what it was made from, also where no row changed.
         "spark.databricks.delta.skipRecordingEmptyCommits": "false",
         "spark.databricks.delta.schema.autoMerge.enabled": "false",
+        # A table has a file per some million rows: its log is read by one task.
+        "spark.databricks.delta.snapshotPartitions": "1",
         # Delta's own optimisation of writes and unused features stay off: Trino reads plain tables.
         "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
         "spark.databricks.delta.properties.defaults.minReaderVersion": "1",
         "spark.databricks.delta.properties.defaults.minWriterVersion": "2",
+        **(_for_cluster(jars) if settings.has_cluster else ONE_MACHINE | (LARGE_DATA if is_large else SMALL_DATA)),
+        **_for_object_store(settings),
     }
+
+
+def _for_cluster(jars: list[Path]) -> dict[str, str]:
+    """What differs on a cluster; all else, such as the memory of executors, is for its `spark-defaults.conf`."""
+    return {
+        # Workers have the same environment at the same place.
+        "spark.executor.extraClassPath": ":".join(str(jar) for jar in jars),
+        "spark.executor.extraJavaOptions": "-Duser.timezone=UTC -Duser.language=en -Duser.country=US",
+        # As many tasks per step as its data deserve, which Spark sees only while it works.
+        "spark.sql.adaptive.enabled": "true",
+    }
+
+
+def _for_object_store(settings: Settings) -> dict[str, str]:
+    if not settings.is_in_object_store:
+        return {}
+    from lakehouse.object_store import store_of
+
+    return store_of(settings).spark_options()
 
 
 def _use_of_archive() -> str:
@@ -166,27 +258,36 @@ def fetch_delta_jars() -> int:
     Returns:
         The number of jars there now.
     """
-    if not list(JARS_FOLDER.glob("*.jar")):
+    return _fetch(f"{DELTA_PACKAGE}:{version('delta-spark')}", DELTA_JAR_PREFIXES, JARS_FOLDER)
+
+
+def fetch_s3_jars() -> int:
+    """The same for the jars by which Spark reaches an object store."""
+    return _fetch(S3_PACKAGE, S3_JAR_PREFIXES, S3_JARS_FOLDER)
+
+
+def _fetch(package: str, prefixes: tuple[str, ...], folder: Path) -> int:
+    kind = folder.name.partition("-jars")[0]
+    if not list(folder.glob("*.jar")):
         with tempfile.TemporaryDirectory() as ivy:
-            package = f"{DELTA_PACKAGE}:{version('delta-spark')}"
             # A session that is asked for packages resolves and downloads them as it starts.
             builder = SparkSession.Builder().master("local[1]").config("spark.ui.enabled", "false")
             try:
                 builder.config("spark.jars.packages", package).config("spark.jars.ivy", ivy).getOrCreate().stop()
             except PySparkRuntimeError as error:
                 raise LakehouseError(f"could not download {package}; is there a network? See above.") from error
-            fetched = [jar for jar in Path(ivy, "jars").glob("*.jar") if jar.name.startswith(DELTA_JAR_PREFIXES)]
-            complete = JARS_FOLDER.with_name("delta-jars.partial")
+            fetched = [jar for jar in Path(ivy, "jars").glob("*.jar") if jar.name.startswith(prefixes)]
+            complete = folder.with_name(f"{kind}-jars.partial")
             shutil.rmtree(complete, ignore_errors=True)
             complete.mkdir(parents=True)
             for jar in fetched:
                 shutil.copy(jar, complete / jar.name)
-            complete.rename(JARS_FOLDER)
-        for older in JARS_FOLDER.parent.glob("delta-jars*"):
-            if older.is_dir() and older != JARS_FOLDER:
+            complete.rename(folder)
+        for older in folder.parent.glob(f"{kind}-jars*"):
+            if older.is_dir() and older != folder:
                 shutil.rmtree(older)
-    return len(list(JARS_FOLDER.glob("*.jar")))
+    return len(list(folder.glob("*.jar")))
 
 
 if __name__ == "__main__":
-    fetch_delta_jars()
+    fetch_s3_jars() if sys.argv[1:] == ["s3"] else fetch_delta_jars()

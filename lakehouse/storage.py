@@ -6,11 +6,12 @@ can never disagree. Table states are read from the Delta logs with delta-rs, whi
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +27,12 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from lakehouse.contract import Check, Table
 from lakehouse.errors import LakehouseError
+from lakehouse.lock import StillWriter
+from lakehouse.settings import Settings
 from lakehouse.staged_files import StagedFiles
+
+if TYPE_CHECKING:
+    from lakehouse.object_store import ObjectStore
 
 SPARK_TYPES: dict[str, T.DataType] = {
     "bigint": T.LongType(),
@@ -135,10 +141,26 @@ class Lake:
     Reading a table that was never written gives an empty frame of the contract's schema.
     """
 
-    def __init__(self, uri: str, spark: SparkSession | None = None) -> None:
-        """Open the lake; without Spark only states can be read."""
+    def __init__(
+        self,
+        uri: str,
+        spark: SparkSession | None = None,
+        *,
+        store: "ObjectStore | None" = None,
+        still_writer: StillWriter = lambda: None,
+    ) -> None:
+        """Open the lake; `open_lake` does so by the settings.
+
+        Args:
+            uri: where it is.
+            spark: without it only states can be read.
+            store: the object store that it is in; None for a folder.
+            still_writer: asked before each commit; raises where somebody else writes by now.
+        """
         self.uri = uri.rstrip("/")
         self._spark = spark
+        self._store = store
+        self._still_writer = still_writer
 
     @property
     def spark(self) -> SparkSession:
@@ -160,28 +182,79 @@ class Lake:
         Raises:
             DamagedTable: its log cannot be read.
         """
-        log = self._log(table)
+        log = self.log(table)
         if log is None:
             return None
         try:
             return _newest_state(log)
-        except DeltaError as error:
-            raise self._damaged(table, error) from None
+        except (DeltaError, OSError) as error:
+            raise self._told(table, error) from None
 
-    def _log(self, table: Table) -> DeltaTable | None:
+    def log(self, table: Table) -> DeltaTable | None:
+        """A table's log, which also reads its rows without Spark; None where it was never written.
+
+        Raises:
+            DamagedTable: it cannot be read.
+        """
         try:
-            return DeltaTable(self.location(table))
+            return DeltaTable(self.location(table), storage_options=self._options())
         except TableNotFoundError:
             return None
-        except DeltaError as error:
-            raise self._damaged(table, error) from None
+        except (DeltaError, OSError) as error:
+            raise self._told(table, error) from None
 
-    def _damaged(self, table: Table, error: DeltaError) -> DamagedTable:
-        return DamagedTable(table, self.location(table), str(error).splitlines()[0])
+    def exists(self, table: Table) -> bool:
+        """Whether a table was ever written, damaged or not."""
+        return DeltaTable.is_deltatable(self.location(table), storage_options=self._options())
+
+    def newest_commit(self, table: Table) -> dict[str, Any]:
+        """The newest commit of a table that exists, whatever it did.
+
+        Raises:
+            DamagedTable: its log cannot be read.
+        """
+        log = self.log(table)
+        try:
+            return log.history(1)[0] if log else {}
+        except (DeltaError, OSError) as error:
+            raise self._told(table, error) from None
+
+    def _options(self) -> dict[str, str] | None:
+        return self._store.delta_options() if self._store else None
+
+    def _told(self, table: Table, error: Exception) -> Exception:
+        """What to raise for a log that could not be read, which is no damage when the object store is to blame."""
+        reason = str(error).splitlines()[0]
+        if isinstance(error, DeltaError):
+            return DamagedTable(table, self.location(table), reason)
+        if self._store:
+            self._store.require()
+            return LakehouseError(f"{table.name} could not be read from {self._store.uri} ({reason}): run it again")
+        return error
+
+    def set_aside(self, table: Table, name: str) -> str:
+        """Move a damaged table out of the way of a new one; returns where its files are then."""
+        aside = f"{table.location}.{name}"
+        self._still_writer()
+        if self._store:
+            self._store.move(table.location, aside)
+        else:
+            folder = Path(self.location(table).removeprefix("file://"))
+            folder.rename(folder.with_name(f"{folder.name}.{name}"))
+        return f"{self.uri}/{aside}".removeprefix("file://")
+
+    @contextmanager
+    def within_reach(self, files: Sequence[Path]) -> Iterator[list[str]]:
+        """Local files as Spark can read them, for a while: workers of a cluster see no file of this machine."""
+        if self._store:
+            with self._store.staged(files) as staged:
+                yield staged
+        else:
+            yield [str(file) for file in files]
 
     def read(self, table: Table) -> DataFrame:
         """The table's rows, or none where it was never written."""
-        log = self._log(table)
+        log = self.log(table)
         if log is None:
             return self._nothing(schema_of(table))
         if not _is_plain(log):
@@ -202,7 +275,7 @@ class Lake:
 
     def create(self, table: Table) -> None:
         """Write a table without rows; its commit is made from nothing."""
-        self._write_small(table, _no_rows(schema_of(table)), Provenance(run_id=""), mode="overwrite")
+        self._commit(table, _no_rows(schema_of(table)), Provenance(run_id=""), mode="overwrite")
 
     def overwrite(
         self,
@@ -234,7 +307,7 @@ class Lake:
             provenance = replace(provenance, rows=looked.rows, digest=looked.digest)
             if state and not anew and self._holds(table, state, provenance):
                 provenance = replace(provenance, same_as=state.version)
-                self._write_small(table, _no_rows(schema_of(table)), provenance, mode="append")
+                self._commit(table, _no_rows(schema_of(table)), provenance, mode="append")
             else:
                 self._commit(table, rows, provenance, mode="overwrite")
         return self._written(table, looked.checks)
@@ -269,11 +342,11 @@ class Lake:
 
     def appended(self, table: Table, since: int) -> DataFrame | None:
         """The rows that were added after a version; None where that is not all that happened to the table's files."""
-        log = self._log(table)
+        log = self.log(table)
         if log is None or not _is_plain(log):
             return None
         try:
-            before = DeltaTable(self.location(table), version=since)
+            before = DeltaTable(self.location(table), version=since, storage_options=self._options())
         except DeltaError:  # the log no longer reaches back so far
             return None
         names, names_before = set(_files_of(log)), set(_files_of(before))
@@ -313,7 +386,7 @@ class Lake:
     def _holds(self, table: Table, state: TableState, provenance: Provenance) -> bool:
         """Whether the table has these rows already, and the contract's columns and comments."""
         stored = state.provenance
-        log = self._log(table)
+        log = self.log(table)
         is_same = (stored.digest, stored.rows) == (provenance.digest, provenance.rows)
         return is_same and log is not None and _is_described(log, table)
 
@@ -325,7 +398,8 @@ class Lake:
         Raises:
             DamagedTable: its log cannot be read.
         """
-        if log := self._log(table):
+        if log := self.log(table):
+            self._still_writer()
             upkeep = {"delta.logRetentionDuration": f"interval {KEEP_HOURS} hours", "delta.checkpointInterval": "10"}
             if not upkeep.items() <= log.metadata().configuration.items():
                 log.alter.set_table_properties(upkeep)
@@ -343,7 +417,7 @@ class Lake:
         if likely_rows <= SMALL_ROWS and (seen := _seen(table, frame)) is not None:
             yield seen.select(frame.columns), _judge_seen(table, seen)
             return
-        staged = StagedFiles(self.location(table), None)
+        staged = StagedFiles(self.location(table), self._options())
         try:
             # Few files of a good size, whatever the number of partitions was.
             cores = self.spark.sparkContext.defaultParallelism
@@ -362,33 +436,42 @@ class Lake:
         mode: Literal["append", "overwrite"],
         once: str | None = None,
     ) -> None:
-        log = self._log(table)
-        if once and log is not None and log.transaction_version(once) is not None:
+        # In an object store the version to commit is fixed before the lease is asked for, and tried once: a writer who
+        # stood still and lost it meanwhile cannot commit after the new one.
+        log = self.log(table)
+        self._still_writer()
+        if log is not None and once and log.transaction_version(once) is not None:
             return
-        is_described = log is None or _is_described(log, table)
-        if isinstance(rows, StagedFiles) and is_described:
-            self._take_in(table, log, rows, provenance, mode=mode, once=once)
-        elif isinstance(rows, pa.Table) and is_described:
-            self._write_small(table, rows, provenance, mode=mode, once=once)
-        else:
+        if log is not None and not _is_described(log, table):
             self._redescribe(table, rows, provenance, mode=mode, once=once)
+            return
+        properties = CommitProperties(
+            custom_metadata={"userMetadata": _metadata(provenance)},
+            max_commit_retries=0 if self._store else None,
+            app_transactions=[Transaction(once, 1)] if once else None,
+        )
+        if isinstance(rows, StagedFiles):
+            self._take_in(table, log, rows, properties, mode=mode)
+        else:
+            write_deltalake(
+                self.location(table) if log is None else log, _described(table, rows), mode=mode,
+                description=description_of(table), storage_options=self._options(), commit_properties=properties,
+            )  # fmt: skip
 
     def _take_in(
         self,
         table: Table,
         log: DeltaTable | None,
         staged: StagedFiles,
-        provenance: Provenance,
+        properties: CommitProperties,
         *,
         mode: Literal["append", "overwrite"],
-        once: str | None,
     ) -> None:
         schema = DeltaSchema.from_arrow(_described(table, _no_rows(schema_of(table))).schema)
-        properties = _commit_properties(provenance, once)
         if log is None:
             create_table_with_add_actions(
                 self.location(table), schema, staged.actions(), mode="error", description=description_of(table),
-                commit_properties=properties,
+                storage_options=self._options(), commit_properties=properties,
             )  # fmt: skip
         else:
             log.create_write_transaction([*staged.actions()], mode, schema, commit_properties=properties)
@@ -419,27 +502,27 @@ class Lake:
             writer_to = writer_to.option("txnAppId", once).option("txnVersion", 1)
         writer_to.option("mergeSchema", "true").save(self.location(table))
 
-    def _write_small(
-        self,
-        table: Table,
-        rows: pa.Table,
-        provenance: Provenance,
-        *,
-        mode: Literal["append", "overwrite"],
-        once: str | None = None,
-    ) -> None:
-        write_deltalake(
-            self.location(table),
-            _described(table, rows),
-            mode=mode,
-            description=description_of(table),
-            commit_properties=_commit_properties(provenance, once),
-        )
-
     def _written(self, table: Table, checks: Iterable[CheckResult]) -> Written:
         state = self.state(table)
         assert state is not None, f"{table.name} was written just now"
         return Written(state, tuple(checks))
+
+
+def open_lake(
+    settings: Settings, spark: SparkSession | None = None, *, still_writer: StillWriter = lambda: None
+) -> Lake:
+    """The lake that the settings name.
+
+    Raises:
+        LakehouseError: it is in an object store that does not answer, or refuses.
+    """
+    if not settings.is_in_object_store:
+        return Lake(settings.lake_uri, spark, still_writer=still_writer)
+    from lakehouse.object_store import store_of
+
+    store = store_of(settings)
+    store.require()
+    return Lake(settings.lake_uri, spark, store=store, still_writer=still_writer)
 
 
 def schema_of(table: Table) -> T.StructType:
@@ -602,13 +685,6 @@ def _described(table: Table, rows: pa.Table) -> pa.Table:
         for field, column in zip(rows.schema, table.columns, strict=True)
     ]
     return rows.cast(pa.schema(fields))
-
-
-def _commit_properties(provenance: Provenance, once: str | None) -> CommitProperties:
-    return CommitProperties(
-        custom_metadata={"userMetadata": _metadata(provenance)},
-        app_transactions=[Transaction(once, 1)] if once else None,
-    )
 
 
 def _metadata(provenance: Provenance) -> str:

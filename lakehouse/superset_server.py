@@ -46,7 +46,7 @@ def start_superset(settings: Settings, console: Console) -> None:
         LakehouseError: it is not installed or cannot be started; says why, what to do, and where the log is.
     """
     superset = superset_process(settings)
-    facts = {"port": settings.superset_port, "lake": str(settings.lake_path)}
+    facts = {"port": settings.superset_port, "lake": settings.lake_uri.removeprefix("file://")}
     if superset.process():
         if {name: superset.facts[name] for name in facts} != facts:
             raise LakehouseError(

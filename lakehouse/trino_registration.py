@@ -13,8 +13,6 @@ from typing import Any
 from urllib.parse import urlparse
 
 import requests
-from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError
 from trino.auth import BasicAuthentication
 from trino.dbapi import connect
 from trino.exceptions import Error as TrinoError
@@ -23,12 +21,12 @@ from trino.exceptions import HttpError, TrinoConnectionError, TrinoQueryError
 from lakehouse.contract import Table
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
-from lakehouse.storage import Lake
+from lakehouse.storage import DamagedTable, open_lake
 
 # The only user that Trino's access rules let register tables.
 USER = "pipeline"
-# The lake as Trino's catalog names it.
-LAKE = "local:///"
+# A lake in a folder, as Trino's catalog names it.
+FOLDER = "local://"
 SCHEMAS = ("default", "ops")
 PARALLEL_STATEMENTS = 6
 
@@ -67,7 +65,7 @@ def register(settings: Settings, tables: Iterable[Table]) -> Registration:
         LakehouseError: Trino is not reachable, or refuses, or the lake has no tables or is not the one it serves.
     """
     stored = {f"{table.trino_schema}.{table.name}": table for table in built(settings, tables)}
-    wanted = {name: f"{LAKE}{table.location}" for name, table in stored.items()}
+    wanted = {name: _location(settings, table) for name, table in stored.items()}
     if not wanted:
         raise LakehouseError(f"no table of this version is in the lake {settings.lake_uri}: run `lakehouse run` first")
     with _queries(settings) as query:
@@ -86,8 +84,8 @@ def register(settings: Settings, tables: Iterable[Table]) -> Registration:
 
 def built(settings: Settings, tables: Iterable[Table]) -> list[Table]:
     """Those of the tables that exist in the lake."""
-    lake = Lake(settings.lake_uri)
-    return [table for table in tables if DeltaTable.is_deltatable(lake.location(table))]
+    lake = open_lake(settings)
+    return [table for table in tables if lake.exists(table)]
 
 
 def answers(settings: Settings) -> bool:
@@ -123,13 +121,13 @@ def _require_same_lake(query: Query, settings: Settings, stored: dict[str, Table
     Of a table that Trino knows where there is one, else of one that is registered for the look alone; best of one
     that every run appends to, so that copies of a lake differ, too.
     """
-    lake, reasons = Lake(settings.lake_uri), []
+    lake, reasons = open_lake(settings), []
     for name in sorted(stored, key=lambda name: (name not in known, not name.startswith("ops."))):
         try:
-            newest = DeltaTable(lake.location(stored[name])).history(1)[0]
-            with nullcontext() if name in known else _registered(query, name, f"{LAKE}{stored[name].location}"):
+            newest = lake.newest_commit(stored[name])
+            with nullcontext() if name in known else _registered(query, name, _location(settings, stored[name])):
                 same = _has_commit(query, name, newest["version"], newest["timestamp"])
-        except (TrinoError, DeltaError) as error:
+        except (TrinoError, DamagedTable) as error:
             reasons.append(f"{name}: {_reason(error)}")
             continue
         if same:
@@ -142,6 +140,11 @@ def _require_same_lake(query: Query, settings: Settings, stored: dict[str, Table
         f"Trino at {settings.trino_address} reads no table of {settings.lake_uri}; does it serve another lake? "
         f"The first: {reasons[0]}"
     )
+
+
+def _location(settings: Settings, table: Table) -> str:
+    """Where Trino finds a table: a folder by its place in the lake, an object store by its full name."""
+    return f"{settings.lake_uri if settings.is_in_object_store else FOLDER}/{table.location}"
 
 
 def _has_commit(query: Query, name: str, version: int, committed_at_ms: int) -> bool:

@@ -142,10 +142,14 @@ def get_cli(settings: Settings, console: Console) -> Path:
 
 def _require_same(trino: Background, settings: Settings) -> None:
     facts = trino.facts
-    if (facts["port"], facts["lake"]) != (settings.trino_port, str(settings.lake_path)):
+    if (facts["port"], facts["lake"]) != (settings.trino_port, _lake(settings)):
         raise LakehouseError(
             f"Trino runs already, on port {facts['port']} and lake {facts['lake']}: run `lakehouse stack down` first"
         )
+
+
+def _lake(settings: Settings) -> str:
+    return settings.lake_uri.removeprefix("file://")
 
 
 def _require_memory(settings: Settings) -> None:
@@ -159,7 +163,7 @@ def _require_memory(settings: Settings) -> None:
 
 
 def _start(trino: Background, server: Path, java: Path, settings: Settings) -> None:
-    settings.lake_path.mkdir(parents=True, exist_ok=True)
+    settings.work_path.mkdir(parents=True, exist_ok=True)
     data = trino.folder / "trino"
     differences = {
         "node.data-dir": str(data),
@@ -169,16 +173,21 @@ def _start(trino: Background, server: Path, java: Path, settings: Settings) -> N
         "http-server.http.port": str(settings.trino_port),
         "discovery.uri": f"http://{LOOPBACK}:{settings.trino_port}",
     }
+    if settings.is_in_object_store:
+        differences["catalog.config-dir"] = str(CONFIGURATION / "catalog-s3")
     command = [str(server / "bin" / "launcher"), "run", "-etc-dir", str(CONFIGURATION), "-data-dir", str(data)]
     command += ["-jvm-dir", str(java), *(f"-D{name}={value}" for name, value in differences.items())]
     environment = {
         **os.environ,
         "JDK_JAVA_OPTIONS": f"-Xmx{settings.trino_memory}",
-        "TRINO_LAKE": str(settings.lake_path),
+        # With the lake in an object store, its list of tables alone.
+        "TRINO_LAKE": str(settings.work_path),
+        "AWS_ENDPOINT_URL": settings.aws_endpoint_url or f"https://s3.{settings.aws_region}.amazonaws.com",
+        "AWS_REGION": settings.aws_region,
         # Paths with umlauts reach Java intact only in a UTF-8 locale.
         "LC_ALL": "C.UTF-8",
     }
-    trino.start(command, environment, port=settings.trino_port, lake=str(settings.lake_path))
+    trino.start(command, environment, port=settings.trino_port, lake=_lake(settings))
 
 
 def _has_started(settings: Settings) -> bool:

@@ -65,7 +65,7 @@ def main() -> int:
     try:
         settings = load_settings()
         owned = (METASTORE, settings.spotify_token_file.parent)
-        made = prepare(settings.lake_path, settings.secrets_dir, owned=owned, postgres_secret=POSTGRES_SECRET)
+        made = prepare(settings.work_path, settings.secrets_dir, owned=owned, postgres_secret=POSTGRES_SECRET)
     except LakehouseError as error:
         sys.stderr.write(f"error {error}\n")
         return 2 if isinstance(error, UsageError) else 1

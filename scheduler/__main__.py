@@ -66,8 +66,8 @@ def serve(settings: Settings, *, fill: bool = False) -> None:
         LakehouseError: another scheduler is at work on this lake.
     """
     schedule = Schedule(settings)
-    busy = f"another scheduler keeps {settings.lake_path} fresh: one is enough"
-    with only_one_process(settings.lake_path / SCHEDULER_LOCK, busy):
+    busy = f"another scheduler keeps {settings.work_path} fresh: one is enough"
+    with only_one_process(settings.work_path / SCHEDULER_LOCK, busy):
         scheduler = build_scheduler(schedule)
         for number in (signal.SIGTERM, signal.SIGINT):
             # A thread of its own: what the main thread holds at this instant must not be waited for by itself.
@@ -87,7 +87,7 @@ def serve(settings: Settings, *, fill: bool = False) -> None:
 
 def health(settings: Settings, now: datetime) -> int:
     """Say whether the scheduler's clock ticks, and what needs attention; 0 where it ticks, else 1."""
-    alive_at = moment_in(read_state(settings.lake_path / HEARTBEAT_FILE), "alive_at")
+    alive_at = moment_in(read_state(settings.work_path / HEARTBEAT_FILE), "alive_at")
     for problem in problems(settings, now):
         sys.stdout.write(f"attention: {problem.text}\n")
     waiting_files(settings)  # says what it cannot read

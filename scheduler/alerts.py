@@ -20,7 +20,7 @@ def send_alerts(settings: Settings, problems: list[Problem], now: datetime) -> N
     """Post the problems that were not told yet; what cannot be posted is tried again the next time."""
     if settings.alert_webhook_url is None:
         return
-    file = settings.lake_path / ALERTS_STATE
+    file = settings.work_path / ALERTS_STATE
     told = read_state(file)
     due = [p for p in problems if not (at := moment_in(told, p.kind)) or now - at >= REMIND_EVERY]
     if due and _post(settings.alert_webhook_url.get_secret_value(), due):

@@ -105,7 +105,7 @@ class Schedule:
         """Take what waits into the lake; without anything nothing starts."""
         if not self._waits():
             return
-        if holder := writer_at_work(self.settings.lake_path):
+        if holder := writer_at_work(self.settings.work_path):
             log("run put off: somebody else is writing", holder=holder)
             return
         self._do("run", [*self._features(), ("run", "--trigger", "schedule")], self.settings.run_limit_minutes)
@@ -124,7 +124,7 @@ class Schedule:
 
     def heartbeat(self) -> None:
         """Show that the scheduler's clock ticks; `python -m scheduler health` looks here."""
-        write_state(self.settings.lake_path / HEARTBEAT_FILE, {"alive_at": self.clock().isoformat()})
+        write_state(self.settings.work_path / HEARTBEAT_FILE, {"alive_at": self.clock().isoformat()})
 
     def ended_at(self, job: str) -> datetime | None:
         """When a job ended last, whichever process did it."""

@@ -107,7 +107,9 @@ def _plain_isrc() -> Column:
 
 def _with_recording_key(tracks: DataFrame) -> DataFrame:
     """Tracks that share an ISRC or a normalised name share the smallest of their names as `recording_key`."""
-    by_name, by_isrc = Window.partitionBy("own_key"), Window.partitionBy("isrc")
+    by_name = Window.partitionBy("own_key")
+    # Tracks without an ISRC, in an export all of them, are not gathered in one task.
+    by_isrc = Window.partitionBy("isrc", F.when(F.col("isrc").isNull(), F.col("own_key")))
     keyed = tracks.withColumn("own_key", F.coalesce("name_key", "track_key"))
     keyed = keyed.withColumn("recording_key", F.col("own_key"))
     for _ in range(MERGE_ROUNDS):

@@ -17,12 +17,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 import psutil
+import pytest
 from rich.console import Console
 from rich.table import Table
 
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
 from lakehouse.trino_server import get_cli, get_server
+from tests.benchmarks.cluster import cluster_runs
 from tests.benchmarks.dashboards import SupersetFigures, superset_figures
 from tests.benchmarks.limits import Verdict, judge, medians
 from tests.benchmarks.pipeline import (
@@ -39,11 +41,15 @@ from tests.benchmarks.processes import Measure
 from tests.benchmarks.queries import TrinoFigures, trino_figures
 
 DATASETS = ("demo", "generated", "real")
+# Generated plays too; only when asked for.
+CLUSTER = "cluster"
 SEED_PLAYS = 1_504
 GIGABYTE = 2**30
 # What a run takes at least, and per million plays.
 MEMORY_GB, MEMORY_GB_PER_MILLION = 2.0, 0.5
 DISK_GB, DISK_GB_PER_MILLION = 1.0, 2.0
+# Of the largest cluster.
+EXECUTORS_GB = 8.0
 
 
 def main() -> None:
@@ -78,6 +84,8 @@ def main() -> None:
                     figures += _trino(dataset.name, place / "lake", Path(folder), skipped)
                 with console.status(f"{dataset.name}: Superset"):
                     dashboards += _superset(dataset.name, place / "lake", Path(folder), skipped)
+        with console.status("clusters"):
+            measures += _on_clusters(Path(folder), arguments.plays if CLUSTER in arguments.only else [], skipped)
     _show_runs(console, measures)
     for figure in figures:
         _show_queries(console, figure)
@@ -102,7 +110,9 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=DATASETS, default=DATASETS, help="measure these datasets alone")
+    parser.add_argument(
+        "--only", nargs="+", choices=(*DATASETS, CLUSTER), default=DATASETS, help="measure these datasets alone"
+    )
     parser.add_argument("--runs", type=int, default=3, help="runs of each scenario")
     parser.add_argument(
         "--plays", type=int, nargs="*", default=[SEED_PLAYS], help="sizes of generated listening histories"
@@ -125,10 +135,25 @@ def _datasets(folder: Path, only: Iterable[str], sizes: list[int], skipped: list
         yield real
 
 
-def _missing(dataset: Dataset, folder: Path) -> str:
-    """What the machine lacks for a dataset, or ''."""
+def _on_clusters(folder: Path, sizes: list[int], skipped: list[str]) -> Iterable[Measure]:
+    """Generated plays on clusters, once: it takes long."""
+    for plays in sizes:
+        dataset = generated_plays(plays, (real_data() or demo_data(folder)).catalogue, folder)
+        place = folder / "clusters" / dataset.name
+        place.mkdir(parents=True)
+        if missing := _missing(dataset, folder, beside_gb=EXECUTORS_GB):
+            skipped.append(f"{dataset.name} on clusters: {missing}")
+            continue
+        try:
+            yield from cluster_runs(dataset, place)
+        except pytest.skip.Exception as missing_program:
+            skipped.append(f"{dataset.name} on clusters: {missing_program}")
+
+
+def _missing(dataset: Dataset, folder: Path, *, beside_gb: float = 0.0) -> str:
+    """What the machine lacks for a dataset, or ''; `beside_gb` of memory is taken by other processes."""
     millions = dataset.plays / 1_000_000
-    memory, disk = MEMORY_GB + MEMORY_GB_PER_MILLION * millions, DISK_GB + DISK_GB_PER_MILLION * millions
+    memory, disk = beside_gb + MEMORY_GB + MEMORY_GB_PER_MILLION * millions, DISK_GB + DISK_GB_PER_MILLION * millions
     free_memory = psutil.virtual_memory().available / GIGABYTE
     free_disk = shutil.disk_usage(folder).free / GIGABYTE
     if free_memory < memory:
@@ -162,7 +187,7 @@ def _show_runs(console: Console, measures: list[Measure]) -> None:
     grid = Table(title="runs: median (minimum to maximum)", title_justify="left")
     columns = {
         "wall_s": "wall s", "cpu_s": "CPU s", "peak_mb": "peak MB", "written_mb": "written MB", "spark_jobs": "jobs",
-        "spark_tasks": "tasks",
+        "spark_tasks": "tasks", "to_driver_mb": "most to driver MB", "executors_mb": "executors MB",
     }  # fmt: skip
     for title in ("scenario", *columns.values()):
         grid.add_column(title, justify="left" if title == "scenario" else "right")

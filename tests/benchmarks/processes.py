@@ -1,6 +1,5 @@
 """Runs a command as a user would and measures it with everything that it starts."""
 
-import json
 import os
 import resource
 import subprocess
@@ -13,15 +12,13 @@ from pathlib import Path
 
 import psutil
 
+from tests.spark_events import EVENT_LOG, spark_jobs
+
 # Looking more often takes a noticeable part of two cores.
 SAMPLE_SECONDS = 0.5
 MEGABYTE = 2**20
-# For the number of jobs and tasks; without the texts of plans, which take longer to write than all else. Not by a
-# configuration folder: it would be on the class path, and Java refuse the archive of classes.
-EVENT_LOG = (
-    "--conf spark.eventLog.enabled=true --conf spark.eventLog.dir=file://{folder} --conf spark.eventLog.compress=false "
-    "--conf spark.sql.ui.explainMode=simple --conf spark.sql.maxPlanStringLength=100 pyspark-shell"
-)
+# Not by a configuration folder: it would be on the class path, and Java refuse the archive of classes.
+LOGGED = " ".join(f"--conf {name}={value}" for name, value in EVENT_LOG.items())
 
 
 @dataclass(frozen=True)
@@ -36,6 +33,8 @@ class Measure:
         written_mb: what the lake grew by.
         spark_jobs: jobs that Spark ran.
         spark_tasks: tasks in them.
+        to_driver_mb: most that one of them sent to the driver.
+        executors_mb: most memory at once of what ran for it on a cluster; not in peak_mb.
     """
 
     scenario: str
@@ -45,21 +44,36 @@ class Measure:
     written_mb: float
     spark_jobs: int = 0
     spark_tasks: int = 0
+    to_driver_mb: float = 0.0
+    executors_mb: float = 0.0
 
 
-def measured(scenario: str, command: list[str], environment: dict[str, str], lake: Path) -> Measure:
+def measured(
+    scenario: str,
+    command: list[str],
+    environment: dict[str, str],
+    lake: Path,
+    workers: Sequence[psutil.Process] = (),
+) -> Measure:
     """Run a command to its end.
+
+    Args:
+        scenario: what it does.
+        command: the command.
+        environment: what it needs beside this process's.
+        lake: the folder that it writes to.
+        workers: of the cluster that it uses: what they start meanwhile runs for it.
 
     Raises:
         SystemExit: it failed; shows what it said.
     """
     with tempfile.TemporaryDirectory(prefix="lakehouse-bench-events-") as events:
         size_before, cpu_before, started = _size(lake), _cpu_of_the_ended(), time.monotonic()
+        submitted = {"PYSPARK_SUBMIT_ARGS": f"{LOGGED} --conf spark.eventLog.dir=file://{events} pyspark-shell"}
         process = psutil.Popen(
-            command, env=os.environ | environment | {"PYSPARK_SUBMIT_ARGS": EVENT_LOG.format(folder=events)},
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        family = _Family(process)
+            command, env=os.environ | environment | submitted, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        family = _Family(process, workers)
         _, errors = process.communicate()
         wall = time.monotonic() - started
         family.join()
@@ -67,9 +81,18 @@ def measured(scenario: str, command: list[str], environment: dict[str, str], lak
         cpu = max(sum(family.cpu.values()), _cpu_of_the_ended() - cpu_before)
         if process.returncode:
             raise SystemExit(f"{scenario}: {' '.join(command)} failed\n{errors.decode()}")
-        jobs, tasks = _jobs_and_tasks(Path(events))
-    written = (_size(lake) - size_before) / MEGABYTE
-    return Measure(scenario, wall, cpu, family.peak / MEGABYTE, written, jobs, tasks)
+        jobs = spark_jobs(Path(events))
+    return Measure(
+        scenario,
+        wall_s=wall,
+        cpu_s=cpu,
+        peak_mb=family.peak / MEGABYTE,
+        written_mb=(_size(lake) - size_before) / MEGABYTE,
+        spark_jobs=len(jobs),
+        spark_tasks=sum(job.tasks for job in jobs),
+        to_driver_mb=max((job.sent for job in jobs), default=0) / MEGABYTE,
+        executors_mb=family.peak_of_workers / MEGABYTE,
+    )
 
 
 def in_all(scenario: str, parts: Sequence[Measure]) -> Measure:
@@ -82,47 +105,45 @@ def in_all(scenario: str, parts: Sequence[Measure]) -> Measure:
         written_mb=sum(part.written_mb for part in parts),
         spark_jobs=sum(part.spark_jobs for part in parts),
         spark_tasks=sum(part.spark_tasks for part in parts),
+        to_driver_mb=max(part.to_driver_mb for part in parts),
+        executors_mb=max(part.executors_mb for part in parts),
     )
 
 
 class _Family(threading.Thread):
-    """Watches a process and its children until it ends."""
+    """Watches a process and its children, and the children of workers, until it ends."""
 
-    def __init__(self, process: psutil.Popen) -> None:
+    def __init__(self, process: psutil.Popen, workers: Sequence[psutil.Process]) -> None:
         super().__init__(daemon=True)
-        self._process = process
+        self._process, self._workers = process, workers
         self.cpu: dict[int, float] = {}
-        self.peak = 0.0
+        self.peak = self.peak_of_workers = 0.0
         self.start()
 
     def run(self) -> None:
         while self._process.poll() is None:
-            memory = 0.0
-            for member in self._members():
-                try:
-                    self.cpu[member.pid] = sum(member.cpu_times()[:2])
-                    memory += member.memory_full_info().pss
-                except psutil.Error:
-                    continue
-            self.peak = max(self.peak, memory)
+            self.peak = max(self.peak, self._memory([self._process, *_children(self._process)]))
+            of_workers = [child for worker in self._workers for child in _children(worker)]
+            self.peak_of_workers = max(self.peak_of_workers, self._memory(of_workers))
             time.sleep(SAMPLE_SECONDS)
 
-    def _members(self) -> list[psutil.Process]:
-        try:
-            return [self._process, *self._process.children(recursive=True)]
-        except psutil.Error:
-            return []
+    def _memory(self, members: list[psutil.Process]) -> float:
+        memory = 0.0
+        for member in members:
+            try:
+                self.cpu[member.pid] = sum(member.cpu_times()[:2])
+                memory += member.memory_full_info().pss
+            except psutil.Error:
+                continue
+        return memory
 
 
-def _jobs_and_tasks(events: Path) -> tuple[int, int]:
-    kinds = [
-        json.loads(line)["Event"]
-        for file in events.rglob("*")
-        if file.is_file()
-        for line in file.read_text(encoding="utf-8").splitlines()
-        if line.startswith('{"Event"')
-    ]
-    return kinds.count("SparkListenerJobStart"), kinds.count("SparkListenerTaskEnd")
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        found: list[psutil.Process] = process.children(recursive=True)
+    except psutil.Error:
+        return []
+    return found
 
 
 def _cpu_of_the_ended() -> float:

@@ -48,6 +48,19 @@ def test_only_the_settings_read_the_environment() -> None:
     assert set(readers) <= starters
 
 
+def test_a_lake_in_a_folder_loads_nothing_of_an_object_store() -> None:
+    """Its modules are imported by each other, and elsewhere only inside the functions that need them."""
+    of_stores = {"botocore", "lakehouse.object_store", "lakehouse.lease"}
+    importers = {
+        module.relative_to(ROOT).as_posix()
+        for package in ARROW
+        for module in modules(package)
+        for node in ast.parse(module.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ImportFrom) and {node.module, str(node.module).split(".")[0]} & of_stores
+    }
+    assert importers == {"lakehouse/object_store.py", "lakehouse/lease.py"}
+
+
 def test_spark_sessions_are_built_in_one_place() -> None:
     builders = [
         module.relative_to(ROOT).as_posix()

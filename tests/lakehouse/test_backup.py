@@ -19,6 +19,8 @@ from lakehouse.lock import SCHEDULER_LOCK, writer_lock
 from lakehouse.settings import Settings
 from lakehouse.state_files import only_one_process
 from lakehouse.superset_metadata import SupersetMetadata
+from tests.command_line import lakehouse
+from tests.ports import free_port
 
 LAKE = {
     "bronze/plays/_delta_log/0.json": "one",
@@ -127,6 +129,19 @@ def test_while_somebody_writes_or_the_scheduler_is_at_work_it_says_so(settings: 
         pytest.raises(LakehouseError, match="the scheduler is at work: stop it first"),
     ):
         restore(settings, tmp_path / "file")
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_a_lake_in_an_object_store_is_declined_and_nothing_is_touched(command: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    store = {"LAKE_URI": "s3a://bucket/lake", "AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}"}
+    done = lakehouse(tmp_path, command, "file", **store)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.strip() == (
+        "error s3a://bucket/lake is in an object store, which keeps copies of objects itself: use its versioning or "
+        "replication"
+    )
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "kept")]
 
 
 def archive(members: dict[str, object], **head: object) -> bytes:

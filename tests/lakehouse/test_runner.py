@@ -1,6 +1,7 @@
 """What a run does, on a graph of four small tables: what is built and why, what is blocked, and what is recorded."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from lakehouse.columns import COLUMNS
 from lakehouse.contract import Table, in_range
 from lakehouse.errors import LakehouseError, UsageError
 from lakehouse.fingerprint import code_fingerprint
-from lakehouse.lock import writer_lock
+from lakehouse.lock import LostWriterError, writer_lock
 from lakehouse.ops import IMPORT_AUDIT, OPS_TABLES, PIPELINE_RUNS, QUALITY_RESULTS, REJECTED_ROWS, TABLE_BUILDS
 from lakehouse.registry import ordered
 from lakehouse.run_spool import RunLog
@@ -319,6 +320,23 @@ def test_a_failed_table_stops_only_what_is_made_from_it_and_the_next_run_repairs
     mended = statuses(small.run())
     assert (mended["double_plays"], mended["both"]) == ("built", "built")
     assert not small.run().started_spark
+
+
+def test_who_is_not_the_writer_any_more_begins_no_table(small: SmallRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "PARALLEL_TABLES", 1)
+    begun: list[DataFrame] = []
+
+    def loses_the_lake(frame: DataFrame) -> DataFrame:
+        begun.append(frame)
+        time.sleep(0.2)  # for the run to hear of the first
+        raise LostWriterError("another writer took over")
+
+    for name in "abcdefgh":
+        small.graph[name] = a_table(loses_the_lake, "kaggle_tracks_bronze", name=name)
+    with pytest.raises(LostWriterError):
+        small.run()
+    # The second one was under way.
+    assert len(begun) <= 2
 
 
 def test_a_refused_frame_keeps_the_last_version(small: SmallRun) -> None:

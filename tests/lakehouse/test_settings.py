@@ -51,6 +51,12 @@ def test_an_empty_value_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
         ("LAKE_URI", "file://host/lake"),
         ("LAKE_URI", "file:/data/50%"),
         ("LAKE_URI", "file:/music [2026]/lake"),
+        ("LAKE_URI", "s3://bucket/lake"),
+        ("LAKE_URI", "s3a://key:secret@bucket/lake"),
+        ("LAKE_URI", "s3a://bucket/my lake"),
+        ("LAKE_URI", "s3a:///lake"),
+        ("AWS_ENDPOINT_URL", "store:9000"),
+        ("AWS_ENDPOINT_URL", "http://key:secret@store:9000"),
         ("LISTENER_TIME_ZONE", "Berlin"),
         ("ALLOW_SYNTHETIC", "perhaps"),
         ("SPARK_DRIVER_MEMORY", "lots"),
@@ -106,6 +112,27 @@ def test_secrets_lie_outside_the_lake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRETS_DIR", "data/lake/secrets")
     with pytest.raises(UsageError, match="SECRETS_DIR must lie outside LAKE_URI"):
         load_settings()
+
+
+def test_a_lake_in_an_object_store_leaves_what_is_under_way_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    here = load_settings()
+    assert (here.is_in_object_store, here.work_path) == (False, here.lake_path)
+    monkeypatch.setenv("LAKE_URI", "s3a://bucket/a/lake/")
+    there = load_settings()
+    assert (there.is_in_object_store, there.lake_uri) == (True, "s3a://bucket/a/lake")
+    assert there.work_path == tmp_path / "data/work"
+    with pytest.raises(UsageError, match="this works on a lake in a folder, LAKE_URI=s3a://bucket/a/lake is in an"):
+        _ = there.lake_path
+
+
+def test_a_cluster_needs_a_lake_that_its_machines_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARK_MASTER", "spark://somewhere:7077")
+    with pytest.raises(UsageError, match="SPARK_MASTER names a cluster, whose machines cannot reach the folder in"):
+        load_settings()
+    monkeypatch.setenv("LAKE_URI", "s3a://bucket/lake")
+    assert load_settings().has_cluster
 
 
 def test_superset_is_the_stacks_own_unless_it_is_named() -> None:

@@ -69,6 +69,35 @@ def test_without_jars_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch, t
         spark.build_session(Settings(_env_file=None))
 
 
+STORE: dict[str, Any] = {"lake_uri": "s3a://bucket/lake", "aws_endpoint_url": "http://127.0.0.1:9000"}
+
+
+def test_without_s3_jars_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(spark, "S3_JARS_FOLDER", tmp_path)
+    with pytest.raises(
+        LakehouseError, match=f"Spark's S3 jars are missing in {tmp_path}: run `make s3-jars` once with"
+    ):
+        spark.build_session(Settings(**STORE, _env_file=None))
+
+
+def test_a_cluster_decides_for_itself_and_calls_back_where_the_driver_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a-key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret")
+    settings = Settings(**STORE, spark_master="spark://somewhere:7077", _env_file=None)
+    options = spark._configuration(settings, [Path("/jars/delta.jar")], "")
+    assert not {"spark.driver.host", "spark.driver.bindAddress", "spark.sql.shuffle.partitions"} & set(options)
+    assert options["spark.sql.adaptive.enabled"] == "true"
+    assert options["spark.executor.extraClassPath"] == "/jars/delta.jar"
+    assert options["spark.hadoop.fs.s3a.endpoint"] == "http://127.0.0.1:9000"
+    assert not any("a-key" in value or "a-secret" in value for value in options.values())
+
+
+def test_a_lake_in_a_folder_has_no_option_of_an_object_store() -> None:
+    options = spark._configuration(Settings(_env_file=None), [], "")
+    assert not [name for name in options if "s3a" in name]
+    assert options["spark.driver.host"] == "127.0.0.1"
+
+
 class Download:
     """In the place of a session that downloads packages as it starts."""
 

@@ -1,0 +1,60 @@
+"""The same data through Spark clusters of one and of two workers, with the lake in an object store: time against cores.
+
+All of it runs on this machine: workers of one core each, driver, master and store share its cores.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lakehouse.registry import pipeline_nodes, pipeline_tables, with_ancestors
+from tests.benchmarks.pipeline import LAKEHOUSE, MODELS, Dataset, environment
+from tests.benchmarks.processes import Measure, measured
+from tests.cluster.servers import S3Server, SparkCluster
+
+WORKERS = (1, 2)
+EXECUTOR_MB = 2048
+LARGE_DATA = {"spark.executor.defaultJavaOptions": "-XX:+UseParallelGC"}
+
+
+def cluster_runs(dataset: Dataset, folder: Path) -> Iterator[Measure]:
+    """Both imports, and the tables that are made from all plays, on each cluster and in a lake of its own.
+
+    Args:
+        dataset: what is delivered.
+        folder: an empty folder.
+    """
+    imports = folder / "import"
+    imports.mkdir()
+    dataset.deliver(imports)
+    store = S3Server(folder / "store")
+    store.start()
+    try:
+        for workers in WORKERS:
+            cluster = SparkCluster(folder / f"cluster-{workers}", EXECUTOR_MB, LARGE_DATA)
+            try:
+                cluster.start(workers)
+                yield from _runs(dataset, folder, store, cluster)
+            finally:
+                cluster.stop()
+    finally:
+        store.stop()
+
+
+def _runs(dataset: Dataset, folder: Path, store: S3Server, cluster: SparkCluster) -> Iterator[Measure]:
+    place, imports = f"of-{len(cluster.workers)}", folder / "import"
+    settings = environment(dataset, folder, imports) | cluster.client | store.environment(place, folder / place)
+    processes = [process for worker in cluster.workers if (process := worker.process())]
+    name = f"{dataset.name}, workers: {len(processes)}"
+    commands = {
+        "import of the catalogue": ["catalogue", str(dataset.catalogue)],
+        "import of the plays": ["import", str(imports)],
+        "tables": ["run", *(part for table in _tables() for part in ("--select", table))],
+    }
+    for scenario, command in commands.items():
+        yield measured(f"{name}: {scenario}", [str(LAKEHOUSE), *command], settings, store.folder / "objects", processes)
+
+
+def _tables() -> list[str]:
+    """Those that need no training but silver's: it is the driver's on any cluster, and of a bounded number of rows."""
+    nodes, trained = pipeline_nodes(), set(MODELS) - {"artist_model"}
+    return [name for name in pipeline_tables() if not with_ancestors({name}, nodes) & trained]

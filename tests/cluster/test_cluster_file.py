@@ -1,0 +1,53 @@
+"""The override of the compose file for several workers: understood, and whole only with keys. Needs no engine."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.servers import KEYS
+from tests.stack.compose.stack import REPOSITORY, Stack
+
+FILES = ("-f", str(REPOSITORY / "docker-compose.yml"), "-f", str(REPOSITORY / "docker-compose.cluster.yml"))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Stack:
+    """The compose files, without containers."""
+    has_compose = (
+        shutil.which("docker")
+        and not subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode
+    )
+    if not has_compose:
+        pytest.skip("Docker's client with Compose is not installed: make test-compose")
+    return Stack(tmp_path, "lakehouse-cluster", dict(KEYS))
+
+
+def test_it_is_understood_without_a_warning(project: Stack) -> None:
+    done = project.run(*FILES, "config", "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_without_keys_it_says_what_to_set(project: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in KEYS:
+        monkeypatch.delenv(name)
+    done = Stack(project.folder, project.project, {}).run(*FILES, "config", "--quiet")
+    assert done.returncode and "choose a key for the object store" in done.stderr
+
+
+def test_everything_that_writes_or_reads_tables_uses_the_same_store(project: Stack) -> None:
+    services = json.loads(project(*FILES, "--profile", "manual", "config", "--format", "json"))["services"]
+    reached = {"init", "spotify-scheduler", "spotify-pipeline", "spark-worker", "trino", "trino-worker"}
+    endpoints = {name: services[name]["environment"]["AWS_ENDPOINT_URL"] for name in reached}
+    assert set(endpoints.values()) == {"http://object-store:7070"}
+    for name in ("spotify-scheduler", "spotify-pipeline"):
+        assert services[name]["environment"]["SPARK_MASTER"] == "spark://spark-master:7077"
+        assert list(services[name]["networks"]) == ["tables"]
+
+
+def test_workers_can_be_many(project: Stack) -> None:
+    services = json.loads(project(*FILES, "config", "--format", "json"))["services"]
+    for name in ("spark-worker", "trino-worker"):
+        assert not {"container_name", "ports"} & set(services[name])
