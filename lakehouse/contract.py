@@ -81,14 +81,14 @@ class Growth:
     Attributes:
         input: the input that grows.
         by: the column of instants, of the table and of that input.
-        settled_before: gets the table's rows and the instant of the earliest new row of the input, and returns an
-            instant. The table's rows before it do not change, and the others are made of the input's from it on. None
-            where nobody can tell. Instants are microseconds since 1970, in UTC.
+        settled_before: gets the table's rows and the instant of the earliest new row of the input, and returns a frame
+            of one instant. The table's rows before it do not change, and the others are made of the input's from it
+            on; null where nobody can tell. Instants are microseconds since 1970, in UTC.
     """
 
     input: str
     by: str
-    settled_before: Callable[[Any, int], int | None]
+    settled_before: Callable[[Any, int], Any]
 
 
 @dataclass(frozen=True)

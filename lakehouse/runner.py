@@ -433,12 +433,12 @@ class _Builder:
         earliest = added.agg(F.min(F.unix_micros(growth.by))).first() if added is not None else None
         if earliest is None or earliest[0] is None:
             return None
-        since = growth.settled_before(self._lake.read(table), earliest[0])
-        if since is None:
+        since = growth.settled_before(self._lake.read(table), earliest[0]).first()
+        if since is None or since[0] is None:
             return None
-        tail = self._lake.read(growing).where(F.col(growth.by) >= F.timestamp_micros(F.lit(since)))
+        tail = self._lake.read(growing).where(F.col(growth.by) >= F.timestamp_micros(F.lit(since[0])))
         frame = self._transformed(table, [tail if node is growing else self._read(node) for node in inputs])
-        return self._lake.grow(table, frame, since, making)
+        return self._lake.grow(table, frame, since[0], making)
 
     def _read(self, node: Node) -> DataFrame | Artifact:
         return self._models.read(node, self._lake.spark) if isinstance(node, Model) else self._shared.read(node)

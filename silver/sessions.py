@@ -1,7 +1,5 @@
 """Plays in sessions: a gap of 30 minutes between the ends of two counted plays starts a new one."""
 
-from itertools import pairwise
-
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -33,7 +31,7 @@ def with_session_id(plays: DataFrame) -> DataFrame:
     )
 
 
-def settled_before(plays: DataFrame, earliest: int) -> int | None:
+def settled_before(plays: DataFrame, earliest: int) -> DataFrame:
     """The end of a pause before which no play, and no session, depends on plays from an instant on.
 
     A report can replace another one of the same play that ended `SAME_PLAY_SECONDS` earlier or later. So the pause is
@@ -44,16 +42,17 @@ def settled_before(plays: DataFrame, earliest: int) -> int | None:
         earliest: the instant, in microseconds since 1970.
 
     Returns:
-        Microseconds since 1970; None where there is no such pause in the month before the instant.
+        One row, settled_before: microseconds since 1970; null where there is no such pause in the month before.
     """
     reach = 2 * SAME_PLAY_SECONDS * MICROS
     until, since = earliest - reach, earliest - LOOK_BACK_SECONDS * MICROS
     lately = plays.where(F.col("played_at").between(*(F.timestamp_micros(F.lit(end)) for end in (since, until))))
     ends = F.min(F.unix_micros("played_at")).alias("first"), F.max(F.unix_micros("played_at")).alias("last")
-    sessions = lately.groupBy("session_id").agg(*ends).orderBy("first").collect()  # at most 48 a day
-    pauses = [(earlier["last"], later["first"]) for earlier, later in pairwise(sessions)]
-    long = [end for begin, end in pauses if end - begin >= SESSION_GAP_SECONDS * MICROS + reach]
-    return long[-1] - reach if long else None
+    # One row per session of a month.
+    pause = F.col("first") - F.lag("last").over(Window.orderBy("first"))
+    sessions = lately.groupBy("session_id").agg(*ends).withColumn("pause", pause)
+    separate = sessions.where(F.col("pause") >= SESSION_GAP_SECONDS * MICROS + reach)
+    return separate.agg((F.max("first") - reach).alias("settled_before"))
 
 
 def _opening_sessions(marked: DataFrame) -> DataFrame:

@@ -508,7 +508,7 @@ def test_local_times_and_columns_without_nulls_are_read_as_written(lake: Lake, s
 
 # ---- growing
 
-GROWING = replace(PLAYS, growth=Growth("other_plays", "played_at", lambda rows, earliest: earliest))
+GROWING = replace(PLAYS, growth=Growth("other_plays", "played_at", lambda rows, earliest: rows))
 
 
 def at(hour: int) -> int:

@@ -98,14 +98,18 @@ SETTLED = {
 }
 
 
+def settled(plays: DataFrame) -> str | None:
+    """Before when plays are settled, as hours and minutes."""
+    [row] = settled_before(with_session_id(plays), (NEW_PLAY - EPOCH) // timedelta(microseconds=1)).collect()
+    found = row["settled_before"]
+    return None if found is None else f"{EPOCH + timedelta(microseconds=found):%H:%M}"
+
+
 @pytest.mark.parametrize("case", SETTLED)
 def test_plays_before_a_pause_are_settled(spark: SparkSession, case: str) -> None:
     times, expected = SETTLED[case]
-    heard = with_session_id(plays_at(spark, [datetime.fromisoformat(f"2026-01-05 {time}") for time in times]))
-    found = settled_before(heard, (NEW_PLAY - EPOCH) // timedelta(microseconds=1))
-    assert (found and f"{EPOCH + timedelta(microseconds=found):%H:%M}") == expected
+    assert settled(plays_at(spark, [datetime.fromisoformat(f"2026-01-05 {time}") for time in times])) == expected
 
 
 def test_only_the_month_before_is_looked_at(spark: SparkSession) -> None:
-    heard = with_session_id(plays_at(spark, [datetime(2025, 11, 5, 10), datetime(2025, 11, 5, 12)]))
-    assert settled_before(heard, (NEW_PLAY - EPOCH) // timedelta(microseconds=1)) is None
+    assert settled(plays_at(spark, [datetime(2025, 11, 5, 10), datetime(2025, 11, 5, 12)])) is None
