@@ -416,8 +416,11 @@ class _Builder:
 
     def _grown(self, table: Table, inputs: list[Node], making: Provenance) -> Written | None:
         """Add to a large table what new rows of its growing input bring; None where it has to be made anew."""
-        growth, state = table.growth, self._lake.state(table)
-        if growth is None or state is None or self._full or state.provenance.rows < GROWS_FROM_ROWS:
+        growth = table.growth
+        if growth is None or self._full:
+            return None
+        state = self._lake.state(table)
+        if state is None or state.provenance.rows < GROWS_FROM_ROWS:
             return None
         stored, growing = state.provenance, self._nodes[growth.input]
         others, others_before = (

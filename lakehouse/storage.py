@@ -45,7 +45,7 @@ SPARK_TYPES: dict[str, T.DataType] = {
     "date": T.DateType(),
 }
 ROWS_PER_FILE = 2_000_000
-# Up to here rows are committed by delta-rs: Spark plans a write for most of a second, however little it writes.
+# Up to here rows come to the driver, and delta-rs writes them: Spark plans a write for most of a second.
 SMALL_ROWS = 250_000
 # Columns beside the rows while they are looked at: which checks a row fails, and its hash.
 FAILS, DIGEST = "_fails_", "_digest"

@@ -3,10 +3,9 @@
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from silver.counted_plays import SAME_PLAY_SECONDS
+from silver.counted_plays import MICROS, SAME_PLAY_SECONDS
 
 SESSION_GAP_SECONDS = 30 * 60
-MICROS = 1_000_000
 # Where a session begins is looked for so far back.
 LOOK_BACK_SECONDS = 30 * 86_400
 

@@ -73,13 +73,17 @@ def generated_plays(plays: int, catalogue: Path, folder: Path) -> Dataset:
             write_catalogue(larger, catalogue, LARGE_CATALOGUE)
         catalogue = larger
     history = folder / f"{plays}_plays"
-    if not history.exists():
-        history.mkdir()
-        write_history(history, catalogue, plays)
+
+    def deliver(place: Path) -> None:
+        if not history.exists():
+            history.mkdir()
+            write_history(history, catalogue, plays)
+        shutil.copytree(history, place, copy_function=os.link, dirs_exist_ok=True)
+
     return Dataset(
         f"{plays:,} plays",
         catalogue,
-        lambda place: shutil.copytree(history, place, copy_function=os.link, dirs_exist_ok=True),
+        deliver,
         lambda place: write_more(place, TICK_PLAYS),
         plays,
     )
