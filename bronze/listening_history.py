@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
 
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -20,6 +21,9 @@ from lakehouse.storage import Lake, Provenance
 
 DUPLICATE = "duplicate"
 MALFORMED = "malformed"
+PLAYS_PER_TASK = 250_000
+# Each takes some hundred bytes in the memory of every task.
+MOST_BROADCAST_REPEATS = 250_000
 
 listening_history_bronze = source_table(
     "listening_history_bronze",
@@ -146,11 +150,15 @@ def _commit(lake: Lake, staged: list[StagedFile], log: RunLog, now: datetime, re
     is_real = staged[0].source != DEMO_SOURCE
     with lake.within_reach([file.plays for file in staged]) as readable:
         plays = lake.spark.read.parquet(*readable)
+        # Repeats are looked for by as many tasks as the plays deserve.
+        count = sum(pq.read_metadata(file.plays).num_rows for file in staged)
+        plays_by_id = plays.repartition(1 + count // PLAYS_PER_TASK, "play_id")
         # Not cached: reading the staged files a second time costs a fraction of caching them.
-        outcomes = _with_outcome(plays, lake.read(listening_history_bronze))
+        outcomes = _with_outcome(plays_by_id, lake.read(listening_history_bronze))
         _record(outcomes, staged, log, now, report)
         if report.new_plays:
-            fresh = outcomes.where(F.col("outcome") != DUPLICATE).withColumn("ingested_at", F.lit(now))
+            repeats = sum(verdicts.get(DUPLICATE, 0) for verdicts in report.verdicts.values())
+            fresh = _without_repeats(plays, outcomes, repeats).withColumn("ingested_at", F.lit(now))
             # Spotify reports the end of a play and how long it was heard.
             started_at = F.timestamp_micros(F.unix_micros("played_at") - F.col("ms_played") * 1000)
             fresh = fresh.withColumn("started_at", started_at)
@@ -168,6 +176,16 @@ def _write(lake: Lake, fresh: DataFrame, provenance: Provenance, report: ImportR
     else:
         rows_before = state.provenance.rows if state else 0
         lake.append(listening_history_bronze, fresh, provenance, rows_before=rows_before, likely_rows=report.new_plays)
+
+
+def _without_repeats(plays: DataFrame, outcomes: DataFrame, count: int) -> DataFrame:
+    """The staged plays that are no duplicates; whole rows are moved and sorted only where repeats are very many."""
+    if not count:
+        return plays
+    repeats = outcomes.where(F.col("outcome") == DUPLICATE).select("source_file", "row_number")
+    if count <= MOST_BROADCAST_REPEATS:
+        repeats = F.broadcast(repeats)
+    return plays.join(repeats, on=["source_file", "row_number"], how="left_anti")
 
 
 def _with_outcome(plays: DataFrame, known: DataFrame) -> DataFrame:

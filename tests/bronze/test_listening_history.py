@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
+from bronze import listening_history
 from bronze.listening_history import listening_history_bronze
 from lakehouse.import_report import ImportReport
 from lakehouse.ops import IMPORT_AUDIT, REJECTED_ROWS
@@ -264,6 +265,20 @@ def test_nothing_personal_is_anywhere_in_the_lake(imported: Imported) -> None:
             content += repr(pq.read_table(path).to_pylist()).encode()
         for secret in PERSONAL.values():
             assert secret.encode() not in content, path
+
+
+@pytest.mark.parametrize("most", [0, 2])
+def test_repeats_are_left_out_be_they_few_or_many(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(listening_history, "MOST_BROADCAST_REPEATS", most)
+    small = SmallLake(tmp_path, spark)
+    records = [extended(f"2024-03-14T10:0{minute}:00Z") for minute in range(3)]
+    small.import_history(write_json(tmp_path / "endsong_0.json", records[:1]))
+    report = small.import_history(write_json(tmp_path / "endsong_1.json", [*records, records[2]]))
+    assert report.verdicts["endsong_1.json"] == {"counted": 2, "duplicate": 2}
+    plays = small.lake.read(listening_history.listening_history_bronze)
+    assert sorted(row["played_at"].minute for row in plays.collect()) == [0, 1, 2]
 
 
 def test_two_zips_of_one_name_are_told_apart(spark: SparkSession, tmp_path: Path) -> None:
