@@ -6,7 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from threading import Thread
 from typing import Literal
@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.artifacts import Artifact, ArtifactRefusedError
-from lakehouse.contract import Model, Node, Table
+from lakehouse.contract import Growth, Model, Node, Table
 from lakehouse.errors import LakehouseError, UsageError
 from lakehouse.fingerprint import code_fingerprint
 from lakehouse.health import problems
@@ -423,25 +423,45 @@ class _Builder:
         if state is None or state.provenance.rows < GROWS_FROM_ROWS:
             return None
         stored, growing = state.provenance, self._nodes[growth.input]
-        others, others_before = (
-            {name: version for name, version in (made.inputs or {}).items() if name != growth.input}
-            for made in (making, stored)
-        )
-        is_as_before = (stored.code, stored.parameters, others_before) == (making.code, making.parameters, others)
-        version_before = (stored.inputs or {}).get(growth.input)
-        if not is_as_before or not stored.digest or not isinstance(version_before, int):
+        if (stored.code, stored.parameters) != (making.code, making.parameters) or not stored.digest:
             return None
         assert isinstance(growing, Table), "models do not grow"
-        added = self._lake.appended(growing, version_before)
-        earliest = added.agg(F.min(F.unix_micros(growth.by))).first() if added is not None else None
-        if earliest is None or earliest[0] is None:
+        earliest = self._first_concerned(growth, growing, stored.inputs or {}, making.inputs or {})
+        if earliest is None:
             return None
-        since = growth.settled_before(self._lake.read(table), earliest[0]).first()
+        since = growth.settled_before(self._lake.read(table), earliest).first()
         if since is None or since[0] is None:
             return None
         tail = self._lake.read(growing).where(F.col(growth.by) >= F.timestamp_micros(F.lit(since[0])))
         frame = self._transformed(table, [tail if node is growing else self._read(node) for node in inputs])
         return self._lake.grow(table, frame, since[0], making)
+
+    def _first_concerned(
+        self, growth: Growth, growing: Table, before: dict[str, int | str], now: dict[str, int | str]
+    ) -> int | None:
+        """The earliest instant of the growing input's rows that are new, or joined with others than before.
+
+        Returns:
+            Microseconds since 1970; None where nobody can tell, or nothing is new.
+        """
+        concerned: list[DataFrame] = []
+        for name in (name for name, version in now.items() if before.get(name) != version):
+            other, version_before, rows = self._nodes[name], before.get(name), None
+            if not isinstance(other, Table) or not isinstance(version_before, int):
+                return None
+            if other is growing:
+                rows = self._lake.appended(growing, version_before)
+            elif name in growth.joined and growth.key_of:
+                keys = self._lake.changed_keys(other, version_before)
+                keyed = self._lake.read(growing).withColumn(growth.key, growth.key_of())
+                rows = keyed.join(keys, on=growth.key, how="left_semi") if keys is not None else None
+            if rows is None:
+                return None
+            concerned.append(rows.select(F.unix_micros(growth.by).alias("micros")))
+        if not concerned:
+            return None
+        earliest = reduce(DataFrame.unionAll, concerned).agg(F.min("micros")).first()
+        return earliest[0] if earliest else None
 
     def _read(self, node: Node) -> DataFrame | Artifact:
         return self._models.read(node, self._lake.spark) if isinstance(node, Model) else self._shared.read(node)

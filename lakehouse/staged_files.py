@@ -8,7 +8,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import date, datetime
 from typing import Any
@@ -18,7 +18,7 @@ from uuid import uuid4
 import pyarrow.parquet as pq
 from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction
-from pyarrow.fs import FileSelector, PyFileSystem
+from pyarrow.fs import FileSelector, FileType, PyFileSystem
 from pyspark.sql import DataFrame
 
 
@@ -70,6 +70,12 @@ class StagedFiles:
 
     def _files(self) -> PyFileSystem:
         return PyFileSystem(DeltaStorageHandler(self._location, self._options))
+
+
+def are_there(location: str, options: dict[str, str] | None, names: Iterable[str]) -> bool:
+    """Whether files below a table's location exist, which VACUUM may have deleted."""
+    files = PyFileSystem(DeltaStorageHandler(location, options))
+    return all(info.type == FileType.File for info in files.get_file_info(list(names)))
 
 
 def _stats(footer: pq.FileMetaData) -> dict[str, Any]:

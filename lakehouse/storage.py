@@ -29,7 +29,7 @@ from lakehouse.contract import Check, Table
 from lakehouse.errors import LakehouseError
 from lakehouse.lock import StillWriter
 from lakehouse.settings import Settings
-from lakehouse.staged_files import StagedFiles
+from lakehouse.staged_files import StagedFiles, are_there
 
 if TYPE_CHECKING:
     from lakehouse.object_store import ObjectStore
@@ -342,15 +342,37 @@ class Lake:
 
     def appended(self, table: Table, since: int) -> DataFrame | None:
         """The rows that were added after a version; None where that is not all that happened to the table's files."""
-        log = self.log(table)
-        if log is None or not _is_plain(log):
+        if (versions := self._files_then_and_now(table, since)) is None:
             return None
+        (_, gone), (log, new) = versions
+        return None if gone else self._of_files(table, log, new)
+
+    def changed_keys(self, table: Table, since: int) -> DataFrame | None:
+        """The keys of rows that came, went or changed after a version; None where its files are no longer there."""
+        versions = self._files_then_and_now(table, since)
+        if versions is None or not are_there(self.location(table), self._options(), versions[0][1]):
+            return None
+        rows = [self._of_files(table, log, names) for log, names in versions]
+        before, now = (frame.selectExpr(*table.key, f"{_row_digest(frame)} AS {DIGEST}") for frame in rows)
+        found = before.unionAll(now).groupBy(*table.key, DIGEST).agg(F.count(F.lit(1)).alias("versions"))
+        return found.where("versions = 1").select(*table.key).distinct()
+
+    def _files_then_and_now(
+        self, table: Table, since: int
+    ) -> tuple[tuple[DeltaTable, list[str]], tuple[DeltaTable, list[str]]] | None:
+        """A table's log at a version and now, each with the files that the other has not; None where that tells less.
+
+        That is where the log no longer reaches back so far, or rows are not those of the files alone.
+        """
+        now = self.log(table)
         try:
-            before = DeltaTable(self.location(table), version=since, storage_options=self._options())
-        except DeltaError:  # the log no longer reaches back so far
+            then = DeltaTable(self.location(table), version=since, storage_options=self._options())
+        except (DeltaError, ValueError, OverflowError):
             return None
-        names, names_before = set(_files_of(log)), set(_files_of(before))
-        return self._of_files(table, log, sorted(names - names_before)) if names_before <= names else None
+        if now is None or not (_is_plain(now) and _is_plain(then)):
+            return None
+        names_then, names_now = set(_files_of(then)), set(_files_of(now))
+        return (then, sorted(names_then - names_now)), (now, sorted(names_now - names_then))
 
     def grow(self, table: Table, frame: DataFrame, since: int, provenance: Provenance) -> Written | None:
         """Add the rows of a frame that a table has not, where the frame has all that the table has from an instant on.

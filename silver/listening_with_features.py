@@ -41,7 +41,14 @@ PARTS_OF_DAY = ((6, "morning"), (12, "afternoon"), (18, "evening"), (23, "night"
         *(in_range(feature, 0, 1) for feature in UNIT_FEATURES),
     ],
     caveats=["features_from_catalogue", "features_estimated", "track_not_listener"],
-    growth=Growth("listening_history_bronze", "played_at", settled_before),
+    growth=Growth(
+        "listening_history_bronze",
+        "played_at",
+        settled_before,
+        joined=("feature_matches", "artist_estimates"),
+        key="track_key",
+        key_of=track_key,
+    ),
 )
 def listening_with_features(
     listening_history_bronze: DataFrame,

@@ -571,6 +571,24 @@ def test_what_was_added_cannot_be_told_after_rows_were_replaced(lake: Lake, spar
     assert lake.appended(PLAYS, version) is None
 
 
+def test_the_keys_of_rows_that_came_went_or_changed_are_told(lake: Lake, spark: SparkSession) -> None:
+    version = lake.overwrite(PLAYS, plays(spark, "a", "b", "c"), MADE).state.version
+    lake.overwrite(PLAYS, plays(spark, "a", "d").union(plays(spark, "b", valence=0.25)), MADE)
+    changed = lake.changed_keys(PLAYS, version)
+    assert changed is not None and rows(changed, "play_id") == [("b",), ("c",), ("d",)]
+
+
+def test_changed_keys_are_told_only_while_the_files_of_the_version_are_there(lake: Lake, spark: SparkSession) -> None:
+    version = lake.overwrite(PLAYS, plays(spark, "a"), MADE).state.version
+    old = DeltaTable(lake.location(PLAYS)).file_uris()
+    lake.overwrite(PLAYS, plays(spark, "b"), MADE)
+    assert lake.changed_keys(PLAYS, version) is not None
+    assert lake.changed_keys(PLAYS, -1) is None
+    for uri in old:
+        Path(uri.removeprefix("file://")).unlink()
+    assert lake.changed_keys(PLAYS, version) is None
+
+
 # ---- many rows
 
 

@@ -1,0 +1,90 @@
+"""A large table of plays takes in what is new instead of being made anew, wherever that gives the same rows."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deltalake import DeltaTable
+from pyspark.sql import SparkSession
+
+from lakehouse import runner
+from lakehouse.registry import pipeline_tables
+from lakehouse.settings import Settings
+from lakehouse.storage import Lake
+from silver.listening_with_features import listening_with_features
+from tests.bronze.records import extended, write_json
+
+OLD, NEW = "0" * 22, "1" * 22
+
+
+def play(track: str, at: str) -> dict[str, Any]:
+    return extended(at, spotify_track_uri=f"spotify:track:{track}", master_metadata_track_name=f"Song {track}")
+
+
+def settings_of(folder: Path) -> Settings:
+    return Settings(
+        lake_uri=f"file:{folder}/lake", kaggle_csv=folder / "none.csv", import_dir=folder / "import",
+        lock_wait_seconds=0, _env_file=None,
+    )  # fmt: skip
+
+
+def run(settings: Settings, *, full: bool = False) -> runner.RunSummary:
+    runner.import_files(settings, sorted(settings.import_dir.glob("*.json")))
+    summary = runner.run(settings, select=[listening_with_features.name], full=full)
+    assert not summary.errors
+    return summary
+
+
+@pytest.fixture(scope="module")
+def first_run(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with two sessions of one track."""
+    folder = tmp_path_factory.mktemp("first")
+    settings = settings_of(folder)
+    plays = [play(OLD, f"2025-05-0{day}T10:00:00Z") for day in (1, 2)]
+    write_json(settings.import_dir / "Streaming_History_Audio_0.json", plays)
+    run(settings)
+    return folder / "lake"
+
+
+@pytest.fixture
+def large(first_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The same for a test of its own, and large."""
+    monkeypatch.setattr(runner, "GROWS_FROM_ROWS", 0)
+    shutil.copytree(first_run, tmp_path / "lake")
+    return settings_of(tmp_path)
+
+
+def new_play(track: str, at: str) -> Callable[[Path], Path]:
+    return lambda folder: write_json(folder / "Streaming_History_Audio_1.json", [play(track, at)])
+
+
+def features_of(track: str) -> Callable[[Path], Path]:
+    found = {"href": f"https://open.spotify.com/track/{track}", "energy": 0.5, "valence": 0.25, "danceability": 0.75}
+    answer = {
+        "provider": "reccobeats", "fetched_at": "2025-05-03T00:00:00+00:00", "answer": {"content": [found]},
+    }  # fmt: skip
+    return lambda folder: write_json(folder / "audio_features_reccobeats_1.json", answer)
+
+
+@pytest.mark.parametrize(
+    ("comes", "mode"),
+    [
+        pytest.param(new_play(OLD, "2025-05-03T10:00:00Z"), "Append", id="a play of a known track"),
+        pytest.param(new_play(NEW, "2025-05-03T10:00:00Z"), "Append", id="a play of a track never heard before"),
+        pytest.param(new_play(OLD, "2025-05-02T09:45:00Z"), "Overwrite", id="a play that begins a session earlier"),
+        pytest.param(features_of(OLD), "Overwrite", id="features of a known track"),
+    ],
+)
+def test_what_is_new_is_added_or_all_made_anew(comes: Callable[[Path], Path], mode: str, large: Settings) -> None:
+    comes(large.import_dir)
+    run(large)
+    location = Lake(large.lake_uri).location(pipeline_tables()[listening_with_features.name])
+    commit = DeltaTable(location).history(1)[0]
+    made = DeltaTable(location).to_pyarrow_table().sort_by("play_id")
+    assert commit["operationParameters"]["mode"] == mode
+    assert json.loads(commit["userMetadata"])["rows"] == made.num_rows
+    run(large, full=True)
+    assert made.equals(DeltaTable(location).to_pyarrow_table().sort_by("play_id"))
