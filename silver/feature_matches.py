@@ -14,6 +14,7 @@ from silver.recording_key import NAME_SEPARATOR, name_key
 
 # Names joined by a shared ISRC, ISRCs joined by a shared name: two rounds reach a release of a release.
 MERGE_ROUNDS = 2
+SPELLING = ("track_name", "artist_name", "album_name")
 
 
 @table(
@@ -79,19 +80,18 @@ def track_key() -> Column:
 def _listened_tracks(history: DataFrame, features: DataFrame) -> DataFrame:
     """One row per track of the counted plays; of several spellings the latest, of several lengths the longest."""
     isrcs = features.groupBy("track_id").agg(F.min(_plain_isrc()).alias("fetched_isrc"))
-    latest = F.struct("played_at", "play_id")
-    tracks = (
+    # Each way of writing a track once, before anything is done with texts: plays are many times as many.
+    spelled = (
         counted_plays(history)
-        .groupBy(track_key().alias("track_key"))
-        .agg(
-            F.first("track_id").alias("track_id"),
-            *(
-                F.max_by(name, F.when(F.col(name).isNotNull(), latest)).alias(name)
-                for name in ("track_name", "artist_name", "album_name")
-            ),
-            F.min(_plain_isrc()).alias("reported_isrc"),
-            F.max("duration_ms").alias("duration_ms"),
-        )
+        .groupBy("track_id", *SPELLING, "isrc")
+        .agg(F.max("played_at").alias("played_at"), F.max("duration_ms").alias("duration_ms"))
+    )
+    latest = F.struct("played_at", *SPELLING)
+    tracks = spelled.groupBy(track_key().alias("track_key")).agg(
+        F.first("track_id").alias("track_id"),
+        *(F.max_by(name, F.when(F.col(name).isNotNull(), latest)).alias(name) for name in SPELLING),
+        F.min(_plain_isrc()).alias("reported_isrc"),
+        F.max("duration_ms").alias("duration_ms"),
     )
     return (
         tracks.join(isrcs, on="track_id", how="left")

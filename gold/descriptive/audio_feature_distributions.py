@@ -4,7 +4,7 @@ A play counts once for each feature whose value is known, so a track that is oft
 every track weighs the same. Key and mode are described as the numbers they are coded as.
 """
 
-from pyspark.sql import DataFrame, GroupedData
+from pyspark.sql import Column, DataFrame, GroupedData
 from pyspark.sql import functions as F
 
 from lakehouse.columns import AUDIO_FEATURES
@@ -25,17 +25,16 @@ PERCENTILES = {"p25": 0.25, "median": 0.5, "p75": 0.75}
 )
 def audio_feature_distributions(listening_with_features: DataFrame, catalogue_tracks: DataFrame) -> DataFrame:
     """Percentiles are exact, by linear interpolation; deviations are of a sample, null below two values."""
-    of_plays = _by_feature(listening_with_features).agg(
-        F.count("value").alias("play_count"),
-        F.avg("value").alias("mean"),
-        F.stddev_samp("value").alias("std_dev"),
+    values, catalogue_values = (_by_feature(rows) for rows in (listening_with_features, catalogue_tracks))
+    of_plays = values.agg(
+        _count().alias("play_count"),
+        _mean().alias("mean"),
+        _deviation().alias("std_dev"),
         F.min("value").alias("min"),
-        F.percentile("value", list(PERCENTILES.values())).alias("percentiles"),
+        F.percentile("value", list(PERCENTILES.values()), F.col("times")).alias("percentiles"),
         F.max("value").alias("max"),
     )
-    of_catalogue = _by_feature(catalogue_tracks).agg(
-        F.avg("value").alias("catalogue_mean"), F.stddev_samp("value").alias("catalogue_std_dev")
-    )
+    of_catalogue = catalogue_values.agg(_mean().alias("catalogue_mean"), _deviation().alias("catalogue_std_dev"))
     return of_plays.join(of_catalogue, on="feature_name", how="full").select(
         "feature_name",
         F.coalesce("play_count", F.lit(0)).alias("play_count"),
@@ -49,8 +48,26 @@ def audio_feature_distributions(listening_with_features: DataFrame, catalogue_tr
     )
 
 
-def _by_feature(frame: DataFrame) -> GroupedData:
-    """One `value` per row of the frame and audio feature, null where unknown, grouped by `feature_name`."""
-    features = [F.col(feature).cast("double") for feature in AUDIO_FEATURES]
-    long = frame.select(*features).unpivot([], list(AUDIO_FEATURES), "feature_name", "value")
-    return long.groupBy("feature_name")
+def _by_feature(rows: DataFrame) -> GroupedData:
+    """Values of each audio feature, null where unknown, and how many `times` each was found; by `feature_name`.
+
+    Rows with the same features, such as the plays of a track, are counted first: there are fewer values to look at.
+    """
+    features = [F.col(feature).cast("double").alias(feature) for feature in AUDIO_FEATURES]
+    counted = rows.groupBy(*features).agg(F.count(F.lit(1)).alias("times"))
+    return counted.unpivot(["times"], list(AUDIO_FEATURES), "feature_name", "value").groupBy("feature_name")
+
+
+def _count() -> Column:
+    return F.sum(F.when(F.col("value").isNotNull(), F.col("times")))
+
+
+def _mean() -> Column:
+    return F.try_divide(F.sum(F.col("value") * F.col("times")), _count())
+
+
+def _deviation() -> Column:
+    squares = F.sum(F.col("value") * F.col("value") * F.col("times")) - _mean() * _mean() * _count()
+    # Equal values do not deviate by what the sums are rounded.
+    spread = F.when(F.min("value") < F.max("value"), F.greatest(squares, F.lit(0.0))).otherwise(0.0)
+    return F.sqrt(F.try_divide(spread, F.nullif(_count() - 1, F.lit(0))))

@@ -52,9 +52,9 @@ def songs_of(plays: DataFrame, catalogue: DataFrame, hidden_days: int = 0) -> Da
     names = ["recording_key", "track_id", "track_name", "artist_name"]
     listened = (
         plays.crossJoin(F.broadcast(last))
-        .groupBy(*names)
+        # A track has one genre. Grouped by it, plays are summed as they are read; its maximum would have them sorted.
+        .groupBy(*names, "track_genre")
         .agg(
-            F.max("track_genre").alias("track_genre"),
             *(F.max(F.when(is_measured(), F.col(name))).alias(name) for name in FEATURES),
             F.count(visible).alias("plays"),
             F.count_if(F.col("date") > F.col("last_date")).alias("hidden_plays"),

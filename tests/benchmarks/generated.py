@@ -58,7 +58,8 @@ def write_history(folder: Path, catalogue: Path, plays: int) -> None:
         catalogue: the catalogue's csv or csv.gz file.
         plays: at least 1.
     """
-    random = np.random.default_rng(SEED)
+    # Another than the catalogue's: strangers would have ids of its tracks.
+    random = np.random.default_rng(SEED + 1)
     tracks = _tracks(catalogue, max(1, round(plays * DISTINCT_SHARE)), random)
     weights = 1 / np.arange(1, len(tracks) + 1) ** 0.8
     chosen = random.choice(len(tracks), plays, p=weights / weights.sum())
