@@ -17,7 +17,7 @@ LARGE_DATA = {"spark.executor.defaultJavaOptions": "-XX:+UseParallelGC"}
 
 
 def cluster_runs(dataset: Dataset, folder: Path) -> Iterator[Measure]:
-    """Both imports, and the tables that are made from all plays, on each cluster and in a lake of its own.
+    """Both imports on the first cluster, and on each the tables that are made from all plays, in the same lake.
 
     Args:
         dataset: what is delivered.
@@ -26,6 +26,11 @@ def cluster_runs(dataset: Dataset, folder: Path) -> Iterator[Measure]:
     imports = folder / "import"
     imports.mkdir()
     dataset.deliver(imports)
+    scenarios = {
+        "import of the catalogue": ["catalogue", str(dataset.catalogue)],
+        "import of the plays": ["import", str(imports)],
+        "tables": ["run", "--full", *(part for table in _tables() for part in ("--select", table))],
+    }
     store = S3Server(folder / "store")
     store.start()
     try:
@@ -33,24 +38,23 @@ def cluster_runs(dataset: Dataset, folder: Path) -> Iterator[Measure]:
             cluster = SparkCluster(folder / f"cluster-{workers}", EXECUTOR_MB, LARGE_DATA)
             try:
                 cluster.start(workers)
-                yield from _runs(dataset, folder, store, cluster)
+                yield from _runs(dataset, scenarios, store, cluster)
             finally:
                 cluster.stop()
+            scenarios = {"tables": scenarios["tables"]}
     finally:
         store.stop()
 
 
-def _runs(dataset: Dataset, folder: Path, store: S3Server, cluster: SparkCluster) -> Iterator[Measure]:
-    place, imports = f"of-{len(cluster.workers)}", folder / "import"
-    settings = environment(dataset, folder, imports) | cluster.client | store.environment(place, folder / place)
+def _runs(
+    dataset: Dataset, scenarios: dict[str, list[str]], store: S3Server, cluster: SparkCluster
+) -> Iterator[Measure]:
+    folder = store.folder.parent
+    settings = environment(dataset, folder, folder / "import")
+    settings |= cluster.client | store.environment("lake", folder / "work")
     processes = [process for worker in cluster.workers if (process := worker.process())]
     name = f"{dataset.name}, workers: {len(processes)}"
-    commands = {
-        "import of the catalogue": ["catalogue", str(dataset.catalogue)],
-        "import of the plays": ["import", str(imports)],
-        "tables": ["run", *(part for table in _tables() for part in ("--select", table))],
-    }
-    for scenario, command in commands.items():
+    for scenario, command in scenarios.items():
         yield measured(f"{name}: {scenario}", [str(LAKEHOUSE), *command], settings, store.folder / "objects", processes)
 
 

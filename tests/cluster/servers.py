@@ -12,6 +12,7 @@ from typing import Any
 
 import pyspark
 import requests
+from trino.dbapi import connect
 
 from lakehouse.object_store import ObjectStore
 from lakehouse.processes import LOOPBACK, Background, wait_until_it_answers
@@ -170,6 +171,14 @@ def _wait_for(background: Background, line: str, times: int) -> None:
         background, background.name, lambda: background.log.read_text().count(line) >= times, SERVICE_SECONDS,
         lambda log: log.read_text()[-300:],
     )  # fmt: skip
+
+
+def answer(port: int, sql: str, user: str = "reader") -> tuple[list[Any], int]:
+    """The rows of a query to Trino, and how many servers took part in it."""
+    connection = connect(host=LOOPBACK, port=port, user=user, source="tests")  # type: ignore[no-untyped-call]
+    cursor = connection.cursor()
+    rows = cursor.execute(sql).fetchall()
+    return rows, int(cursor.stats["nodes"])
 
 
 @contextmanager

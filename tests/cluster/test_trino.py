@@ -2,11 +2,9 @@
 
 import os
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from rich.console import Console
-from trino.dbapi import connect
 
 from lakehouse.demo_data import write_demo_data
 from lakehouse.processes import LOOPBACK, Background
@@ -16,7 +14,7 @@ from lakehouse.stack import stack_down, stack_up
 from lakehouse.storage import open_lake
 from lakehouse.trino_registration import USER, built
 from lakehouse.trino_server import CONFIGURATION, get_cli, get_server, java_home, trino_process
-from tests.cluster.servers import BUCKET, KEYS, S3Server, wait_until
+from tests.cluster.servers import BUCKET, KEYS, S3Server, answer, wait_until
 from tests.command_line import lakehouse
 from tests.ports import free_port
 
@@ -76,31 +74,23 @@ def start_worker(worker: Background, settings: Settings) -> None:
     wait_until(lambda: "SERVER STARTED" in worker.log.read_text(), START_SECONDS, "the worker starts")
 
 
-def answer(settings: Settings, sql: str, user: str = "reader") -> tuple[list[Any], int]:
-    """The rows of a query, and how many servers took part in it."""
-    connection = connect(host=LOOPBACK, port=settings.trino_port, user=user, source="tests")  # type: ignore[no-untyped-call]
-    cursor = connection.cursor()
-    rows = cursor.execute(sql).fetchall()
-    return rows, int(cursor.stats["nodes"])
-
-
 def test_every_table_is_read_with_all_its_rows(served: Settings) -> None:
     lake = open_lake(served)
     tables = built(served, all_tables().values())
     assert len(tables) > 5
     for table in tables:
-        [[count]], _ = answer(served, f"SELECT count(*) FROM delta.{table.trino_schema}.{table.name}")
+        [[count]], _ = answer(served.trino_port, f"SELECT count(*) FROM delta.{table.trino_schema}.{table.name}")
         log = lake.log(table)
         assert log and count == log.to_pyarrow_dataset().count_rows(), table.name
 
 
 def test_the_worker_takes_part(served: Settings) -> None:
     by_track = "SELECT track_id, count(*) FROM delta.default.listening_history_bronze GROUP BY 1"
-    wait_until(lambda: answer(served, by_track)[1] == 2, START_SECONDS, "two servers work on a query")
+    wait_until(lambda: answer(served.trino_port, by_track)[1] == 2, START_SECONDS, "two servers work on a query")
 
 
 def test_no_key_is_told(served: Settings) -> None:
-    table, _ = answer(served, "SHOW CREATE TABLE delta.default.temporal_trends", USER)
+    table, _ = answer(served.trino_port, "SHOW CREATE TABLE delta.default.temporal_trends", USER)
     told = f"{trino_process(served).log.read_text()} {table}"
     assert f"s3a://{BUCKET}/served/" in told
     assert not any(key in told for key in KEYS.values())

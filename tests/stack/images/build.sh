@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes what is missing of the five upstream images as local stand-ins, under upstream's names.
+# Makes what is missing of the upstream images as local stand-ins, under upstream's names.
 set -euo pipefail
 cd "$(dirname "$0")"
 root=../../..
@@ -32,6 +32,7 @@ on_debian_13() {
     debian trixie
     build redis:8 redis
     build postgres:17 postgres
+    build versity/versitygw:v1.8.0 --build-context "program=$(cd $root && pwd)/.venv/bin" versitygw
     if missing trinodb/trino:476; then
         (cd $root && STACK_DIR=$stack .venv/bin/python -c 'from rich.console import Console
 from lakehouse.settings import load_settings
