@@ -78,7 +78,7 @@ test-sample: setup ## Run a sample of the long tests, shortened: LONG_SAMPLE of 
 	$(PYTEST) --long-sample=$(LONG_SAMPLE) --seed=$(SEED)
 
 .PHONY: test-compose
-test-compose: setup object-store ## Run the whole stack in containers and test it; as root, makes engine and images itself
+test-compose: setup ## Run the whole stack in containers and test it; as root, makes engine and images itself
 	tests/stack/compose/run.sh --seed=$(SEED) $(COMPOSE_TESTS)
 
 .PHONY: test-compose-cluster

@@ -84,16 +84,14 @@ class Growth:
         settled_before: gets the table's rows and the instant of the earliest row of the input that is new or concerned,
             and returns a frame of one instant. The table's rows before it do not change, and the others are made of the
             input's from it on; null where nobody can tell. Instants are microseconds since 1970, in UTC.
-        joined: other inputs whose rows concern those of the input with the same key, and no others.
-        key: the name of that key, their only one.
-        key_of: tells it of the input's rows.
+        joined: other inputs, whose rows concern those of the input with the same key, and no others.
+        key_of: tells that key of the input's rows.
     """
 
     input: str
     by: str
     settled_before: Callable[[Any, int], Any]
     joined: tuple[str, ...] = ()
-    key: str = ""
     key_of: Callable[[], Any] | None = None
 
 

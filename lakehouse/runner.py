@@ -426,42 +426,52 @@ class _Builder:
         if (stored.code, stored.parameters) != (making.code, making.parameters) or not stored.digest:
             return None
         assert isinstance(growing, Table), "models do not grow"
-        earliest = self._first_concerned(growth, growing, stored.inputs or {}, making.inputs or {})
+        rows = self._lake.read(growing)
+        earliest = self._first_concerned(growth, rows, stored.inputs or {}, making.inputs or {})
         if earliest is None:
             return None
         since = growth.settled_before(self._lake.read(table), earliest).first()
         if since is None or since[0] is None:
             return None
-        tail = self._lake.read(growing).where(F.col(growth.by) >= F.timestamp_micros(F.lit(since[0])))
+        tail = rows.where(F.col(growth.by) >= F.timestamp_micros(F.lit(since[0])))
         frame = self._transformed(table, [tail if node is growing else self._read(node) for node in inputs])
         return self._lake.grow(table, frame, since[0], making)
 
     def _first_concerned(
-        self, growth: Growth, growing: Table, before: dict[str, int | str], now: dict[str, int | str]
+        self, growth: Growth, rows: DataFrame, before: dict[str, int | str], now: dict[str, int | str]
     ) -> int | None:
         """The earliest instant of the growing input's rows that are new, or joined with others than before.
+
+        Args:
+            growth: how the table grows.
+            rows: all of the growing input.
+            before: the inputs' versions that the table was made from.
+            now: their versions now.
 
         Returns:
             Microseconds since 1970; None where nobody can tell, or nothing is new.
         """
-        concerned: list[DataFrame] = []
-        for name in (name for name, version in now.items() if before.get(name) != version):
-            other, version_before, rows = self._nodes[name], before.get(name), None
-            if not isinstance(other, Table) or not isinstance(version_before, int):
-                return None
-            if other is growing:
-                rows = self._lake.appended(growing, version_before)
-            elif name in growth.joined and growth.key_of:
-                keys = self._lake.changed_keys(other, version_before)
-                keyed = self._lake.read(growing).withColumn(growth.key, growth.key_of())
-                rows = keyed.join(keys, on=growth.key, how="left_semi") if keys is not None else None
-            if rows is None:
-                return None
-            concerned.append(rows.select(F.unix_micros(growth.by).alias("micros")))
-        if not concerned:
+        news = [name for name, version in now.items() if before.get(name) != version]
+        concerned = [self._concerned(growth, rows, self._nodes[name], before.get(name)) for name in news]
+        known = [found.select(F.unix_micros(growth.by).alias("micros")) for found in concerned if found is not None]
+        if not known or len(known) < len(concerned):
             return None
-        earliest = reduce(DataFrame.unionAll, concerned).agg(F.min("micros")).first()
+        earliest = reduce(DataFrame.unionAll, known).agg(F.min("micros")).first()
         return earliest[0] if earliest else None
+
+    def _concerned(
+        self, growth: Growth, rows: DataFrame, changed: Node, version_before: int | str | None
+    ) -> DataFrame | None:
+        """The growing input's rows that what is new in an input concerns; None where nobody can tell."""
+        if not isinstance(changed, Table) or not isinstance(version_before, int):
+            return None
+        if changed.name == growth.input:
+            return self._lake.appended(changed, version_before)
+        keys = self._lake.changed_keys(changed, version_before) if changed.name in growth.joined else None
+        if keys is None or growth.key_of is None:
+            return None
+        [key] = changed.key
+        return rows.withColumn(key, growth.key_of()).join(keys, on=key, how="left_semi")
 
     def _read(self, node: Node) -> DataFrame | Artifact:
         return self._models.read(node, self._lake.spark) if isinstance(node, Model) else self._shared.read(node)

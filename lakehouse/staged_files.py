@@ -32,7 +32,7 @@ class StagedFiles:
             location: the table's folder.
             options: how delta-rs reaches it.
         """
-        self._location, self._options = location, dict(options or {})
+        self._location, self._options = location, options
         self._folder = f"rows-{uuid4().hex}"
         self.is_committed = False
 
@@ -69,13 +69,17 @@ class StagedFiles:
                 self._files().delete_dir(self._folder)
 
     def _files(self) -> PyFileSystem:
-        return PyFileSystem(DeltaStorageHandler(self._location, self._options))
+        return _files_below(self._location, self._options)
 
 
-def are_there(location: str, options: dict[str, str] | None, names: Iterable[str]) -> bool:
+def are_there(location: str, options: Mapping[str, str] | None, names: Iterable[str]) -> bool:
     """Whether files below a table's location exist, which VACUUM may have deleted."""
-    files = PyFileSystem(DeltaStorageHandler(location, options))
-    return all(info.type == FileType.File for info in files.get_file_info(list(names)))
+    found = _files_below(location, options).get_file_info(list(names))
+    return all(info.type == FileType.File for info in found)
+
+
+def _files_below(location: str, options: Mapping[str, str] | None) -> PyFileSystem:
+    return PyFileSystem(DeltaStorageHandler(location, dict(options or {})))
 
 
 def _stats(footer: pq.FileMetaData) -> dict[str, Any]:

@@ -352,10 +352,11 @@ class Lake:
         versions = self._files_then_and_now(table, since)
         if versions is None or not are_there(self.location(table), self._options(), versions[0][1]):
             return None
-        rows = [self._of_files(table, log, names) for log, names in versions]
-        before, now = (frame.selectExpr(*table.key, f"{_row_digest(frame)} AS {DIGEST}") for frame in rows)
-        found = before.unionAll(now).groupBy(*table.key, DIGEST).agg(F.count(F.lit(1)).alias("versions"))
-        return found.where("versions = 1").select(*table.key).distinct()
+        frames = [self._of_files(table, log, names) for log, names in versions]
+        before, now = (frame.selectExpr(*table.key, f"{_row_digest(frame)} AS {DIGEST}") for frame in frames)
+        by_key = before.unionAll(now).groupBy(*table.key)
+        found = by_key.agg(F.count(F.lit(1)).alias("rows"), F.min(DIGEST).alias("least"), F.max(DIGEST).alias("most"))
+        return found.where("rows = 1 OR least <> most").select(*table.key)
 
     def _files_then_and_now(
         self, table: Table, since: int
@@ -365,11 +366,14 @@ class Lake:
         That is where the log no longer reaches back so far, or rows are not those of the files alone.
         """
         now = self.log(table)
+        # An input that was not there has the version -1.
+        if now is None or since < 0:
+            return None
         try:
             then = DeltaTable(self.location(table), version=since, storage_options=self._options())
-        except (DeltaError, ValueError, OverflowError):
+        except DeltaError:
             return None
-        if now is None or not (_is_plain(now) and _is_plain(then)):
+        if not (_is_plain(now) and _is_plain(then)):
             return None
         names_then, names_now = set(_files_of(then)), set(_files_of(now))
         return (then, sorted(names_then - names_now)), (now, sorted(names_now - names_then))

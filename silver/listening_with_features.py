@@ -46,7 +46,6 @@ PARTS_OF_DAY = ((6, "morning"), (12, "afternoon"), (18, "evening"), (23, "night"
         "played_at",
         settled_before,
         joined=("feature_matches", "artist_estimates"),
-        key="track_key",
         key_of=track_key,
     ),
 )

@@ -38,7 +38,7 @@ def cluster_runs(dataset: Dataset, folder: Path) -> Iterator[Measure]:
             cluster = SparkCluster(folder / f"cluster-{workers}", EXECUTOR_MB, LARGE_DATA)
             try:
                 cluster.start(workers)
-                yield from _runs(dataset, scenarios, store, cluster)
+                yield from _runs(dataset, folder, scenarios, store, cluster)
             finally:
                 cluster.stop()
             scenarios = {"tables": scenarios["tables"]}
@@ -47,9 +47,8 @@ def cluster_runs(dataset: Dataset, folder: Path) -> Iterator[Measure]:
 
 
 def _runs(
-    dataset: Dataset, scenarios: dict[str, list[str]], store: S3Server, cluster: SparkCluster
+    dataset: Dataset, folder: Path, scenarios: dict[str, list[str]], store: S3Server, cluster: SparkCluster
 ) -> Iterator[Measure]:
-    folder = store.folder.parent
     settings = environment(dataset, folder, folder / "import")
     settings |= cluster.client | store.environment("lake", folder / "work")
     processes = [process for worker in cluster.workers if (process := worker.process())]

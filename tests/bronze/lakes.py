@@ -20,6 +20,14 @@ from lakehouse.storage import Lake, TableState
 from tests.bronze.records import NOW
 
 
+def small_settings(folder: Path) -> Settings:
+    """A lake in a folder, and what it is imported from beside it; a second writer is refused at once."""
+    return Settings(
+        lake_uri=f"file:{folder}/lake", kaggle_csv=folder / "dataset.csv", import_dir=folder / "import",
+        lock_wait_seconds=0, _env_file=None,
+    )  # fmt: skip
+
+
 @dataclass
 class SmallLake:
     """A lake in a folder, its settings and the log of its last import."""
@@ -30,12 +38,7 @@ class SmallLake:
     run_ids: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.settings = Settings(
-            lake_uri=f"file:{self.root}/lake",
-            kaggle_csv=self.root / "kaggle" / "dataset.csv",
-            import_dir=self.root / "import",
-            _env_file=None,
-        )
+        self.settings = small_settings(self.root)
         self.lake = Lake(self.settings.lake_uri, self.spark)
         self.spool = self.settings.lake_path / "spool"
 

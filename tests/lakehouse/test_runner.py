@@ -30,6 +30,7 @@ from lakehouse.settings import Settings
 from lakehouse.spark import build_session
 from lakehouse.storage import Lake
 from tests.bronze.catalogues import row, write_csv
+from tests.bronze.lakes import small_settings
 from tests.bronze.records import NOW, SOME_ID, extended, write_json
 from tests.frames import rows
 
@@ -116,13 +117,6 @@ def outcomes(summary: runner.RunSummary) -> dict[str, tuple[str, str]]:
 
 def statuses(summary: runner.RunSummary) -> dict[str, str]:
     return {name: status for name, (status, _) in outcomes(summary).items()}
-
-
-def small_settings(folder: Path) -> Settings:
-    return Settings(
-        lake_uri=f"file:{folder}/lake", kaggle_csv=folder / "none.csv", import_dir=folder / "import",
-        lock_wait_seconds=0, _env_file=None,
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

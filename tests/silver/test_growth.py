@@ -15,6 +15,7 @@ from lakehouse.registry import pipeline_tables
 from lakehouse.settings import Settings
 from lakehouse.storage import Lake
 from silver.listening_with_features import listening_with_features
+from tests.bronze.lakes import small_settings
 from tests.bronze.records import extended, write_json
 
 OLD, NEW = "0" * 22, "1" * 22
@@ -22,13 +23,6 @@ OLD, NEW = "0" * 22, "1" * 22
 
 def play(track: str, at: str) -> dict[str, Any]:
     return extended(at, spotify_track_uri=f"spotify:track:{track}", master_metadata_track_name=f"Song {track}")
-
-
-def settings_of(folder: Path) -> Settings:
-    return Settings(
-        lake_uri=f"file:{folder}/lake", kaggle_csv=folder / "none.csv", import_dir=folder / "import",
-        lock_wait_seconds=0, _env_file=None,
-    )  # fmt: skip
 
 
 def run(settings: Settings, *, full: bool = False) -> runner.RunSummary:
@@ -42,7 +36,7 @@ def run(settings: Settings, *, full: bool = False) -> runner.RunSummary:
 def first_run(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with two sessions of one track."""
     folder = tmp_path_factory.mktemp("first")
-    settings = settings_of(folder)
+    settings = small_settings(folder)
     plays = [play(OLD, f"2025-05-0{day}T10:00:00Z") for day in (1, 2)]
     write_json(settings.import_dir / "Streaming_History_Audio_0.json", plays)
     run(settings)
@@ -54,7 +48,7 @@ def large(first_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
     """The same for a test of its own, and large."""
     monkeypatch.setattr(runner, "GROWS_FROM_ROWS", 0)
     shutil.copytree(first_run, tmp_path / "lake")
-    return settings_of(tmp_path)
+    return small_settings(tmp_path)
 
 
 def new_play(track: str, at: str) -> Callable[[Path], Path]:

@@ -21,6 +21,7 @@ from lakehouse.registry import importers, pipeline_nodes, pipeline_tables
 from lakehouse.settings import Settings
 from lakehouse.storage import Lake
 from tests.bronze.catalogues import row, write_csv
+from tests.bronze.lakes import small_settings
 from tests.bronze.records import account, write_json
 from tests.simulation.listener import TRACKS, Heard, listen
 
@@ -61,10 +62,7 @@ class Life:
 
     def __init__(self, folder: Path, spark: SparkSession, chance: Random, patch: pytest.MonkeyPatch) -> None:
         self.folder, self.chance, self.patch = folder, chance, patch
-        self.settings = Settings(
-            lake_uri=f"file:{folder}/lake", kaggle_csv=folder / "dataset.csv", import_dir=folder / "import",
-            lock_wait_seconds=0, _env_file=None,
-        )  # fmt: skip
+        self.settings = small_settings(folder)
         self.spark = spark
         self.heard = listen(chance, START, DAYS)
         self.nodes = dict(pipeline_nodes())

@@ -2,14 +2,11 @@
 
 import random
 import subprocess
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.ports import free_port
-from tests.stack.compose.stack import UP_SECONDS, Stack, copy_repository, docker
+from tests.stack.compose.stack import Stack, brought_up, copy_repository
 
 # Planted where a careless image would take it in.
 PLANTED = "planted-secret-6f0c2e"
@@ -36,21 +33,5 @@ def stack(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory)
     folder = tmp_path_factory.mktemp("clone")
     copy_repository(folder)
     (folder / "data" / "settings" / "SPOTIFY_CLIENT_SECRET").write_text(PLANTED)
-    ports = {"TRINO_PORT": str(free_port()), "SUPERSET_PORT": str(free_port())}
-    made = Stack(folder, "lakehouse-test", {**ports, "DEMO": "true"})
-    made.run("down", "--volumes", "--remove-orphans")
-    began = time.monotonic()
-    made("build", timeout=UP_SECONDS)
-    tell(f"\nbuilt after {time.monotonic() - began:.0f} s")
-    began = time.monotonic()
-    try:
-        made("up", "--detach", "--wait", timeout=UP_SECONDS)
-        tell(f"up after {time.monotonic() - began:.0f} s")
-        tell(docker("stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}"))
-        tell(docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}} {{.Size}}"))
+    with brought_up(folder, "lakehouse-test", tell) as made:
         yield made
-    finally:
-        logs = Path(folder.parent) / "compose.log"
-        logs.write_text(made.run("logs", "--timestamps").stdout)
-        tell(f"\nlogs of the containers: {logs}")
-        made.run("down", "--volumes", "--remove-orphans")

@@ -5,13 +5,16 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+
+from tests.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SERVICES = ("postgres", "redis", "trino", "superset", "spotify-scheduler")
@@ -123,6 +126,39 @@ class SupersetApi:
     def _answer(answer: requests.Response) -> Any:
         assert answer.ok, f"{answer.url}: {answer.status_code} {answer.text[:500]}"
         return answer.json()
+
+
+@contextmanager
+def brought_up(
+    folder: Path, project: str, tell: Callable[[str], None], *options: str, **variables: str
+) -> Iterator[Stack]:
+    """A stack on demo data that `docker compose up --wait` brings up from nothing; in the end it is taken down.
+
+    Args:
+        folder: a copy of the repository; logs of the containers go beside it.
+        project: names containers and volumes.
+        tell: is told at once what it took, and where the logs are.
+        options: of `up`.
+        variables: what the user sets, beside ports of its own.
+    """
+    ports = {"TRINO_PORT": str(free_port()), "SUPERSET_PORT": str(free_port())}
+    made = Stack(folder, project, {**ports, "DEMO": "true", **variables})
+    made.run("down", "--volumes", "--remove-orphans")
+    began = time.monotonic()
+    made("build", timeout=UP_SECONDS)
+    tell(f"\nbuilt after {time.monotonic() - began:.0f} s")
+    began = time.monotonic()
+    try:
+        made("up", "--detach", "--wait", *options, timeout=UP_SECONDS)
+        tell(f"up after {time.monotonic() - began:.0f} s")
+        tell(docker("stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}"))
+        tell(docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}} {{.Size}}"))
+        yield made
+    finally:
+        logs = folder.parent / "compose.log"
+        logs.write_text(made.run("logs", "--timestamps").stdout)
+        tell(f"\nlogs of the containers: {logs}")
+        made.run("down", "--volumes", "--remove-orphans")
 
 
 def copy_repository(folder: Path) -> None:

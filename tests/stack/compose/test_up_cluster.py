@@ -5,8 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.servers import KEYS, answer
-from tests.ports import free_port
-from tests.stack.compose.stack import SERVICES, UP_SECONDS, Stack, copy_repository, docker
+from tests.stack.compose.stack import SERVICES, UP_SECONDS, Stack, brought_up, copy_repository, docker
 
 pytestmark = [pytest.mark.compose, pytest.mark.long]
 SPARK_WORKERS, TRINO_WORKERS = 2, 2
@@ -21,21 +20,14 @@ print(len(plays), plays.ms_played.sum(), plays.session_id.nunique(), sep=",")
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def cluster(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack on demo data with several workers of both kinds, brought up from nothing."""
     folder = tmp_path_factory.mktemp("cluster")
     copy_repository(folder)
-    ports = {"TRINO_PORT": str(free_port()), "SUPERSET_PORT": str(free_port())}
-    made = Stack(folder, "lakehouse-cluster", {**ports, **KEYS, "COMPOSE_FILE": FILES, "DEMO": "true"})
-    made.run("down", "--volumes", "--remove-orphans")
-    made("build", timeout=UP_SECONDS)
     many = ("--scale", f"spark-worker={SPARK_WORKERS}", "--scale", f"trino-worker={TRINO_WORKERS}")
-    try:
-        made("up", "--detach", "--wait", *many, timeout=UP_SECONDS)
+    tell = pytestconfig.get_terminal_writer().line
+    with brought_up(folder, "lakehouse-cluster", tell, *many, COMPOSE_FILE=FILES, **KEYS) as made:
         yield made
-    finally:
-        (folder.parent / "cluster.log").write_text(made.run("logs", "--timestamps").stdout)
-        made.run("down", "--volumes", "--remove-orphans")
 
 
 def containers_of(cluster: Stack, service: str) -> list[str]:
