@@ -73,7 +73,7 @@ else
     fi
 fi
 
-UV_PROJECT_ENVIRONMENT=$venv "$uv" sync --frozen --quiet --python "$python"
+UV_PROJECT_ENVIRONMENT=$venv "$uv" sync --frozen --quiet --compile-bytecode --python "$python"
 echo "setup: Python environment ready in $venv"
 "$venv/bin/python" -m lakehouse.spark >"$venv/delta-jars.log" 2>&1 ||
     fail "could not download the Delta jars (is there a network?); $venv/delta-jars.log says more"

@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import cast
 
@@ -59,6 +59,7 @@ class DeliveredFile:
         name: what the audit calls it: its name, with those of the folder and the zip that were named before it.
         member: its name inside the zip, '' for a file on its own.
         is_named: whether the user named this very file, not a folder or a zip that holds it.
+        size: bytes that it takes, unpacked from its zip; of a .gz those that are packed. 0 before it is looked at.
         budget: bounds what it unpacks to; files of one zip share it.
     """
 
@@ -66,6 +67,7 @@ class DeliveredFile:
     name: str
     member: str = ""
     is_named: bool = True
+    size: int = field(default=0, compare=False)
     budget: Budget = field(default_factory=Budget, compare=False)
 
     @property
@@ -82,6 +84,11 @@ class DeliveredFile:
     def is_demo(self) -> bool:
         """Whether it is made-up data, by its name or its folder's."""
         return self.folder == DEMO_FOLDER or self.base_name.lower().startswith(DEMO_PREFIX)
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether nobody knows what it unpacks to."""
+        return self.base_name.lower().endswith(".gz")
 
     def open(self) -> io.BufferedReader:
         """Open for reading; .gz is unpacked on the way, never beyond the bound.
@@ -113,7 +120,7 @@ class _Unpacked(io.RawIOBase):
             stream = cast(io.BufferedIOBase, keep_open(archive.open(file.member)))
         else:
             stream = keep_open(file.path.open("rb"))
-        return keep_open(gzip.GzipFile(fileobj=stream)) if file.base_name.lower().endswith(".gz") else stream
+        return keep_open(gzip.GzipFile(fileobj=stream)) if file.is_packed else stream
 
     def readable(self) -> bool:
         return True
@@ -167,19 +174,19 @@ def parts_of(file: DeliveredFile) -> list[DeliveredFile]:
             what = "cannot be read" if file.path.exists() else "no such file or folder"
             raise BadFile(f"{file.path if file.is_named else file.name}: {what}")
         if file.path.suffix.lower() != ".zip":
-            return [file]
+            return [replace(file, size=file.path.stat().st_size)]
         with zipfile.ZipFile(file.path) as archive:
             members = [member for member in archive.infolist() if not member.filename.endswith("/")]
     except UNREADABLE as error:
         raise BadFile(f"{file.name} is no readable zip ({reason_of(error)}): get it again") from None
     if problem := _problem_of(members):
         raise BadFile(f"{file.name} {problem}")
-    names = sorted(member.filename for member in members)
+    sizes = {member.filename: member.file_size for member in members}
     # A .gz inside may unpack to a thousand times what the zip says of it.
     budget = Budget()
     return [
-        DeliveredFile(file.path, _name(f"{file.name}/{name}"), name, is_named=False, budget=budget)
-        for name in names
+        DeliveredFile(file.path, _name(f"{file.name}/{name}"), name, is_named=False, size=size, budget=budget)
+        for name, size in sorted(sizes.items())
         if not PurePosixPath(name).name.startswith(".")
     ]
 

@@ -5,12 +5,13 @@ breaks in the middle stages nothing.
 """
 
 import json
+import os
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,6 +24,7 @@ from bronze.delivered_files import DEMO_ID, BadFile, Budget, DeliveredFile
 from bronze.json_records import json_records
 from bronze.masking import masked, masked_text
 from bronze.plays import Excluded, Malformed, Play, kind_of
+from lakehouse.own_process import own_processes
 
 DEMO_SOURCE = "demo"
 
@@ -36,6 +38,8 @@ NAMES = (
 # Records that are looked at to find out what a file is.
 FIRST_RECORDS = 10
 
+# From here on, about a hundred thousand records, the start of processes costs less than they spare.
+LARGE_DELIVERY = 64 * 2**20
 RECORDS_PER_BATCH = 20_000
 # A file with more unreadable records than this is no listening history, or is read in a wrong way.
 MOST_REJECTED = 10_000
@@ -98,6 +102,39 @@ class StagedFile:
     plays: Path
     excluded: dict[str, Excludes] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
+
+
+def stage_all(
+    files: Sequence[DeliveredFile], folder: Path, now: datetime, on_file: Callable[[str], None]
+) -> list[StagedFile | BadFile | None]:
+    """Stage several files, of large deliveries several at a time; see `stage`.
+
+    Args:
+        files: the files.
+        folder: gets a Parquet file of each.
+        now: the current time.
+        on_file: called with each file's name before its outcome is waited for.
+
+    Returns:
+        What came of each file, in their order; of one that cannot be read the error.
+    """
+    targets = (folder / f"{number}.parquet" for number in range(len(files)))
+    # Packed files of one zip are bounded together, so they are read one after the other.
+    is_large = sum(file.size for file in files) >= LARGE_DELIVERY and not any(file.is_packed for file in files)
+    with own_processes(os.cpu_count() or 1) if is_large else nullcontext() as processes:
+        staged = (processes.map if processes else map)(_staged_or_refused, files, targets, repeat(now))
+        outcomes = []
+        for file in files:
+            on_file(file.name)
+            outcomes.append(next(staged))
+    return outcomes
+
+
+def _staged_or_refused(file: DeliveredFile, target: Path, now: datetime) -> StagedFile | BadFile | None:
+    try:
+        return stage(file, target, now)
+    except BadFile as error:
+        return error
 
 
 def stage(file: DeliveredFile, target: Path, now: datetime) -> StagedFile | None:

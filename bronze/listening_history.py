@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from bronze.delivered_files import DEMO_STAYS_OUT, BadFile, DeliveredFile, files_at, parts_of, printable
-from bronze.history_files import DEMO_SOURCE, StagedFile, beginning_of, stage
+from bronze.history_files import DEMO_SOURCE, StagedFile, beginning_of, stage_all
 from lakehouse.contract import Table, accepted_values, source_table
 from lakehouse.import_report import ImportReport
 from lakehouse.ops import IMPORT_AUDIT, REJECTED_ROWS
@@ -62,7 +62,7 @@ def import_history(
     """
     with tempfile.TemporaryDirectory(prefix="lakehouse-import-") as staging:
         intake = _Intake(Path(staging), log, now, on_file)
-        staged = [file for path in paths for file in intake.stage_path(path)]
+        staged = intake.stage(paths)
         takes_demo = takes_demo and not holds_real(lake, listening_history_bronze)
         staged = _apart_from_demo(staged, takes_demo, intake.report)
         if staged:
@@ -81,31 +81,34 @@ class _Intake:
     report: ImportReport = field(default_factory=ImportReport)
     names: set[str] = field(default_factory=set)
 
-    def stage_path(self, path: Path) -> list[StagedFile]:
-        """Every listening history at one path."""
-        staged, errors_before = [], len(self.report.errors)
-        for delivered in files_at(path):
-            try:
-                parts = parts_of(delivered)
-            except BadFile as error:
-                self._refuse(self._renamed(delivered), str(error))
-                continue
-            outcomes = [self._staged(self._renamed(part)) for part in parts]
-            staged += [outcome for outcome in outcomes if outcome]
-        if not staged and len(self.report.errors) == errors_before:
-            self.report.errors.append(f"{printable(path.name)} holds no listening history that is known here")
+    def stage(self, paths: Iterable[Path]) -> list[StagedFile]:
+        """Every listening history at the paths."""
+        found = [(path, *self._files_at(path)) for path in paths]
+        every_file = [file for _, files, _ in found for file in files]
+        outcomes = iter(stage_all(every_file, self.staging, self.now, self.on_file))
+        staged = []
+        for path, files, all_readable in found:
+            of_path = list(zip(files, outcomes, strict=False))  # the outcomes of further paths follow
+            for file, outcome in of_path:
+                if isinstance(outcome, BadFile):
+                    self._refuse(file, str(outcome))
+                elif outcome is None:
+                    self.report.ignored.append(file.name)
+                else:
+                    staged.append(outcome)
+            if all_readable and not any(outcome for _, outcome in of_path):
+                self.report.errors.append(f"{printable(path.name)} holds no listening history that is known here")
         return staged
 
-    def _staged(self, file: DeliveredFile) -> StagedFile | None:
-        self.on_file(file.name)
-        try:
-            staged = stage(file, self.staging / f"{len(self.names)}.parquet", self.now)
-        except BadFile as error:
-            self._refuse(file, str(error))
-            return None
-        if staged is None:
-            self.report.ignored.append(file.name)
-        return staged
+    def _files_at(self, path: Path) -> tuple[list[DeliveredFile], bool]:
+        """Every file at one path, also inside zips, and whether all zips can be read."""
+        files, errors_before = [], len(self.report.errors)
+        for delivered in files_at(path):
+            try:
+                files += [self._renamed(part) for part in parts_of(delivered)]
+            except BadFile as error:
+                self._refuse(self._renamed(delivered), str(error))
+        return files, len(self.report.errors) == errors_before
 
     def _refuse(self, file: DeliveredFile, reason: str) -> None:
         self.report.errors.append(reason)

@@ -12,7 +12,7 @@ def in_pandas(
     compute: Callable[[pd.DataFrame], pd.DataFrame],
     schema: str,
     *,
-    key: str,
+    key: str | Sequence[str],
     max_rows: int,
     also_empty: bool = False,
 ) -> DataFrame:
@@ -25,18 +25,19 @@ def in_pandas(
         frame: the rows; only the columns that `compute` needs.
         compute: gets all rows sorted by `key`.
         schema: what `compute` returns, as Spark DDL: "feature string, effect double".
-        key: the column that orders and samples the rows; unique.
+        key: the column or columns that order and sample the rows; unique.
         max_rows: most rows that are taken.
         also_empty: whether `compute` is called when there are no rows; otherwise the result is empty then.
     """
+    keys = [key] if isinstance(key, str) else list(key)
 
     def whole(rows: pd.DataFrame) -> pd.DataFrame:
-        return compute(rows.sort_values(key, ignore_index=True))
+        return compute(rows.sort_values(keys, ignore_index=True))
 
     def whole_beside(rows: pd.DataFrame, _: pd.DataFrame) -> pd.DataFrame:
         return whole(rows)
 
-    together = sample(frame, [key], max_rows).groupBy(F.lit(0).alias("all_rows"))
+    together = sample(frame, keys, max_rows).groupBy(F.lit(0).alias("all_rows"))
     if not also_empty:
         return together.applyInPandas(whole, schema)
     # An aggregate without grouping has one row, also of nothing: it calls `compute` where there are no rows.

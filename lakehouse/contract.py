@@ -96,6 +96,19 @@ class Growth:
 
 
 @dataclass(frozen=True)
+class Summary:
+    """When new rows of one input change nothing in a large table that sums them up, so that it need not be made anew.
+
+    Attributes:
+        input: the input that grows.
+        adds: gets new rows of that input and the table's, and returns those of the new ones that may change the table.
+    """
+
+    input: str
+    adds: Callable[[Any, Any], Any]
+
+
+@dataclass(frozen=True)
 class Table:
     """A table's contract with its transform. Calling it calls the transform, so tests use it like the function.
 
@@ -108,6 +121,7 @@ class Table:
         inputs: names of the tables the transform reads, taken from its parameters.
         parameters: names of the settings the transform takes, its keyword-only parameters.
         growth: how it takes in new rows once it is large; None where it is always made anew.
+        summary: when new rows change nothing in it once it is large; None where nobody can tell.
     """
 
     name: str
@@ -125,6 +139,7 @@ class Table:
     parameters: tuple[str, ...]
     transform: Callable[..., Any] | None
     growth: Growth | None = None
+    summary: Summary | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the transform."""
@@ -226,6 +241,7 @@ def table(
     caveats: Sequence[str] = (),
     min_rows: int = 0,
     growth: Growth | None = None,
+    summary: Summary | None = None,
 ) -> Callable[[Callable[..., Any]], Table]:
     """Declare the table that the decorated transform makes.
 
@@ -240,6 +256,7 @@ def table(
         caveats: codes from `CAVEATS`.
         min_rows: fewer rows than this are reported as a warning.
         growth: how the table takes in new rows once it is large.
+        summary: when new rows change nothing in the table once it is large.
     """
 
     def declare(transform: Callable[..., Any]) -> Table:
@@ -251,7 +268,7 @@ def table(
             transform.__name__, transform.__module__, grain, key, columns, checks, caveats, min_rows,
             tuple(positional), tuple(keyword_only), transform,
         )  # fmt: skip
-        return replace(declared, growth=growth)
+        return replace(declared, growth=growth, summary=summary)
 
     return declare
 

@@ -5,11 +5,24 @@ A worker that loads them itself takes a second for it, and the memory of all of 
 
 import gc
 import os
+import sys
 from importlib import import_module
 
-from pyspark import daemon
+# Spark puts archives of its own Python code first, which the environment has as files: nothing read from an archive is
+# kept compiled, and each worker would read their lists of contents anew.
+sys.path[:] = [place for place in sys.path if not place.endswith((".zip", ".jar"))]
+sys.path_importer_cache.clear()
 
-LIBRARIES = ("pandas", "pyspark.worker", "scipy.sparse", "sklearn.ensemble")
+from pyspark import daemon  # noqa: E402
+
+LIBRARIES = (
+    "pandas",
+    "pyspark.worker",
+    "scipy.sparse",
+    "sklearn.ensemble",
+    "statsmodels.regression.linear_model",
+    "lakehouse.models",
+)
 # Threads do not survive a fork; workers are as many as there are cores.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
 

@@ -402,7 +402,7 @@ class _Builder:
             tables = [table for table in inputs if isinstance(table, Table)]
             rows = [self._shared.sample(table, node.max_rows) for table in tables]
             return self._models.train(node, rows, making, self._lake.spark), ()
-        if written := self._grown(node, inputs, making):
+        if written := self._kept(node, making) or self._grown(node, inputs, making):
             return written.state, written.checks
         frame = self._transformed(node, map(self._read, inputs))
         # A table is rarely larger than the largest that it is made from.
@@ -414,17 +414,38 @@ class _Builder:
         frame: DataFrame = table(*inputs, **{name: getattr(self._settings, name) for name in table.parameters})
         return frame
 
+    def _large(self, table: Table, making: Provenance) -> Provenance | None:
+        """What a large table was made from, where it was made in the same way; None where it has to be made anew."""
+        state = None if self._full else self._lake.state(table)
+        if state is None or state.provenance.rows < GROWS_FROM_ROWS or not state.provenance.digest:
+            return None
+        stored = state.provenance
+        return stored if (stored.code, stored.parameters) == (making.code, making.parameters) else None
+
+    def _kept(self, table: Table, making: Provenance) -> Written | None:
+        """Leave a large table as it is where all that is new are rows that it holds already; else None."""
+        summary = table.summary
+        stored = self._large(table, making) if summary else None
+        if summary is None or stored is None:
+            return None
+        before, now = stored.inputs or {}, making.inputs or {}
+        growing, version = self._nodes[summary.input], before.get(summary.input)
+        if not isinstance(growing, Table) or not isinstance(version, int):
+            return None
+        if any(before.get(name) != now[name] for name in now if name != summary.input):
+            return None
+        rows = self._lake.appended(growing, version)
+        if rows is None or not summary.adds(rows, self._lake.read(table)).isEmpty():
+            return None
+        return self._lake.keep(table, making)
+
     def _grown(self, table: Table, inputs: list[Node], making: Provenance) -> Written | None:
         """Add to a large table what new rows of its growing input bring; None where it has to be made anew."""
         growth = table.growth
-        if growth is None or self._full:
+        stored = self._large(table, making) if growth else None
+        if growth is None or stored is None:
             return None
-        state = self._lake.state(table)
-        if state is None or state.provenance.rows < GROWS_FROM_ROWS:
-            return None
-        stored, growing = state.provenance, self._nodes[growth.input]
-        if (stored.code, stored.parameters) != (making.code, making.parameters) or not stored.digest:
-            return None
+        growing = self._nodes[growth.input]
         assert isinstance(growing, Table), "models do not grow"
         rows = self._lake.read(growing)
         earliest = self._first_concerned(growth, rows, stored.inputs or {}, making.inputs or {})

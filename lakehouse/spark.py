@@ -53,7 +53,7 @@ SMALL_DATA = {
     "spark.sql.inMemoryColumnarStorage.compressed": "false",
 }
 LARGE_DATA = {"spark.sql.shuffle.partitions": "8", "spark.sql.adaptive.enabled": "true"}
-LARGE_DATA_MEMORY = 4 * 2**30
+LARGE_DATA_MEMORY = 3 * 2**30
 
 ONE_MACHINE = {
     "spark.driver.host": "127.0.0.1",
@@ -61,6 +61,9 @@ ONE_MACHINE = {
     # Workers are forked from one process that has the libraries, and give their memory back.
     "spark.python.daemon.module": "lakehouse.python_workers",
     "spark.python.worker.reuse": "false",
+    # What is shuffled stays on this machine, where disk and memory are trusted like everywhere.
+    "spark.shuffle.checksum.enabled": "false",
+    "spark.sql.shuffle.orderIndependentChecksum.enabled": "false",
 }
 MASTER_SECONDS, WORKERS_SECONDS = 5, 60
 # Whose functions workers call.
@@ -177,6 +180,12 @@ def _configuration(settings: Settings, jars: list[Path], class_data: str) -> dic
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
+        # Help for those who write Spark: where in Python each expression was made, each plan as a text, and a check of
+        # each rule of the optimizer.
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
+        "spark.sql.lightweightPlanChangeValidation": "false",
+        "spark.sql.ui.explainMode": "simple",
+        "spark.sql.maxPlanStringLength": "100",
         "spark.sql.session.timeZone": "UTC",
         # As delta-rs writes instants: Trino rounds these to milliseconds, but cuts Spark's older form.
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",

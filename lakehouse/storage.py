@@ -306,8 +306,7 @@ class Lake:
         with self._looked_at(table, conform(table, frame), likely_rows) as (rows, looked):
             provenance = replace(provenance, rows=looked.rows, digest=looked.digest)
             if state and not anew and self._holds(table, state, provenance):
-                provenance = replace(provenance, same_as=state.version)
-                self._commit(table, _no_rows(schema_of(table)), provenance, mode="append")
+                self._commit_same(table, state, provenance)
             else:
                 self._commit(table, rows, provenance, mode="overwrite")
         return self._written(table, looked.checks)
@@ -339,6 +338,23 @@ class Lake:
             provenance = replace(provenance, rows=rows_before + looked.rows)
             self._commit(table, rows, provenance, mode="append", once=once)
         return self._written(table, looked.checks)
+
+    def keep(self, table: Table, provenance: Provenance) -> Written:
+        """Record that a table's rows are still those that its inputs make: it keeps its version.
+
+        Args:
+            table: the table; it was written before.
+            provenance: stored with the commit; rows and digest are set here.
+        """
+        state = self.state(table)
+        assert state is not None, f"{table.name} was never made"
+        stored = state.provenance
+        self._commit_same(table, state, replace(provenance, rows=stored.rows, digest=stored.digest))
+        return self._written(table, ())
+
+    def _commit_same(self, table: Table, state: TableState, provenance: Provenance) -> None:
+        nothing = _no_rows(schema_of(table))
+        self._commit(table, nothing, replace(provenance, same_as=state.version), mode="append")
 
     def appended(self, table: Table, since: int) -> DataFrame | None:
         """The rows that were added after a version; None where that is not all that happened to the table's files."""

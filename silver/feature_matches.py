@@ -7,7 +7,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from lakehouse.columns import AUDIO_FEATURES, UNIT_FEATURES
-from lakehouse.contract import accepted_values, in_range, table
+from lakehouse.contract import Summary, accepted_values, in_range, table
 from silver.counted_plays import counted_plays
 from silver.feature_source import FEATURE_SOURCES, NO_SOURCE, SYNTHETIC_SOURCE, known
 from silver.recording_key import NAME_SEPARATOR, name_key
@@ -15,6 +15,27 @@ from silver.recording_key import NAME_SEPARATOR, name_key
 # Names joined by a shared ISRC, ISRCs joined by a shared name: two rounds reach a release of a release.
 MERGE_ROUNDS = 2
 SPELLING = ("track_name", "artist_name", "album_name")
+# What a play may tell of its track.
+TOLD = (*SPELLING, "isrc", "duration_ms")
+
+
+def track_key() -> Column:
+    """What identifies a listened track in the history: its id, else its normalised name, else the name as it is."""
+    own_name = F.concat_ws(NAME_SEPARATOR, "artist_name", "track_name")
+    return F.coalesce("track_id", name_key(F.col("artist_name"), F.col("track_name")), own_name)
+
+
+def _untold(history: DataFrame, matches: DataFrame) -> DataFrame:
+    """Counted plays that tell of their track what `feature_matches` does not: a new one, or another name or length."""
+    plays = counted_plays(history).withColumn("track_key", track_key()).withColumn("isrc", _plain_isrc())
+    # The few tracks that were played first: the join with all of them would sort them.
+    played = matches.join(plays.select("track_key"), on="track_key", how="left_semi")
+    is_told = F.col("told").isNotNull()
+    for name in TOLD:
+        is_told &= F.col(name).isNull() | F.col(name).eqNullSafe(F.col(f"told.{name}"))
+    return plays.join(played.select("track_key", F.struct(*TOLD).alias("told")), on="track_key", how="left").where(
+        ~is_told
+    )
 
 
 @table(
@@ -29,6 +50,7 @@ SPELLING = ("track_name", "artist_name", "album_name")
         accepted_values("feature_source", *FEATURE_SOURCES),
         *(in_range(feature, 0, 1) for feature in UNIT_FEATURES),
     ],
+    summary=Summary("listening_history_bronze", _untold),
 )
 def feature_matches(
     listening_history_bronze: DataFrame,
@@ -69,12 +91,6 @@ def feature_matches(
         *(F.col(f"best.{feature}").alias(feature) for feature in AUDIO_FEATURES),
         F.coalesce("best.source", F.lit(NO_SOURCE)).alias("feature_source"),
     )
-
-
-def track_key() -> Column:
-    """What identifies a listened track in the history: its id, else its normalised name, else the name as it is."""
-    own_name = F.concat_ws(NAME_SEPARATOR, "artist_name", "track_name")
-    return F.coalesce("track_id", name_key(F.col("artist_name"), F.col("track_name")), own_name)
 
 
 def _listened_tracks(history: DataFrame, features: DataFrame) -> DataFrame:

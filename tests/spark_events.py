@@ -6,13 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# As options of Spark: without the texts of plans, which take longer to write than all else.
-EVENT_LOG = {
-    "spark.eventLog.enabled": "true",
-    "spark.eventLog.compress": "false",
-    "spark.sql.ui.explainMode": "simple",
-    "spark.sql.maxPlanStringLength": "100",
-}
+# As options of Spark.
+EVENT_LOG = {"spark.eventLog.enabled": "true", "spark.eventLog.compress": "false"}
 
 
 @dataclass

@@ -12,6 +12,7 @@ from lakehouse.contract import expression, table
 
 MS_PER_MINUTE = 60_000
 ROLLING_DATES = 7
+AVERAGED = ("valence", "energy", "tempo")
 ROLLING_FEATURES = ("valence", "energy")
 ZERO_WITHOUT_PLAYS = (
     "total_plays", "minutes_played", "distinct_tracks", "distinct_artists", "new_tracks", "weekend_plays",
@@ -70,21 +71,42 @@ def _calendar(plays: DataFrame) -> DataFrame:
 
 def _by_date(plays: DataFrame) -> DataFrame:
     """Figures of the dates with plays, and the sums and counts that make means over several dates."""
-    return plays.groupBy("date").agg(
-        F.count("*").alias("total_plays"),
-        (F.sum("ms_played") / MS_PER_MINUTE).alias("minutes_played"),
-        F.count_distinct("recording_key").alias("distinct_tracks"),
-        F.count_distinct("artist_name").alias("distinct_artists"),
-        F.avg("valence").alias("avg_valence"),
-        F.avg("energy").alias("avg_energy"),
-        F.avg("tempo").alias("avg_tempo"),
-        F.count_if("is_weekend").alias("weekend_plays"),
-        *(F.sum(name).alias(f"{name}_sum") for name in ROLLING_FEATURES),
-        *(F.count(name).alias(f"{name}_plays") for name in ROLLING_FEATURES),
+    # Two distinct counts in one aggregate would have Spark multiply the plays.
+    by_recording = (
+        _hashed(plays, "recording_key")
+        .groupBy("date", "recording_key")
+        .agg(
+            F.count("*").alias("plays"),
+            F.sum("ms_played").alias("ms_played"),
+            F.count_if("is_weekend").alias("weekend_plays"),
+            *(F.sum(name).alias(name) for name in AVERAGED),
+            *(F.count(name).alias(f"{name}_plays") for name in AVERAGED),
+        )
     )
+    by_artist = (
+        _hashed(plays, "artist_name").groupBy("date").agg(F.count_distinct("artist_name").alias("distinct_artists"))
+    )
+    sums = by_recording.groupBy("date").agg(
+        F.sum("plays").alias("total_plays"),
+        (F.sum("ms_played") / MS_PER_MINUTE).alias("minutes_played"),
+        F.count("recording_key").alias("distinct_tracks"),
+        F.sum("weekend_plays").alias("weekend_plays"),
+        *(F.sum(name).alias(f"{name}_sum") for name in AVERAGED),
+        *(F.sum(f"{name}_plays").alias(f"{name}_plays") for name in AVERAGED),
+    )
+    means = {f"avg_{name}": F.try_divide(f"{name}_sum", f"{name}_plays") for name in AVERAGED}
+    return sums.withColumns(means).join(by_artist, on="date")
 
 
 def _new_tracks(plays: DataFrame) -> DataFrame:
     """How many recordings were first heard on each date that has any."""
-    first_heard = plays.groupBy("recording_key").agg(F.min("date").alias("date"))
+    first_heard = _hashed(plays, "recording_key").groupBy("recording_key").agg(F.min("date").alias("date"))
     return first_heard.groupBy("date").agg(F.count("*").alias("new_tracks"))
+
+
+def _hashed(plays: DataFrame, name: str) -> DataFrame:
+    """With a text's hash in its place: numbers are told apart in half the time.
+
+    Two of three million texts have the same hash with a probability of one in four million.
+    """
+    return plays.withColumn(name, F.when(F.col(name).isNotNull(), F.xxhash64(name)))

@@ -5,15 +5,16 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from gold.prescriptive.song_lists import PLAYLISTS, RECOMMENDATIONS, listed
-from gold.prescriptive.songs import KEY, MAX_SONGS, candidates, songs_of
+from gold.prescriptive.listed_songs import LISTS, MOST_PLAYED, MOST_PLAYED_LENGTH
+from gold.prescriptive.song_lists import RECOMMENDATIONS
+from gold.prescriptive.songs import HIDDEN_DAYS
 from gold.wording import DIGITS
 from lakehouse.bounded import in_pandas
 from lakehouse.contract import in_range, table
 
-HIDDEN_DAYS = 30
 LENGTH = 25
-MOST_PLAYED, NEW_ONLY = "Most played", f"{RECOMMENDATIONS.name}, new to you"
+NEW_ONLY = f"{RECOMMENDATIONS.name}, new to you"
+MAX_LISTED = sum(song_list.known + song_list.new for song_list in LISTS) + MOST_PLAYED_LENGTH
 CONFIDENCE = 0.95
 FIGURES = ("hit_rate", "ci_low", "ci_high", "random_hit_rate", "most_played_hit_rate", "lift")
 COLUMNS = ["method", "list_size", "hit_count", *FIGURES, "note"]
@@ -29,22 +30,23 @@ COLUMNS = ["method", "list_size", "hit_count", *FIGURES, "note"]
     checks=[in_range(name, 0, 1) for name in ("hit_rate", "random_hit_rate", "most_played_hit_rate")],
     caveats=["features_from_catalogue", "measured_only", "single_listener"],
 )
-def recommendation_backtest(listening_with_features: DataFrame, catalogue_tracks: DataFrame) -> DataFrame:
+def recommendation_backtest(listening_with_features: DataFrame, listed_songs: DataFrame) -> DataFrame:
     """Lists made from the plays before the last 30 local dates; a hit is a recording played in these 30 dates.
 
     Each list counts with its 25 highest scores. random_hit_rate is what as many recordings drawn at random would be
-    expected to reach, as many of them new as in the list: played ones among all that could be listed (for the most
-    played: all that were played), new ones among all new candidates. lift is hit_rate over random_hit_rate; ci_low and
-    ci_high are the 95 % interval of hit_rate (Clopper and Pearson 1934, "The use of confidence or fiducial limits
-    illustrated in the case of the binomial", Biometrika 26(4)). No rows where the visible plays are too few for a list.
+    expected to reach, as many of them new as in the list, see `listed_songs`. lift is hit_rate over random_hit_rate;
+    ci_low and ci_high are the 95 % interval of hit_rate (Clopper and Pearson 1934, "The use of confidence or fiducial
+    limits illustrated in the case of the binomial", Biometrika 26(4)). No rows where the visible plays are too few for
+    a list.
     """
     last = listening_with_features.agg(F.date_sub(F.max("date"), HIDDEN_DAYS - 1).alias("hidden_from_date"))
+    backtested = listed_songs.where(F.col("hidden_days") > 0)
     evaluated = in_pandas(
-        songs_of(listening_with_features, catalogue_tracks, HIDDEN_DAYS),
+        backtested.select("list_name", "choice", "is_new_to_you", "is_hit", "random_hit_rate"),
         _evaluated,
         f"method string, list_size bigint, hit_count bigint, {' double, '.join(FIGURES)} double, note string",
-        key=KEY,
-        max_rows=MAX_SONGS,
+        key=["list_name", "choice"],
+        max_rows=MAX_LISTED,
     )
     return evaluated.crossJoin(F.broadcast(last)).select(
         "method", "hidden_from_date", "list_size", "hit_count", "hit_rate", "ci_low", "ci_high", "random_hit_rate",
@@ -53,29 +55,20 @@ def recommendation_backtest(listening_with_features: DataFrame, catalogue_tracks
 
 
 def _evaluated(songs: pd.DataFrame) -> pd.DataFrame:
-    hits = set(songs.loc[songs["hidden_plays"] > 0, "recording_key"])
-    pool = candidates(songs)
-    chosen = listed(songs, pool, (RECOMMENDATIONS, *PLAYLISTS))
-    at_random = pool["recording_key"].isin(hits).groupby(pool["is_new_to_you"]).mean()
-    plays = songs[songs["plays"] > 0].groupby("recording_key")["plays"].sum().rename("count").reset_index()
-    most_played = plays.sort_values(["count", "recording_key"], ascending=[False, True]).head(LENGTH)
-    best_first = chosen.sort_values(["list_name", "choice"]).assign(random=chosen["is_new_to_you"].map(at_random))
-    lists = {str(name): of_list.head(LENGTH) for name, of_list in best_first.groupby("list_name", sort=False)}
-    if not lists:
-        return pd.DataFrame(columns=COLUMNS)
-    of_recommended = best_first[best_first["list_name"] == RECOMMENDATIONS.name]
-    lists[NEW_ONLY] = of_recommended[of_recommended["is_new_to_you"].astype(bool)].head(LENGTH)
-    lists[MOST_PLAYED] = most_played.assign(random=plays["recording_key"].isin(hits).mean())
-    of_most_played = float(most_played["recording_key"].isin(hits).mean())
-    figures = {name: _figures(of_list, hits, of_most_played) for name, of_list in lists.items() if len(of_list)}
+    """One row per list, of songs in the order of their scores."""
+    lists = {str(name): of_list.head(LENGTH) for name, of_list in songs.groupby("list_name")}
+    of_recommended = songs[songs["list_name"] == RECOMMENDATIONS.name]
+    lists[NEW_ONLY] = of_recommended[of_recommended["is_new_to_you"]].head(LENGTH)
+    of_most_played = float(lists[MOST_PLAYED]["is_hit"].mean())
+    figures = {name: _figures(of_list, of_most_played) for name, of_list in lists.items() if len(of_list)}
     rows = [{"method": name, **of_list, "note": _note(name, of_list)} for name, of_list in figures.items()]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _figures(of_list: pd.DataFrame, hits: set[str], most_played_hit_rate: float) -> dict[str, float]:
-    size, count = len(of_list), int(of_list["recording_key"].isin(hits).sum())
+def _figures(of_list: pd.DataFrame, most_played_hit_rate: float) -> dict[str, float]:
+    size, count = len(of_list), int(of_list["is_hit"].sum())
     low, high = _interval(count, size)
-    at_random = round(float(of_list["random"].astype(float).mean()), DIGITS)
+    at_random = round(float(of_list["random_hit_rate"].mean()), DIGITS)
     return {
         "list_size": size,
         "hit_count": count,

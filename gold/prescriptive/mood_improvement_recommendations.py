@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
-from gold.prescriptive.song_lists import RECOMMENDATIONS, listed, spotify_url
-from gold.prescriptive.songs import KEY, MAX_SONGS, candidates, songs_of
+from gold.prescriptive.song_lists import RECOMMENDATIONS, spotify_url
 from lakehouse.bounded import in_pandas
 from lakehouse.contract import expression, in_range, table
 from silver.feature_source import HIGH, LOW
@@ -30,7 +30,7 @@ DANCE, LIVELY, CALM, EVERYDAY = "Dancing or exercise", "A burst of energy", "A c
     ],
     caveats=["features_from_catalogue", "measured_only", "track_not_listener", "single_listener"],
 )
-def mood_improvement_recommendations(listening_with_features: DataFrame, catalogue_tracks: DataFrame) -> DataFrame:
+def mood_improvement_recommendations(listed_songs: DataFrame) -> DataFrame:
     """Recordings with a higher valence than the mean of the listener's measured plays.
 
     The score is 0.5 x affinity (how much the listener plays the recording and its artist, or the artist and genre of a
@@ -38,18 +38,17 @@ def mood_improvement_recommendations(listening_with_features: DataFrame, catalog
     near and why, and `songs.candidates`. No artist has more than two songs. None below 20 measured plays.
     """
     return in_pandas(
-        songs_of(listening_with_features, catalogue_tracks),
+        listed_songs.where((F.col("hidden_days") == 0) & (F.col("list_name") == RECOMMENDATIONS.name)),
         _recommendations,
         "track_id string, track_name string, artist_name string, play_count bigint, avg_valence double, "
         "avg_energy double, avg_danceability double, is_new_to_you boolean, score double, "
         "recommendation_reason string, target_scenario string, spotify_url string",
-        key=KEY,
-        max_rows=MAX_SONGS,
+        key="choice",
+        max_rows=RECOMMENDATIONS.known + RECOMMENDATIONS.new,
     )
 
 
-def _recommendations(songs: pd.DataFrame) -> pd.DataFrame:
-    chosen = listed(songs, candidates(songs), [RECOMMENDATIONS]).sort_values("choice")
+def _recommendations(chosen: pd.DataFrame) -> pd.DataFrame:
     of_song = chosen.to_dict("records")
     same = ["track_id", "track_name", "artist_name", "play_count", "is_new_to_you", "score"]
     return chosen[same].assign(

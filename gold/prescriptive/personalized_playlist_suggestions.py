@@ -2,9 +2,9 @@
 
 import pandas as pd
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
-from gold.prescriptive.song_lists import PLAYLISTS, listed, spotify_url
-from gold.prescriptive.songs import KEY, MAX_SONGS, candidates, songs_of
+from gold.prescriptive.song_lists import PLAYLISTS, RECOMMENDATIONS, spotify_url
 from lakehouse.bounded import in_pandas
 from lakehouse.contract import accepted_values, expression, in_range, table
 
@@ -24,24 +24,23 @@ MAX_LENGTH = 25
     ],
     caveats=["features_from_catalogue", "measured_only", "track_not_listener", "single_listener"],
 )
-def personalized_playlist_suggestions(listening_with_features: DataFrame, catalogue_tracks: DataFrame) -> DataFrame:
+def personalized_playlist_suggestions(listed_songs: DataFrame) -> DataFrame:
     """What each playlist wants, how it ranks and orders is in `song_lists`; no song is in a playlist twice.
 
     Up to 15 songs that the listener plays and 10 that they do not; Discovery has new ones only. A playlist for which
     nothing fits has no rows, and there are none below 20 measured plays.
     """
     return in_pandas(
-        songs_of(listening_with_features, catalogue_tracks),
+        listed_songs.where((F.col("hidden_days") == 0) & (F.col("list_name") != RECOMMENDATIONS.name)),
         _playlists,
         "playlist_name string, playlist_purpose string, position int, track_id string, track_name string, "
         "artist_name string, play_count bigint, is_new_to_you boolean, spotify_url string",
-        key=KEY,
-        max_rows=MAX_SONGS,
+        key=["list_name", "position"],
+        max_rows=len(PLAYLISTS) * MAX_LENGTH,
     )
 
 
-def _playlists(songs: pd.DataFrame) -> pd.DataFrame:
-    chosen = listed(songs, candidates(songs), PLAYLISTS)
+def _playlists(chosen: pd.DataFrame) -> pd.DataFrame:
     purposes = {
         playlist.name: f"{playlist.purpose}. {_numbers(chosen[chosen['list_name'] == playlist.name])}"
         for playlist in PLAYLISTS

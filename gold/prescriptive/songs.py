@@ -1,12 +1,12 @@
 """Which recordings could be suggested to the listener, and how much does each go with what they play?
 
-Spark reduces plays to songs; the candidates are worked out in pandas. Both are pure functions of plays and catalogue,
-so that a backtest can hide the newest plays and ask the same questions.
+Spark reduces plays to songs; the candidates are worked out in pandas, also as they were before the newest dates, so
+that a backtest can ask the same questions.
 """
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from gold.enough import ENOUGH_PLAYS
@@ -21,6 +21,8 @@ FEATURES = (
 KEY = "song"
 # Above this a fixed random sample of all songs, played and not, is looked at (see in_pandas).
 MAX_SONGS = 250_000
+# What a backtest hides.
+HIDDEN_DAYS = 30
 # Taste moves on: a play counts half as much when this many days older.
 HALF_LIFE_DAYS = 90
 # A genre with a smaller share of the listening is no taste; this keeps out sleep noise, children's songs and comedy.
@@ -33,43 +35,71 @@ GENRE_SEPARATOR = f"{ARTIST_SEPARATOR} "
 TINY = 1e-9
 
 
-def songs_of(plays: DataFrame, catalogue: DataFrame, hidden_days: int = 0) -> DataFrame:
+def songs_of(plays: DataFrame, catalogue: DataFrame) -> DataFrame:
     """One row per listened track and one per track of the catalogue, with only what the ranking needs.
 
     Args:
         plays: rows of `listening_with_features`.
         catalogue: rows of `catalogue_tracks`.
-        hidden_days: so many local dates, up to that of the last play, are counted apart, out of sight of the ranking.
 
     Returns:
-        `KEY` (unique), is_played, recording_key, track_id, track_name, artist_name, track_genre, `FEATURES` (null
-        unless measured); of listened tracks name_key, plays, hidden_plays and weight; of the catalogue's track_genres
-        and popularity.
+        Of more than `MAX_SONGS` a few more than `bounded.sample` takes. `KEY` (unique), is_played, recording_key,
+        track_id, track_name, artist_name, track_genre, `FEATURES` (null unless measured); of listened tracks name_key,
+        plays and weight, visible_plays and visible_weight (the same without the last `HIDDEN_DAYS` local dates, up to
+        that of the last play); of the catalogue's track_genres and popularity.
     """
-    last = plays.agg(F.date_sub(F.max("date"), hidden_days).alias("last_date"))
-    visible = F.when(F.col("date") <= F.col("last_date"), F.lit(1))
-    weight = visible * F.pow(F.lit(0.5), F.date_diff("last_date", "date") / HALF_LIFE_DAYS)
+    last = plays.agg(F.date_sub(F.max("date"), HIDDEN_DAYS).alias("last_visible_date"))
+    days_before = F.date_diff("last_visible_date", "date")
+    is_visible = days_before >= 0
+    # As of the last visible date; a later play counts more than 1.
+    weight = F.pow(F.lit(0.5), days_before / HALF_LIFE_DAYS)
+    named = catalogue.where("name_key IS NOT NULL")
+    share = F.broadcast(_share_looked_at(named))
     names = ["recording_key", "track_id", "track_name", "artist_name"]
+    played_key = F.concat_ws("\t", F.lit("played"), *(F.coalesce(name, F.lit("")) for name in names))
+    offered_key = F.concat_ws("\t", F.lit("catalogue"), "track_id")
     listened = (
         plays.crossJoin(F.broadcast(last))
+        .crossJoin(share)
+        .where(_is_looked_at(played_key))
         # A track has one genre. Grouped by it, plays are summed as they are read; its maximum would have them sorted.
         .groupBy(*names, "track_genre")
         .agg(
             *(F.max(F.when(is_measured(), F.col(name))).alias(name) for name in FEATURES),
-            F.count(visible).alias("plays"),
-            F.count_if(F.col("date") > F.col("last_date")).alias("hidden_plays"),
-            F.coalesce(steady(F.sum(weight)), F.lit(0.0)).alias("weight"),
+            F.count(F.lit(1)).alias("plays"),
+            steady(F.sum(weight) * 0.5 ** (HIDDEN_DAYS / HALF_LIFE_DAYS)).alias("weight"),
+            F.count_if(is_visible).alias("visible_plays"),
+            F.coalesce(steady(F.sum(F.when(is_visible, weight))), F.lit(0.0)).alias("visible_weight"),
         )
-        .withColumn(KEY, F.concat_ws("\t", F.lit("played"), *(F.coalesce(name, F.lit("")) for name in names)))
+        .withColumn(KEY, played_key)
         .withColumn("name_key", name_key(F.col("artist_name"), F.col("track_name")))
         .withColumn("is_played", F.lit(True))
     )
-    offered = catalogue.where("name_key IS NOT NULL").select(
-        F.concat_ws("\t", F.lit("catalogue"), "track_id").alias(KEY), F.col("name_key").alias("recording_key"),
-        "track_id", "track_name", F.col("first_artist").alias("artist_name"), "track_genre", "track_genres",
-        "popularity", *FEATURES, F.lit(False).alias("is_played"),
+    offered = named.crossJoin(share).where(_is_looked_at(offered_key)).select(
+        offered_key.alias(KEY), F.col("name_key").alias("recording_key"), "track_id", "track_name",
+        F.col("first_artist").alias("artist_name"), "track_genre", "track_genres", "popularity", *FEATURES,
+        F.lit(False).alias("is_played"),
     )  # fmt: skip
     return listened.unionByName(offered, allowMissingColumns=True)
+
+
+def _share_looked_at(named: DataFrame) -> DataFrame:
+    """One row with the share of all songs that holds the `MAX_SONGS` with the smallest hashes of their keys.
+
+    Sorting all songs for their sample would take longer than all else. Hashes are evenly spread, so of the catalogue's
+    songs alone 5 % more than `MAX_SONGS` are within this share, give or take a fifth of a percent.
+    """
+    return named.agg(F.coalesce(F.try_divide(F.lit(1.05 * MAX_SONGS), F.count(F.lit(1))), F.lit(1.0)).alias("share"))
+
+
+def _is_looked_at(key: Column) -> Column:
+    """Whether the hash that `bounded.sample` goes by is in the smallest share."""
+    return F.xxhash64(key) / 2.0**64 + 0.5 <= F.col("share")
+
+
+def before_hidden_dates(songs: pd.DataFrame) -> pd.DataFrame:
+    """The songs as they were before the last `HIDDEN_DAYS` dates: nobody has seen what was played since."""
+    return songs.assign(plays=songs["visible_plays"], weight=songs["visible_weight"])
 
 
 def candidates(songs: pd.DataFrame) -> pd.DataFrame:

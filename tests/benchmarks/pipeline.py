@@ -21,7 +21,7 @@ REAL_DATA_DIR = Path(os.environ.get("REAL_DATA_DIR", "../shared/data")).resolve(
 REAL_HISTORY, REAL_CATALOGUE = "spotify_extended_streaming_history.zip", "kaggle_tracks_dataset.csv.gz"
 TICK_PLAYS = 50
 # From here on the catalogue is generated too, and Spark gets the memory for it.
-LARGE_PLAYS, LARGE_CATALOGUE, LARGE_MEMORY = 100_000, 1_200_000, "4g"
+LARGE_PLAYS, LARGE_CATALOGUE, LARGE_MEMORY = 100_000, 1_200_000, "3g"
 MODELS = ("artist_model", "mood_model", "energy_model", "mood_class_model")
 IMPORT = "import alone, with default settings"
 EIGHT_STARTS = "the same tables by eight starts"

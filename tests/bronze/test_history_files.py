@@ -11,7 +11,7 @@ import pytest
 
 from bronze import delivered_files, history_files
 from bronze.delivered_files import BadFile, files_at, parts_of
-from bronze.history_files import FIRST_RECORDS, LONGEST_RAW, StagedFile, beginning_of, stage
+from bronze.history_files import FIRST_RECORDS, LONGEST_RAW, StagedFile, beginning_of, stage, stage_all
 from tests.bronze.records import NOW, PERSONAL, SOME_ID, account, api_item, delivered, extended, write_json
 
 INVENTED = extended(spotify_track_uri=f"spotify:track:demo{1:018}")
@@ -306,6 +306,43 @@ def test_the_files_of_a_zip_share_one_bound(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(BadFile, match=r"_2\.json\.gz unpacks to more than .* GiB, with the files before it in the zip"):
         stage(beyond, tmp_path / "t.parquet", NOW)
     assert beginning_of(beyond).startswith('[{"ts":')
+
+
+# Several files
+
+
+@pytest.mark.parametrize("large_delivery", [0, 2**40])
+def test_files_are_staged_in_their_order_by_one_process_or_by_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large_delivery: int
+) -> None:
+    monkeypatch.setattr(history_files, "LARGE_DELIVERY", large_delivery)
+    write_json(tmp_path / "a" / "endsong_0.json", [extended(ms_played=40_000)])
+    write_json(tmp_path / "a" / "endsong_1.json", "no JSON")
+    write_json(tmp_path / "a" / "endsong_2.json", [extended(ms_played=50_000), 5])
+    write_json(tmp_path / "a" / "endsong_3.txt", "none")
+    parts = [part for file in files_at(tmp_path / "a") for part in parts_of(file)]
+    told: list[str] = []
+    first, broken, last, other = stage_all(parts, tmp_path, NOW, told.append)
+    assert isinstance(first, StagedFile)
+    assert isinstance(last, StagedFile)
+    assert [[play["ms_played"] for play in plays(outcome)] for outcome in (first, last)] == [[40_000], [50_000]]
+    assert [rejected.row_number for rejected in last.rejected] == [1]
+    assert str(broken).startswith("a/endsong_1.json is not a JSON list")
+    assert other is None
+    assert told == [f"a/endsong_{name}" for name in ("0.json", "1.json", "2.json", "3.txt")]
+
+
+def test_packed_files_of_a_large_zip_share_its_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_files, "LARGE_DELIVERY", 0)
+    content = json.dumps([extended()] * 2_000).encode()
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("endsong_0.json.gz", gzip.compress(content))
+        archive.writestr("endsong_1.json.gz", gzip.compress(content))
+    monkeypatch.setattr(delivered_files, "MAX_UNPACKED_BYTES", len(content))
+    fitting, beyond = stage_all(parts_of(delivered(path)), tmp_path, NOW, lambda name: None)
+    assert isinstance(fitting, StagedFile)
+    assert "with the files before it in the zip" in str(beyond)
 
 
 # What is kept of what cannot be read

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from gold.predictive.mood_outlook import mood_outlook
 from gold.predictive.mood_predictions import mood_predictions
 from gold.predictive.recommendation_backtest import recommendation_backtest
+from gold.prescriptive.listed_songs import listed_songs
 from gold.prescriptive.mood_improvement_recommendations import mood_improvement_recommendations
 from gold.prescriptive.mood_intervention_triggers import mood_intervention_triggers
 from gold.prescriptive.optimal_listening_times import optimal_listening_times
@@ -20,7 +21,12 @@ from tests.gold.listeners import listener
 from tests.gold.prescriptive.music import inputs, lifting, offer, plays_of
 
 BY_HOUR = [mood_intervention_triggers, optimal_listening_times]
-FROM_SONGS = [mood_improvement_recommendations, personalized_playlist_suggestions, recommendation_backtest]
+FROM_SONGS = [
+    listed_songs,
+    mood_improvement_recommendations,
+    personalized_playlist_suggestions,
+    recommendation_backtest,
+]
 TABLES = [*BY_HOUR, *FROM_SONGS, mood_outlook]
 TEXTS = {
     mood_intervention_triggers.name: "suggested_intervention",
@@ -50,8 +56,8 @@ every_table = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.n
 def built(table: Table, frames: Sequence[DataFrame]) -> DataFrame:
     """The table as the writer takes it."""
     predictions = frame_of(frames[0].sparkSession, mood_predictions, PREDICTED)
-    names = ("listening_with_features", "catalogue_tracks", "mood_predictions")
-    by_name = dict(zip(names, (*frames, predictions), strict=True))
+    names = ("listening_with_features", "catalogue_tracks", "mood_predictions", "listed_songs")
+    by_name = dict(zip(names, (*frames, predictions, listed_songs(*frames)), strict=True))
     return conform(table, table(*(by_name[name] for name in table.inputs)))
 
 

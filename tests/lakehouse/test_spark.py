@@ -142,7 +142,7 @@ def test_memory_for_large_data_brings_the_settings_for_it(spark: SparkSession) -
     assert spark.conf.get(ADAPTIVE) == "false"
     asked = "from lakehouse import spark, settings; print(spark.build_session(settings.load_settings()).conf.get('%s'))"
     told = subprocess.run(
-        [sys.executable, "-c", asked % ADAPTIVE], env=os.environ | {"SPARK_DRIVER_MEMORY": "4g"}, check=True,
+        [sys.executable, "-c", asked % ADAPTIVE], env=os.environ | {"SPARK_DRIVER_MEMORY": "3g"}, check=True,
         capture_output=True, text=True,
     )  # fmt: skip
     assert told.stdout.strip() == "true"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from deltalake import DeltaTable
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from lakehouse import runner
 from lakehouse.registry import pipeline_tables
@@ -61,6 +61,17 @@ def features_of(track: str) -> Callable[[Path], Path]:
         "provider": "reccobeats", "fetched_at": "2025-05-03T00:00:00+00:00", "answer": {"content": [found]},
     }  # fmt: skip
     return lambda folder: write_json(folder / "audio_features_reccobeats_1.json", answer)
+
+
+def test_a_play_that_tells_nothing_new_of_its_track_leaves_the_matches_as_they_are(
+    large: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made_anew(tracks: DataFrame) -> DataFrame:
+        raise AssertionError("all tracks are matched anew")
+
+    monkeypatch.setattr("silver.feature_matches._with_recording_key", made_anew)
+    new_play(OLD, "2025-05-03T10:00:00Z")(large.import_dir)
+    run(large)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from gold.predictive.recommendation_backtest import recommendation_backtest
+from gold.prescriptive.listed_songs import listed_songs
 from gold.prescriptive.mood_improvement_recommendations import mood_improvement_recommendations
 from tests.frames import Tables
 from tests.gold.prescriptive.music import day, inputs, lifting, offer, plays_of
@@ -15,7 +16,8 @@ USUAL = plays_of("Usual", "Song", 20)
 
 
 def by_method(spark: SparkSession, plays: list[dict[str, Any]], offers: list[dict[str, Any]]) -> pd.DataFrame:
-    frame: DataFrame = recommendation_backtest(*inputs(spark, plays, offers))
+    history, catalogue = inputs(spark, plays, offers)
+    frame: DataFrame = recommendation_backtest(history, listed_songs(history, catalogue))
     return frame.toPandas().set_index("method")
 
 
@@ -70,7 +72,7 @@ def test_the_real_listeners_hits(
     assert found.loc["Most played", "random_hit_rate"] == pytest.approx(counts["recording_key"].isin(later).mean())
     # The table itself, made from the plays before: the same list.
     visible = real_silver_spark.where(real_silver_spark["date"] < first)
-    songs = mood_improvement_recommendations(visible, real_catalogue_tracks).limit(25).toPandas()
+    songs = mood_improvement_recommendations(listed_songs(visible, real_catalogue_tracks)).limit(25).toPandas()
     names = plays[plays["recording_key"].isin(later)].groupby(["artist_name", "track_name"]).size()
     hits = pd.MultiIndex.from_frame(songs[["artist_name", "track_name"]]).isin(names.index).sum()
     # By exact name, so at most as many as by recording; the half-life counts from a slightly earlier last date.

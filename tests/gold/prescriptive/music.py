@@ -5,6 +5,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
+from gold.prescriptive.listed_songs import listed_songs
 from silver.catalogue_tracks import catalogue_tracks
 from silver.listening_with_features import listening_with_features
 from tests.frames import frame_of, play
@@ -40,6 +41,12 @@ def inputs(
 ) -> tuple[DataFrame, DataFrame]:
     """Plays and catalogue as the transforms take them."""
     return frame_of(spark, listening_with_features, plays), frame_of(spark, catalogue_tracks, offers)
+
+
+def listed(spark: SparkSession, plays: list[dict[str, Any]], offers: list[dict[str, Any]]) -> DataFrame:
+    """The lists that are made of them."""
+    frame: DataFrame = listed_songs(*inputs(spark, plays, offers))
+    return frame
 
 
 def lifting(bright: bool = True) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -10,13 +10,13 @@ from pyspark.sql import DataFrame, SparkSession
 from gold.prescriptive.mood_improvement_recommendations import mood_improvement_recommendations
 from silver.feature_source import MEASURED_SOURCES
 from tests.frames import Tables, only
-from tests.gold.prescriptive.music import inputs, lifting, offer, plays_of
+from tests.gold.prescriptive.music import lifting, listed, offer, plays_of
 
 USUAL = plays_of("Usual", "Song", 20)
 
 
 def recommended(spark: SparkSession, plays: list[dict[str, Any]], offers: list[dict[str, Any]]) -> DataFrame:
-    frame: DataFrame = mood_improvement_recommendations(*inputs(spark, plays, offers))
+    frame: DataFrame = mood_improvement_recommendations(listed(spark, plays, offers))
     return frame
 
 

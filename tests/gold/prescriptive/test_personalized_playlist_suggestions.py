@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from gold.prescriptive.personalized_playlist_suggestions import personalized_playlist_suggestions
 from silver.feature_source import MEASURED_SOURCES
 from tests.frames import Tables, rows
-from tests.gold.prescriptive.music import inputs, lifting, offer, plays_of
+from tests.gold.prescriptive.music import lifting, listed, offer, plays_of
 
 NAMES = {"Focus", "Energy", "Relaxation", "Mood Lift", "Discovery"}
 CALM: dict[str, Any] = {"energy": 0.2, "acousticness": 0.9}
@@ -21,7 +21,7 @@ def test_songs_stand_in_the_order_of_playing(spark: SparkSession) -> None:
         *plays_of("B", "Calmer", 1, **CALM | {"energy": 0.1}, loudness=-16.0),
     ]
     offers = [offer("A", "New", **CALM | {"energy": 0.15})]
-    suggested = personalized_playlist_suggestions(*inputs(spark, plays, offers)).where("playlist_name = 'Relaxation'")
+    suggested = personalized_playlist_suggestions(listed(spark, plays, offers)).where("playlist_name = 'Relaxation'")
     assert rows(suggested, "position", "track_name", "artist_name", "play_count", "is_new_to_you") == [
         (1, "Calm", "A", 2, False),
         (2, "New", "A", 0, True),
@@ -34,12 +34,12 @@ def test_songs_stand_in_the_order_of_playing(spark: SparkSession) -> None:
 
 
 def test_a_playlist_for_which_nothing_fits_has_no_rows(spark: SparkSession) -> None:
-    suggested = personalized_playlist_suggestions(*inputs(spark, plays_of("Usual", "Song", 20), []))
+    suggested = personalized_playlist_suggestions(listed(spark, plays_of("Usual", "Song", 20), []))
     assert suggested.collect() == []
 
 
 def test_every_playlist_fills_from_enough_music(spark: SparkSession) -> None:
-    suggested = personalized_playlist_suggestions(*inputs(spark, *lifting())).toPandas()
+    suggested = personalized_playlist_suggestions(listed(spark, *lifting())).toPandas()
     assert set(suggested["playlist_name"]) == NAMES
 
 

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
-from gold.prescriptive.songs import FEATURES, candidates, songs_of
+from gold.prescriptive.songs import FEATURES, KEY, before_hidden_dates, candidates, songs_of
+from lakehouse.bounded import sample
 from tests.gold.prescriptive.music import inputs, offer, plays_of
 
 USUAL = plays_of("Usual", "Song", 20)
@@ -103,9 +105,32 @@ def test_affinity_by_hand(spark: SparkSession) -> None:
     )
 
 
-def test_hidden_days_are_counted_apart(spark: SparkSession) -> None:
-    plays = [*USUAL, *plays_of("Usual", "Later", 2, day=5), *plays_of("Usual", "Song", 1, day=6)]
-    songs = songs_of(*inputs(spark, plays, []), hidden_days=2).toPandas().set_index("track_name")
-    assert songs["plays"].to_dict() == {"Song": 20, "Later": 0}
-    assert songs["hidden_plays"].to_dict() == {"Song": 1, "Later": 2}
-    assert set(candidates(songs.reset_index())["track_name"]) == {"Song"}
+def test_plays_on_hidden_dates_are_counted_apart(spark: SparkSession) -> None:
+    plays = [*USUAL, *plays_of("Usual", "Later", 2, day=11), *plays_of("Usual", "Song", 1, day=40)]
+    songs = songs_of(*inputs(spark, plays, [])).toPandas().set_index("track_name")
+    assert songs["plays"].to_dict() == {"Song": 21, "Later": 2}
+    assert songs["weight"].to_dict() == pytest.approx(
+        {"Song": 20 * 0.5 ** (40 / 90) + 1, "Later": 2 * 0.5 ** (29 / 90)}
+    )
+    before = before_hidden_dates(songs.reset_index())
+    assert before.set_index("track_name")["plays"].to_dict() == {"Song": 20, "Later": 0}
+    assert before.set_index("track_name")["weight"].to_dict() == pytest.approx(
+        {"Song": 20 * 0.5 ** (10 / 90), "Later": 0.0}
+    )
+    assert set(candidates(before)["track_name"]) == {"Song"}
+
+
+def test_of_very_many_songs_all_are_there_that_the_sample_takes(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plays = [row for number in range(200) for row in plays_of("Usual", f"Song {number}")]
+    history, one_offer = inputs(spark, plays, [offer("Usual", "New")])
+    catalogue = spark.range(20_000).crossJoin(one_offer.drop("track_id"))
+    catalogue = catalogue.withColumn("track_id", F.concat(F.lit("offer "), "id")).drop("id")
+    everything = songs_of(history, catalogue)
+    monkeypatch.setattr("gold.prescriptive.songs.MAX_SONGS", 4_000)
+    sampled = songs_of(history, catalogue).cache()
+    assert 4_000 < sampled.count() < 4_500
+    keys = [{row[KEY] for row in sample(frame, [KEY], 4_000).select(KEY).collect()} for frame in (everything, sampled)]
+    assert keys[0] == keys[1]
+    assert sampled.where("is_played").count() > 20

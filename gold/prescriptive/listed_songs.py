@@ -1,0 +1,79 @@
+"""Which songs are in which list, as made today and as made before the dates that the backtest hides?"""
+
+import pandas as pd
+from pyspark.sql import DataFrame
+
+from gold.prescriptive.song_lists import PLAYLISTS, RECOMMENDATIONS, listed
+from gold.prescriptive.songs import HIDDEN_DAYS, KEY, MAX_SONGS, before_hidden_dates, candidates, songs_of
+from lakehouse.bounded import in_pandas
+from lakehouse.contract import accepted_values, expression, in_range, table
+
+LISTS = (RECOMMENDATIONS, *PLAYLISTS)
+MOST_PLAYED = "Most played"
+MOST_PLAYED_LENGTH = 25
+SCHEMA = (
+    "hidden_days int, list_name string, choice int, position int, recording_key string, track_id string, "
+    "track_name string, artist_name string, track_genre string, play_count bigint, artist_play_count bigint, "
+    "is_new_to_you boolean, genre_share double, affinity double, distance double, kind_plays bigint, "
+    "genre_plays bigint, usual_valence double, valence double, energy double, danceability double, score double, "
+    "is_hit boolean, random_hit_rate double"
+)
+COLUMNS = [column.split()[0] for column in SCHEMA.split(",")]
+
+
+@table(
+    grain="One row per list and recording: lists as made today, and as made before the last 30 local dates.",
+    key="hidden_days list_name recording_key",
+    columns=" ".join(COLUMNS),
+    checks=[
+        accepted_values("list_name", *(song_list.name for song_list in LISTS), MOST_PLAYED),
+        in_range("hidden_days", 0, HIDDEN_DAYS),
+        *(in_range(name, 0, 1) for name in ("affinity", "score", "random_hit_rate")),
+        expression("only a backtest has hits", "(is_hit IS NULL) = (hidden_days = 0)"),
+        expression("new means never played", "is_new_to_you = (play_count = 0)"),
+    ],
+    caveats=["features_from_catalogue", "measured_only", "track_not_listener", "single_listener"],
+)
+def listed_songs(listening_with_features: DataFrame, catalogue_tracks: DataFrame) -> DataFrame:
+    """What makes a list and the score of a song is in `song_lists`, what can be listed in `songs.candidates`.
+
+    The lists made before the last 30 local dates are for the backtest: is_hit says whether the recording was played on
+    these dates, random_hit_rate how likely one drawn at random would have been: of a new one among all new candidates,
+    of a played one among all that could be listed; of the most played, which are its baseline, among all played. No
+    rows below 20 measured plays.
+    """
+    return in_pandas(
+        songs_of(listening_with_features, catalogue_tracks), _all_lists, SCHEMA, key=KEY, max_rows=MAX_SONGS
+    )
+
+
+def _all_lists(songs: pd.DataFrame) -> pd.DataFrame:
+    today = listed(songs, candidates(songs), LISTS).assign(hidden_days=0, is_hit=None, random_hit_rate=None)
+    return pd.concat([today[COLUMNS].astype(object), _backtested(songs)[COLUMNS].astype(object)], ignore_index=True)
+
+
+def _backtested(songs: pd.DataFrame) -> pd.DataFrame:
+    """The lists as made before the hidden dates, with what was played on these."""
+    before = before_hidden_dates(songs)
+    hits = set(songs.loc[songs["plays"] > songs["visible_plays"], "recording_key"])
+    pool = candidates(before)
+    chosen = listed(before, pool, LISTS)
+    at_random = pool["recording_key"].isin(hits).groupby(pool["is_new_to_you"]).mean()
+    chosen["random_hit_rate"] = chosen["is_new_to_you"].map(at_random)
+    if len(chosen):
+        chosen = pd.concat([chosen, _most_played(before, hits)], ignore_index=True)
+    return chosen.assign(hidden_days=HIDDEN_DAYS, is_hit=chosen["recording_key"].isin(hits)).reindex(columns=COLUMNS)
+
+
+def _most_played(songs: pd.DataFrame, hits: set[str]) -> pd.DataFrame:
+    """The recordings played most, known or not by their features."""
+    played = songs[songs["plays"] > 0].sort_values(["plays", KEY], ascending=[False, True])
+    by_recording = played.groupby("recording_key")
+    names = by_recording[["track_id", "track_name", "artist_name", "track_genre"]].first()
+    recordings = names.assign(play_count=by_recording["plays"].sum()).reset_index()
+    most = recordings.sort_values(["play_count", "recording_key"], ascending=[False, True]).head(MOST_PLAYED_LENGTH)
+    places = range(1, len(most) + 1)
+    at_random = recordings["recording_key"].isin(hits).mean()
+    return most.assign(
+        list_name=MOST_PLAYED, choice=places, position=places, is_new_to_you=False, random_hit_rate=at_random
+    )
