@@ -213,14 +213,11 @@ random_hit_rate         double  0..1     The same share expected of recordings d
 most_played_hit_rate    double  0..1     The same share of the 25 recordings played most before
 # Advice and patterns: about the music, no diagnosis
 hidden_days             int     days     Newest local dates hidden as the list was made: 0 today, 30 in the backtest
-list_name               string  -        Recommendations, a playlist, or the backtest's baseline, Most played
 choice                  int     -        Rank of the recording's score within its list, 1 is highest
 artist_play_count       bigint  plays    Counted plays of the artist
 genre_share             double  0..1     Share of the listening that goes to the recording's genre
-affinity                double  0..1     How much the recording, its artist or its genre is played, old plays less
-distance                double  SD       How far the recording sounds from the listener's plays of the same kind
-kind_plays              bigint  plays    Measured plays of that kind
-genre_plays             bigint  plays    How many of them are of the recording's genre
+distance                double  SD       How far the recording sounds from played music of its kind; null if none
+genre_plays             bigint  plays    How many of these are of the recording's genre
 usual_valence           double  0..1     Mean valence of the listener's measured plays
 is_hit                  boolean -        Whether the recording was played on the hidden dates; null if none are hidden
 score                   double  -        How well the recording fits the recommendation, higher is better
@@ -230,7 +227,7 @@ target_scenario         string  -        Situation the recommendation is meant f
 recommended_activity    string  -        Activity that the music of this hour goes with
 wellbeing_tip           string  -        Tip on the music of this hour
 wellbeing_recommendation string -        Tip on the music of this segment
-playlist_name           string  -        Name of the suggested playlist
+playlist_name           string  -        Name of the suggested playlist or list
 playlist_purpose        string  -        What the playlist is for
 position                int     -        Place in the list as it is played, from 1
 intervention_needed     string  -        'High Priority', 'Medium Priority' or 'Low Priority'

@@ -3,39 +3,18 @@
 from functools import reduce
 from operator import or_
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from lakehouse.columns import AUDIO_FEATURES, UNIT_FEATURES
 from lakehouse.contract import Summary, accepted_values, in_range, table
 from silver.counted_plays import counted_plays
 from silver.feature_source import FEATURE_SOURCES, NO_SOURCE, SYNTHETIC_SOURCE, known
-from silver.recording_key import NAME_SEPARATOR, name_key
+from silver.recording_key import name_key
+from silver.track_facts import SPELLING, plain_isrc, track_key, untold_plays
 
 # Names joined by a shared ISRC, ISRCs joined by a shared name: two rounds reach a release of a release.
 MERGE_ROUNDS = 2
-SPELLING = ("track_name", "artist_name", "album_name")
-# What a play may tell of its track.
-TOLD = (*SPELLING, "isrc", "duration_ms")
-
-
-def track_key() -> Column:
-    """What identifies a listened track in the history: its id, else its normalised name, else the name as it is."""
-    own_name = F.concat_ws(NAME_SEPARATOR, "artist_name", "track_name")
-    return F.coalesce("track_id", name_key(F.col("artist_name"), F.col("track_name")), own_name)
-
-
-def _untold(history: DataFrame, matches: DataFrame) -> DataFrame:
-    """Counted plays that tell of their track what `feature_matches` does not: a new one, or another name or length."""
-    plays = counted_plays(history).withColumn("track_key", track_key()).withColumn("isrc", _plain_isrc())
-    # The few tracks that were played first: the join with all of them would sort them.
-    played = matches.join(plays.select("track_key"), on="track_key", how="left_semi")
-    is_told = F.col("told").isNotNull()
-    for name in TOLD:
-        is_told &= F.col(name).isNull() | F.col(name).eqNullSafe(F.col(f"told.{name}"))
-    return plays.join(played.select("track_key", F.struct(*TOLD).alias("told")), on="track_key", how="left").where(
-        ~is_told
-    )
 
 
 @table(
@@ -50,7 +29,7 @@ def _untold(history: DataFrame, matches: DataFrame) -> DataFrame:
         accepted_values("feature_source", *FEATURE_SOURCES),
         *(in_range(feature, 0, 1) for feature in UNIT_FEATURES),
     ],
-    summary=Summary("listening_history_bronze", _untold),
+    summary=Summary("listening_history_bronze", untold_plays),
 )
 def feature_matches(
     listening_history_bronze: DataFrame,
@@ -95,7 +74,7 @@ def feature_matches(
 
 def _listened_tracks(history: DataFrame, features: DataFrame) -> DataFrame:
     """One row per track of the counted plays; of several spellings the latest, of several lengths the longest."""
-    isrcs = features.groupBy("track_id").agg(F.min(_plain_isrc()).alias("fetched_isrc"))
+    isrcs = features.groupBy("track_id").agg(F.min(plain_isrc()).alias("fetched_isrc"))
     # Each way of writing a track once, before anything is done with texts: plays are many times as many.
     spelled = (
         counted_plays(history)
@@ -106,7 +85,7 @@ def _listened_tracks(history: DataFrame, features: DataFrame) -> DataFrame:
     tracks = spelled.groupBy(track_key().alias("track_key")).agg(
         F.first("track_id").alias("track_id"),
         *(F.max_by(name, F.when(F.col(name).isNotNull(), latest)).alias(name) for name in SPELLING),
-        F.min(_plain_isrc()).alias("reported_isrc"),
+        F.min(plain_isrc()).alias("reported_isrc"),
         F.max("duration_ms").alias("duration_ms"),
     )
     return (
@@ -114,11 +93,6 @@ def _listened_tracks(history: DataFrame, features: DataFrame) -> DataFrame:
         .withColumn("isrc", F.coalesce("reported_isrc", "fetched_isrc"))
         .withColumn("name_key", name_key(F.col("artist_name"), F.col("track_name")))
     )
-
-
-def _plain_isrc() -> Column:
-    """The code without the hyphens and in the case that some sources write."""
-    return F.nullif(F.upper(F.regexp_replace("isrc", r"[\s-]", "")), F.lit(""))
 
 
 def _with_recording_key(tracks: DataFrame) -> DataFrame:

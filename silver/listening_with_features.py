@@ -7,7 +7,6 @@ from lakehouse.columns import AUDIO_FEATURES, UNIT_FEATURES
 from lakehouse.contract import Growth, accepted_values, in_range, table
 from silver.artist_estimates import BOUNDED_FEATURES
 from silver.counted_plays import counted_plays, distinct_plays
-from silver.feature_matches import track_key
 from silver.feature_source import (
     ESTIMATED_SOURCE,
     FEATURE_SOURCES,
@@ -17,6 +16,7 @@ from silver.feature_source import (
     mood_category,
 )
 from silver.sessions import settled_before, with_session_id
+from silver.track_facts import track_key
 
 BOUNDS = tuple(f"{name}_{bound}_90" for name in BOUNDED_FEATURES for bound in ("lower", "upper"))
 # First local hour of each part of the day; before the first it is still night.

@@ -95,7 +95,7 @@ def _by_date(plays: DataFrame) -> DataFrame:
         *(F.sum(f"{name}_plays").alias(f"{name}_plays") for name in AVERAGED),
     )
     means = {f"avg_{name}": F.try_divide(f"{name}_sum", f"{name}_plays") for name in AVERAGED}
-    return sums.withColumns(means).join(by_artist, on="date")
+    return sums.withColumns(means).join(by_artist, on="date", how="inner")
 
 
 def _new_tracks(plays: DataFrame) -> DataFrame:

@@ -2,8 +2,8 @@
 
 from pyspark.sql import DataFrame
 
-from silver.feature_matches import track_key
 from silver.feature_source import is_measured
+from silver.track_facts import track_key
 
 
 def measured_plays(listening_with_features: DataFrame) -> DataFrame:

@@ -42,10 +42,10 @@ def recommendation_backtest(listening_with_features: DataFrame, listed_songs: Da
     last = listening_with_features.agg(F.date_sub(F.max("date"), HIDDEN_DAYS - 1).alias("hidden_from_date"))
     backtested = listed_songs.where(F.col("hidden_days") > 0)
     evaluated = in_pandas(
-        backtested.select("list_name", "choice", "is_new_to_you", "is_hit", "random_hit_rate"),
+        backtested.select("playlist_name", "choice", "is_new_to_you", "is_hit", "random_hit_rate"),
         _evaluated,
         f"method string, list_size bigint, hit_count bigint, {' double, '.join(FIGURES)} double, note string",
-        key=["list_name", "choice"],
+        key=["playlist_name", "choice"],
         max_rows=MAX_LISTED,
     )
     return evaluated.crossJoin(F.broadcast(last)).select(
@@ -56,8 +56,8 @@ def recommendation_backtest(listening_with_features: DataFrame, listed_songs: Da
 
 def _evaluated(songs: pd.DataFrame) -> pd.DataFrame:
     """One row per list, of songs in the order of their scores."""
-    lists = {str(name): of_list.head(LENGTH) for name, of_list in songs.groupby("list_name")}
-    of_recommended = songs[songs["list_name"] == RECOMMENDATIONS.name]
+    lists = {str(name): of_list.head(LENGTH) for name, of_list in songs.groupby("playlist_name")}
+    of_recommended = songs[songs["playlist_name"] == RECOMMENDATIONS.name]
     lists[NEW_ONLY] = of_recommended[of_recommended["is_new_to_you"]].head(LENGTH)
     of_most_played = float(lists[MOST_PLAYED]["is_hit"].mean())
     figures = {name: _figures(of_list, of_most_played) for name, of_list in lists.items() if len(of_list)}

@@ -12,10 +12,10 @@ LISTS = (RECOMMENDATIONS, *PLAYLISTS)
 MOST_PLAYED = "Most played"
 MOST_PLAYED_LENGTH = 25
 SCHEMA = (
-    "hidden_days int, list_name string, choice int, position int, recording_key string, track_id string, "
+    "hidden_days int, playlist_name string, choice int, position int, recording_key string, track_id string, "
     "track_name string, artist_name string, track_genre string, play_count bigint, artist_play_count bigint, "
-    "is_new_to_you boolean, genre_share double, affinity double, distance double, kind_plays bigint, "
-    "genre_plays bigint, usual_valence double, valence double, energy double, danceability double, score double, "
+    "is_new_to_you boolean, genre_share double, distance double, genre_plays bigint, "
+    "usual_valence double, valence double, energy double, danceability double, score double, "
     "is_hit boolean, random_hit_rate double"
 )
 COLUMNS = [column.split()[0] for column in SCHEMA.split(",")]
@@ -23,12 +23,12 @@ COLUMNS = [column.split()[0] for column in SCHEMA.split(",")]
 
 @table(
     grain="One row per list and recording: lists as made today, and as made before the last 30 local dates.",
-    key="hidden_days list_name recording_key",
+    key="hidden_days playlist_name recording_key",
     columns=" ".join(COLUMNS),
     checks=[
-        accepted_values("list_name", *(song_list.name for song_list in LISTS), MOST_PLAYED),
+        accepted_values("playlist_name", *(song_list.name for song_list in LISTS), MOST_PLAYED),
         in_range("hidden_days", 0, HIDDEN_DAYS),
-        *(in_range(name, 0, 1) for name in ("affinity", "score", "random_hit_rate")),
+        *(in_range(name, 0, 1) for name in ("score", "random_hit_rate")),
         expression("only a backtest has hits", "(is_hit IS NULL) = (hidden_days = 0)"),
         expression("new means never played", "is_new_to_you = (play_count = 0)"),
     ],
@@ -49,7 +49,9 @@ def listed_songs(listening_with_features: DataFrame, catalogue_tracks: DataFrame
 
 def _all_lists(songs: pd.DataFrame) -> pd.DataFrame:
     today = listed(songs, candidates(songs), LISTS).assign(hidden_days=0, is_hit=None, random_hit_rate=None)
-    return pd.concat([today[COLUMNS].astype(object), _backtested(songs)[COLUMNS].astype(object)], ignore_index=True)
+    lists = pd.concat([today.astype(object), _backtested(songs).astype(object)], ignore_index=True)
+    lists["distance"] = lists["distance"].where(lists["kind_plays"] > 0)
+    return lists.rename(columns={"list_name": "playlist_name"})[COLUMNS]
 
 
 def _backtested(songs: pd.DataFrame) -> pd.DataFrame:
@@ -62,7 +64,7 @@ def _backtested(songs: pd.DataFrame) -> pd.DataFrame:
     chosen["random_hit_rate"] = chosen["is_new_to_you"].map(at_random)
     if len(chosen):
         chosen = pd.concat([chosen, _most_played(before, hits)], ignore_index=True)
-    return chosen.assign(hidden_days=HIDDEN_DAYS, is_hit=chosen["recording_key"].isin(hits)).reindex(columns=COLUMNS)
+    return chosen.assign(hidden_days=HIDDEN_DAYS, is_hit=chosen["recording_key"].isin(hits))
 
 
 def _most_played(songs: pd.DataFrame, hits: set[str]) -> pd.DataFrame:

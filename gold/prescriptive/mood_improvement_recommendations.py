@@ -38,7 +38,7 @@ def mood_improvement_recommendations(listed_songs: DataFrame) -> DataFrame:
     near and why, and `songs.candidates`. No artist has more than two songs. None below 20 measured plays.
     """
     return in_pandas(
-        listed_songs.where((F.col("hidden_days") == 0) & (F.col("list_name") == RECOMMENDATIONS.name)),
+        listed_songs.where((F.col("hidden_days") == 0) & (F.col("playlist_name") == RECOMMENDATIONS.name)),
         _recommendations,
         "track_id string, track_name string, artist_name string, play_count bigint, avg_valence double, "
         "avg_energy double, avg_danceability double, is_new_to_you boolean, score double, "
@@ -69,7 +69,7 @@ def _reason(song: Song) -> str:
 
 def _nearness(song: Song) -> list[str]:
     """How near the song is, and to what; nothing where the listener plays no bright music to be near to."""
-    if not song["kind_plays"]:
+    if pd.isna(song["distance"]):
         return []
     genre = f" in the genre {song['track_genre']}" if song["genre_plays"] else ""
     return [f"{song['distance']:.2f} standard deviations from the bright music you play{genre}"]

@@ -31,21 +31,21 @@ def personalized_playlist_suggestions(listed_songs: DataFrame) -> DataFrame:
     nothing fits has no rows, and there are none below 20 measured plays.
     """
     return in_pandas(
-        listed_songs.where((F.col("hidden_days") == 0) & (F.col("list_name") != RECOMMENDATIONS.name)),
+        listed_songs.where((F.col("hidden_days") == 0) & (F.col("playlist_name") != RECOMMENDATIONS.name)),
         _playlists,
         "playlist_name string, playlist_purpose string, position int, track_id string, track_name string, "
         "artist_name string, play_count bigint, is_new_to_you boolean, spotify_url string",
-        key=["list_name", "position"],
+        key=["playlist_name", "position"],
         max_rows=len(PLAYLISTS) * MAX_LENGTH,
     )
 
 
 def _playlists(chosen: pd.DataFrame) -> pd.DataFrame:
     purposes = {
-        playlist.name: f"{playlist.purpose}. {_numbers(chosen[chosen['list_name'] == playlist.name])}"
+        playlist.name: f"{playlist.purpose}. {_numbers(chosen[chosen['playlist_name'] == playlist.name])}"
         for playlist in PLAYLISTS
     }
-    names = chosen["list_name"]
+    names = chosen["playlist_name"]
     same = ["position", "track_id", "track_name", "artist_name", "play_count", "is_new_to_you"]
     return chosen[same].assign(
         playlist_name=names, playlist_purpose=names.map(purposes), spotify_url=chosen["track_id"].map(spotify_url)
