@@ -15,14 +15,7 @@ sys.path_importer_cache.clear()
 
 from pyspark import daemon  # noqa: E402
 
-LIBRARIES = (
-    "pandas",
-    "pyspark.worker",
-    "scipy.sparse",
-    "sklearn.ensemble",
-    "statsmodels.regression.linear_model",
-    "lakehouse.models",
-)
+LIBRARIES = ("pandas", "pyspark.worker", "scipy.sparse", "sklearn.ensemble", "statsmodels.regression.linear_model")
 # Threads do not survive a fork; workers are as many as there are cores.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
 
