@@ -40,6 +40,8 @@ FIRST_RECORDS = 10
 
 # From here on, about a hundred thousand records, the start of processes costs less than they spare.
 LARGE_DELIVERY = 64 * 2**20
+# Each takes some hundred megabytes.
+MOST_PROCESSES = 4
 RECORDS_PER_BATCH = 20_000
 # A file with more unreadable records than this is no listening history, or is read in a wrong way.
 MOST_REJECTED = 10_000
@@ -121,7 +123,7 @@ def stage_all(
     targets = (folder / f"{number}.parquet" for number in range(len(files)))
     # Packed files of one zip are bounded together, so they are read one after the other.
     is_large = sum(file.size for file in files) >= LARGE_DELIVERY and not any(file.is_packed for file in files)
-    with own_processes(os.cpu_count() or 1) if is_large else nullcontext() as processes:
+    with own_processes(min(os.cpu_count() or 1, MOST_PROCESSES)) if is_large else nullcontext() as processes:
         staged = (processes.map if processes else map)(_staged_or_refused, files, targets, repeat(now))
         outcomes = []
         for file in files:

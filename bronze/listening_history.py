@@ -85,20 +85,18 @@ class _Intake:
         """Every listening history at the paths."""
         found = [(path, *self._files_at(path)) for path in paths]
         every_file = [file for _, files, _ in found for file in files]
-        outcomes = iter(stage_all(every_file, self.staging, self.now, self.on_file))
-        staged = []
+        staged = stage_all(every_file, self.staging, self.now, self.on_file)
+        outcomes = {file.name: outcome for file, outcome in zip(every_file, staged, strict=True)}
         for path, files, all_readable in found:
-            of_path = list(zip(files, outcomes, strict=False))  # the outcomes of further paths follow
-            for file, outcome in of_path:
+            for file in files:
+                outcome = outcomes[file.name]
                 if isinstance(outcome, BadFile):
                     self._refuse(file, str(outcome))
                 elif outcome is None:
                     self.report.ignored.append(file.name)
-                else:
-                    staged.append(outcome)
-            if all_readable and not any(outcome for _, outcome in of_path):
+            if all_readable and not any(outcomes[file.name] for file in files):
                 self.report.errors.append(f"{printable(path.name)} holds no listening history that is known here")
-        return staged
+        return [outcome for outcome in staged if isinstance(outcome, StagedFile)]
 
     def _files_at(self, path: Path) -> tuple[list[DeliveredFile], bool]:
         """Every file at one path, also inside zips, and whether all zips can be read."""

@@ -5,16 +5,15 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from gold.prescriptive.listed_songs import LISTS, MOST_PLAYED, MOST_PLAYED_LENGTH
+from gold.prescriptive.listed_songs import JUDGED_LENGTH, LISTS, MOST_PLAYED
 from gold.prescriptive.song_lists import RECOMMENDATIONS
 from gold.prescriptive.songs import HIDDEN_DAYS
 from gold.wording import DIGITS
 from lakehouse.bounded import in_pandas
 from lakehouse.contract import in_range, table
 
-LENGTH = 25
 NEW_ONLY = f"{RECOMMENDATIONS.name}, new to you"
-MAX_LISTED = sum(song_list.known + song_list.new for song_list in LISTS) + MOST_PLAYED_LENGTH
+MAX_LISTED = sum(song_list.known + song_list.new for song_list in LISTS) + JUDGED_LENGTH
 CONFIDENCE = 0.95
 FIGURES = ("hit_rate", "ci_low", "ci_high", "random_hit_rate", "most_played_hit_rate", "lift")
 COLUMNS = ["method", "list_size", "hit_count", *FIGURES, "note"]
@@ -56,9 +55,9 @@ def recommendation_backtest(listening_with_features: DataFrame, listed_songs: Da
 
 def _evaluated(songs: pd.DataFrame) -> pd.DataFrame:
     """One row per list, of songs in the order of their scores."""
-    lists = {str(name): of_list.head(LENGTH) for name, of_list in songs.groupby("playlist_name")}
+    lists = {str(name): of_list.head(JUDGED_LENGTH) for name, of_list in songs.groupby("playlist_name")}
     of_recommended = songs[songs["playlist_name"] == RECOMMENDATIONS.name]
-    lists[NEW_ONLY] = of_recommended[of_recommended["is_new_to_you"]].head(LENGTH)
+    lists[NEW_ONLY] = of_recommended[of_recommended["is_new_to_you"]].head(JUDGED_LENGTH)
     of_most_played = float(lists[MOST_PLAYED]["is_hit"].mean())
     figures = {name: _figures(of_list, of_most_played) for name, of_list in lists.items() if len(of_list)}
     rows = [{"method": name, **of_list, "note": _note(name, of_list)} for name, of_list in figures.items()]

@@ -10,7 +10,8 @@ from lakehouse.contract import accepted_values, expression, in_range, table
 
 LISTS = (RECOMMENDATIONS, *PLAYLISTS)
 MOST_PLAYED = "Most played"
-MOST_PLAYED_LENGTH = 25
+# So many of each list are judged by the backtest, against as many of the most played.
+JUDGED_LENGTH = 25
 SCHEMA = (
     "hidden_days int, playlist_name string, choice int, position int, recording_key string, track_id string, "
     "track_name string, artist_name string, track_genre string, play_count bigint, artist_play_count bigint, "
@@ -51,7 +52,7 @@ def _all_lists(songs: pd.DataFrame) -> pd.DataFrame:
     today = listed(songs, candidates(songs), LISTS).assign(hidden_days=0, is_hit=None, random_hit_rate=None)
     lists = pd.concat([today.astype(object), _backtested(songs).astype(object)], ignore_index=True)
     lists["distance"] = lists["distance"].where(lists["kind_plays"] > 0)
-    return lists.rename(columns={"list_name": "playlist_name"})[COLUMNS]
+    return lists[COLUMNS]
 
 
 def _backtested(songs: pd.DataFrame) -> pd.DataFrame:
@@ -73,9 +74,9 @@ def _most_played(songs: pd.DataFrame, hits: set[str]) -> pd.DataFrame:
     by_recording = played.groupby("recording_key")
     names = by_recording[["track_id", "track_name", "artist_name", "track_genre"]].first()
     recordings = names.assign(play_count=by_recording["plays"].sum()).reset_index()
-    most = recordings.sort_values(["play_count", "recording_key"], ascending=[False, True]).head(MOST_PLAYED_LENGTH)
+    most = recordings.sort_values(["play_count", "recording_key"], ascending=[False, True]).head(JUDGED_LENGTH)
     places = range(1, len(most) + 1)
     at_random = recordings["recording_key"].isin(hits).mean()
     return most.assign(
-        list_name=MOST_PLAYED, choice=places, position=places, is_new_to_you=False, random_hit_rate=at_random
+        playlist_name=MOST_PLAYED, choice=places, position=places, is_new_to_you=False, random_hit_rate=at_random
     )

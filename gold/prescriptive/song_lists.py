@@ -97,13 +97,15 @@ def listed(songs: pd.DataFrame, found: pd.DataFrame, lists: Sequence[SongList]) 
         lists: the lists, their names different.
 
     Returns:
-        The candidates' columns with list_name, distance, kind_plays and genre_plays (the measured plays that the
+        The candidates' columns with playlist_name, distance, kind_plays and genre_plays (the measured plays that the
         distance is to: of the list's kind, and those of them in the song's genre), score, choice (1 = highest score of
         the list) and position (place in the order of playing, from 1).
     """
     played = _played_music(songs, found)
     if found.empty:
-        return found.assign(list_name="", distance=0.0, kind_plays=0, genre_plays=0, score=0.0, choice=0, position=0)
+        return found.assign(
+            playlist_name="", distance=0.0, kind_plays=0, genre_plays=0, score=0.0, choice=0, position=0
+        )
     return pd.concat([_filled(song_list, found, played) for song_list in lists], ignore_index=True)
 
 
@@ -128,7 +130,9 @@ def _filled(song_list: SongList, found: pd.DataFrame, played: pd.DataFrame) -> p
     score = (score + FIT_WEIGHT * _value(wanted, song_list.fit)).round(DIGITS)
     in_genre = wanted["track_genre"].map(of_kind.groupby("track_genre")["plays"].sum()).fillna(0)
     behind = {"kind_plays": of_kind["plays"].sum(), "genre_plays": in_genre}
-    scored = wanted.assign(list_name=song_list.name, distance=distance, score=score, **behind).dropna(subset=["score"])
+    scored = wanted.assign(playlist_name=song_list.name, distance=distance, score=score, **behind).dropna(
+        subset=["score"]
+    )
     best_first = scored.sort_values(["score", "recording_key"], ascending=[False, True])
     best_first = best_first[best_first.groupby("artist_key").cumcount() < PER_ARTIST]
     best_first = best_first[best_first.groupby("track_genre", dropna=False).cumcount() < song_list.per_genre]
