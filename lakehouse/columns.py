@@ -215,7 +215,7 @@ most_played_hit_rate    double  0..1     The same share of the 25 recordings pla
 hidden_days             int     days     Newest local dates hidden as the list was made: 0 today, 30 in the backtest
 choice                  int     -        Rank of the recording's score within its list, 1 is highest
 artist_play_count       bigint  plays    Counted plays of the artist
-genre_share             double  0..1     Share of the listening that goes to the recording's genre
+genre_share             double  0..1     Share of the listening that goes to a new recording's genre; null if played
 distance                double  SD       How far the recording sounds from played music of its kind; null if none
 genre_plays             bigint  plays    How many of these are of the recording's genre
 usual_valence           double  0..1     Mean valence of the listener's measured plays

@@ -52,6 +52,8 @@ def _all_lists(songs: pd.DataFrame) -> pd.DataFrame:
     today = listed(songs, candidates(songs), LISTS).assign(hidden_days=0, is_hit=None, random_hit_rate=None)
     lists = pd.concat([today.astype(object), _backtested(songs).astype(object)], ignore_index=True)
     lists["distance"] = lists["distance"].where(lists["kind_plays"] > 0)
+    # What is played already is no question of its genre, and most of it has none of its own.
+    lists["genre_share"] = lists["genre_share"].where(lists["is_new_to_you"].astype(bool))
     return lists[COLUMNS]
 
 

@@ -21,6 +21,14 @@ def test_a_song_of_the_hidden_dates_is_listed_today_and_not_before(spark: SparkS
     }  # fmt: skip
 
 
+def test_the_share_of_a_genre_is_told_of_new_songs_alone(spark: SparkSession) -> None:
+    bright = plays_of("Usual", "Bright", 1, valence=0.8)
+    recommended = listed(spark, [*USUAL, *bright], [offer("Usual", "New", valence=0.9)]).where(
+        "hidden_days = 0 AND playlist_name = 'Recommendations'"
+    )
+    assert set(rows(recommended, "track_name", "genre_share")) == {("New", 1.0), ("Bright", None)}
+
+
 def test_a_hit_was_played_on_the_hidden_dates(spark: SparkSession) -> None:
     offers = [offer("Usual", "Later", valence=0.8), offer("Usual", "New", valence=0.9)]
     backtested = listed(spark, [*USUAL, *LATER], offers).where("hidden_days = 30 AND playlist_name = 'Recommendations'")
