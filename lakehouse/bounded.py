@@ -6,6 +6,8 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+HASH = "_hash"
+
 
 def in_pandas(
     frame: DataFrame,
@@ -47,4 +49,6 @@ def in_pandas(
 
 def sample(frame: DataFrame, key: Sequence[str], max_rows: int) -> DataFrame:
     """The rows with the smallest hashes of their key, at most `max_rows`; see `in_pandas`."""
-    return frame.orderBy(F.xxhash64(*key), *key).limit(max_rows)
+    # As a column: as an expression it would be worked out anew for each comparison.
+    hashed = frame.withColumn(HASH, F.xxhash64(*key))
+    return hashed.orderBy(HASH, *key).limit(max_rows).drop(HASH)

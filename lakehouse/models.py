@@ -3,7 +3,8 @@
 To the runner they are like tables: they have a state, are read, and are made anew when what they are made from changed.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib import import_module
@@ -49,6 +50,7 @@ class Models:
         self._still_writer = still_writer
         self._reading = Lock()
         self._checked: set[tuple[str, str]] = set()
+        self._loaded: dict[tuple[str, str], Artifact] = {}
         self._read: dict[tuple[str, str], Artifact] = {}
 
     def state(self, model: Model) -> ModelState | None:
@@ -76,6 +78,15 @@ class Models:
             self._checked.add((model.name, card["version"]))
         return ModelState(card["version"], provenance, trained_at)
 
+    def load_ahead(self, models: Iterable[Model]) -> None:
+        """Load the newest artifacts before there is a Spark to share them: it keeps Python's one lock for seconds."""
+        for model in models:
+            with suppress(Exception):  # whatever is wrong with one is told when it is read
+                if state := self.state(model):
+                    key = model.name, state.version
+                    with self._reading:
+                        self._loaded[key] = self._store.load(*key)
+
     def read(self, model: Model, spark: SparkSession) -> Artifact:
         """The newest artifact, for a transform: Spark ships each part to each worker that asks for it once.
 
@@ -88,7 +99,8 @@ class Models:
         key = model.name, state.version
         with self._reading:
             if key not in self._read:
-                self._read[key] = _shared(self._store.load(*key), spark)
+                artifact = self._loaded.pop(key) if key in self._loaded else self._store.load(*key)
+                self._read[key] = _shared(artifact, spark)
             return self._read[key]
 
     def train(

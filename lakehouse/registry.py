@@ -85,6 +85,15 @@ def with_ancestors(names: set[str], tables: Mapping[str, Node]) -> set[str]:
     return wanted
 
 
+def chain_lengths(tables: Mapping[str, Node]) -> dict[str, int]:
+    """How many tables at most are made one after the other from each, itself included; the tables in their order."""
+    lengths = dict.fromkeys(tables, 1)
+    for name in reversed(list(tables)):
+        for made_from in tables[name].inputs:
+            lengths[made_from] = max(lengths[made_from], 1 + lengths[name])
+    return lengths
+
+
 def _modules(package_name: str) -> list[str]:
     """The package's modules that declare a table or model; helpers stay out, they may load large libraries."""
     package = importlib.import_module(package_name)

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial, reduce
@@ -25,12 +24,12 @@ from lakehouse.lock import LostWriterError, StillWriter, one_writer
 from lakehouse.models import Models, ModelState, models_of, state_of
 from lakehouse.no_news import new_run_log, note_run_without_news, remember_up_to_date
 from lakehouse.ops import QUALITY_RESULTS, TABLE_BUILDS
-from lakehouse.registry import all_tables, importers, pipeline_nodes, with_ancestors
+from lakehouse.registry import all_tables, chain_lengths, importers, pipeline_nodes, with_ancestors
 from lakehouse.run_log import append_finished_runs, close_killed_runs, drop_uncommitted
 from lakehouse.run_spool import SPOOL, RunLog, holds_unrecorded
 from lakehouse.settings import Settings
 from lakehouse.shared_reads import SharedReads
-from lakehouse.spark import build_session
+from lakehouse.spark import build_session, start_python_workers
 from lakehouse.storage import (
     CheckResult,
     DamagedTable,
@@ -133,9 +132,13 @@ def run(
                 remember_up_to_date(settings, len(chosen))
             return RunSummary(note_run_without_news(settings, trigger, len(chosen)).run_id, builds=skipped)
 
+        models = models_of(settings, still_writer=still_writer)
+        wanted = [node for name, node in nodes.items() if name in chosen and isinstance(node, Model)]
+        Thread(target=models.load_ahead, args=(() if full else wanted,), daemon=True).start()
+
         def work(lake: Lake, log: RunLog, summary: RunSummary) -> None:
-            builder = _Builder(lake, models_of(settings, still_writer=still_writer), settings, full)
-            Thread(target=builder.read_ahead, args=(chosen,), daemon=True).start()
+            Thread(target=start_python_workers, args=(lake.spark,), daemon=True).start()
+            builder = _Builder(lake, models, settings, full)
             if takes:
                 summary.imported = importers().take(
                     lake, settings, waiting, log, datetime.now(UTC), on_file=progress.on_file
@@ -310,14 +313,6 @@ class _Builder:
         """A table or model that needs no work."""
         return Build(node, "skipped", "up to date", self._state(node))
 
-    def read_ahead(self, chosen: set[str]) -> None:
-        """Read models while files are imported: it keeps Python's one lock for seconds, and tables would wait."""
-        for name in sorted(chosen) if not self._full else ():
-            with suppress(Exception):  # whatever is wrong with one is told when it is built
-                node = self._nodes[name]
-                if isinstance(node, Model):
-                    self._read(node)
-
     def build_all(self, chosen: set[str], log: RunLog, on_build: Callable[[Build], None]) -> list[Build]:
         """Build the chosen tables and models, inputs first; a failed one stops only those that are made from it."""
         try:
@@ -326,7 +321,9 @@ class _Builder:
             self._shared.release()
 
     def _built(self, chosen: set[str], log: RunLog, on_build: Callable[[Build], None]) -> list[Build]:
-        waiting = [node for name, node in self._nodes.items() if name in chosen]
+        # Those first that most others wait for.
+        lengths = chain_lengths(self._nodes)
+        waiting = sorted((node for name, node in self._nodes.items() if name in chosen), key=lambda n: -lengths[n.name])
         done: dict[str, Build] = {}
         running: dict[Future[Build], Node] = {}
         pool = ThreadPoolExecutor(PARALLEL_TABLES)

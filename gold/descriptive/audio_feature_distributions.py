@@ -25,8 +25,7 @@ PERCENTILES = {"p25": 0.25, "median": 0.5, "p75": 0.75}
 )
 def audio_feature_distributions(listening_with_features: DataFrame, catalogue_tracks: DataFrame) -> DataFrame:
     """Percentiles are exact, by linear interpolation; deviations are of a sample, null below two values."""
-    values, catalogue_values = (_by_feature(rows) for rows in (listening_with_features, catalogue_tracks))
-    of_plays = values.agg(
+    of_plays = _by_feature(listening_with_features).agg(
         _count().alias("play_count"),
         _mean().alias("mean"),
         _deviation().alias("std_dev"),
@@ -34,8 +33,7 @@ def audio_feature_distributions(listening_with_features: DataFrame, catalogue_tr
         F.percentile("value", list(PERCENTILES.values()), F.col("times")).alias("percentiles"),
         F.max("value").alias("max"),
     )
-    of_catalogue = catalogue_values.agg(_mean().alias("catalogue_mean"), _deviation().alias("catalogue_std_dev"))
-    return of_plays.join(of_catalogue, on="feature_name", how="full").select(
+    return of_plays.join(_of_catalogue(catalogue_tracks), on="feature_name", how="full").select(
         "feature_name",
         F.coalesce("play_count", F.lit(0)).alias("play_count"),
         "mean",
@@ -48,13 +46,27 @@ def audio_feature_distributions(listening_with_features: DataFrame, catalogue_tr
     )
 
 
-def _by_feature(rows: DataFrame) -> GroupedData:
+def _of_catalogue(tracks: DataFrame) -> DataFrame:
+    """Mean and deviation of each audio feature; no rows without tracks."""
+    features = [
+        F.struct(
+            F.lit(name).alias("feature_name"),
+            F.avg(F.col(name).cast("double")).alias("catalogue_mean"),
+            F.stddev_samp(F.col(name).cast("double")).alias("catalogue_std_dev"),
+        )
+        for name in AUDIO_FEATURES
+    ]
+    found = tracks.agg(F.array(*features).alias("features"), F.count(F.lit(1)).alias("tracks"))
+    return found.where("tracks > 0").select(F.inline("features"))
+
+
+def _by_feature(plays: DataFrame) -> GroupedData:
     """Values of each audio feature, null where unknown, and how many `times` each was found; by `feature_name`.
 
-    Rows with the same features, such as the plays of a track, are counted first: there are fewer values to look at.
+    Plays with the same features, such as those of a track, are counted first: there are fewer values to look at.
     """
     features = [F.col(feature).cast("double").alias(feature) for feature in AUDIO_FEATURES]
-    counted = rows.groupBy(*features).agg(F.count(F.lit(1)).alias("times"))
+    counted = plays.groupBy(*features).agg(F.count(F.lit(1)).alias("times"))
     return counted.unpivot(["times"], list(AUDIO_FEATURES), "feature_name", "value").groupBy("feature_name")
 
 

@@ -5,7 +5,7 @@ the same weight, so a date with few plays moves them little; `total_plays_7d` is
 dates behind them.
 """
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from lakehouse.contract import expression, table
@@ -71,42 +71,30 @@ def _calendar(plays: DataFrame) -> DataFrame:
 
 def _by_date(plays: DataFrame) -> DataFrame:
     """Figures of the dates with plays, and the sums and counts that make means over several dates."""
-    # Two distinct counts in one aggregate would have Spark multiply the plays.
-    by_recording = (
-        _hashed(plays, "recording_key")
-        .groupBy("date", "recording_key")
-        .agg(
-            F.count("*").alias("plays"),
-            F.sum("ms_played").alias("ms_played"),
-            F.count_if("is_weekend").alias("weekend_plays"),
-            *(F.sum(name).alias(name) for name in AVERAGED),
-            *(F.count(name).alias(f"{name}_plays") for name in AVERAGED),
-        )
-    )
-    by_artist = (
-        _hashed(plays, "artist_name").groupBy("date").agg(F.count_distinct("artist_name").alias("distinct_artists"))
-    )
-    sums = by_recording.groupBy("date").agg(
-        F.sum("plays").alias("total_plays"),
+    sums = plays.groupBy("date").agg(
+        F.count(F.lit(1)).alias("total_plays"),
         (F.sum("ms_played") / MS_PER_MINUTE).alias("minutes_played"),
-        F.count("recording_key").alias("distinct_tracks"),
-        F.sum("weekend_plays").alias("weekend_plays"),
-        *(F.sum(name).alias(f"{name}_sum") for name in AVERAGED),
-        *(F.sum(f"{name}_plays").alias(f"{name}_plays") for name in AVERAGED),
+        F.count_if("is_weekend").alias("weekend_plays"),
+        *(F.avg(name).alias(f"avg_{name}") for name in AVERAGED),
+        *(F.sum(name).alias(f"{name}_sum") for name in ROLLING_FEATURES),
+        *(F.count(name).alias(f"{name}_plays") for name in ROLLING_FEATURES),
     )
-    means = {f"avg_{name}": F.try_divide(f"{name}_sum", f"{name}_plays") for name in AVERAGED}
-    return sums.withColumns(means).join(by_artist, on="date", how="inner")
+    # Each count of its own: beside others Spark would multiply the plays for it.
+    for name, of in {"distinct_tracks": "recording_key", "distinct_artists": "artist_name"}.items():
+        hashed = plays.select("date", _hashed(of)).groupBy("date").agg(F.count_distinct(of).alias(name))
+        sums = sums.join(hashed, on="date", how="inner")
+    return sums
 
 
 def _new_tracks(plays: DataFrame) -> DataFrame:
     """How many recordings were first heard on each date that has any."""
-    first_heard = _hashed(plays, "recording_key").groupBy("recording_key").agg(F.min("date").alias("date"))
+    first_heard = plays.groupBy(_hashed("recording_key")).agg(F.min("date").alias("date"))
     return first_heard.groupBy("date").agg(F.count("*").alias("new_tracks"))
 
 
-def _hashed(plays: DataFrame, name: str) -> DataFrame:
-    """With a text's hash in its place: 8 bytes to compare and to shuffle instead of a name.
+def _hashed(name: str) -> Column:
+    """A text's hash in its place: 8 bytes to compare and to shuffle instead of a name.
 
     Two of three million texts have the same hash with a probability of one in four million.
     """
-    return plays.withColumn(name, F.when(F.col(name).isNotNull(), F.xxhash64(name)))
+    return F.when(F.col(name).isNotNull(), F.xxhash64(name)).alias(name)

@@ -14,8 +14,9 @@ import psutil
 
 from tests.spark_events import EVENT_LOG, spark_jobs
 
-# Looking more often takes a noticeable part of two cores.
 SAMPLE_SECONDS = 0.5
+# Counting shared pages holds up the process that is looked at: it takes at most such a share of the time.
+SHARE_OF_LOOKING = 1 / 40
 MEGABYTE = 2**20
 # Not by a configuration folder: it would be on the class path, and Java refuse the archive of classes.
 LOGGED = " ".join(f"--conf {name}={value}" for name, value in EVENT_LOG.items())
@@ -122,10 +123,11 @@ class _Family(threading.Thread):
 
     def run(self) -> None:
         while self._process.poll() is None:
+            began = time.monotonic()
             self.peak = max(self.peak, self._memory([self._process, *_children(self._process)]))
             of_workers = [child for worker in self._workers for child in _children(worker)]
             self.peak_of_workers = max(self.peak_of_workers, self._memory(of_workers))
-            time.sleep(SAMPLE_SECONDS)
+            time.sleep(max(SAMPLE_SECONDS, (time.monotonic() - began) / SHARE_OF_LOOKING))
 
     def _memory(self, members: list[psutil.Process]) -> float:
         memory = 0.0

@@ -19,6 +19,12 @@ from lakehouse.settings import load_settings
 from lakehouse.storage import Lake
 from silver.feature_source import MEASURED_SOURCES, NO_SOURCE
 
+LEFT_OUT = {
+    "feature_correlations": ("strength", "p_value"),
+    "mood_time_correlations": ("valence_ci_low", "valence_ci_high"),
+    "part_of_day_drivers": ("top_driver", "driver_effect_size", "driver_ci_low", "driver_ci_high"),
+    "weekend_vs_weekday": ("valence_p_value", "valence_difference_ci_low", "valence_difference_ci_high"),
+}
 READ = ("listening_with_features", "catalogue_tracks")
 SET_UP = f"""
 CREATE MACRO is_measured(source) AS source IN {MEASURED_SOURCES!r};
