@@ -83,14 +83,15 @@ class Growth:
         by: the column of instants, of the table and of that input.
         settled_before: gets the table's rows and the instant of the earliest row of the input that is new or concerned,
             and returns a frame of one instant. The table's rows before it do not change, and the others are made of the
-            input's from it on; null where nobody can tell. Instants are microseconds since 1970, in UTC.
+            input's from it on; null where nobody can tell. Instants are microseconds since 1970, in UTC. None where
+            each row is made of one of the input's alone: the instant is that earliest row's.
         joined: other inputs, whose rows concern those of the input with the same key, and no others.
         key_of: tells that key of the input's rows.
     """
 
     input: str
     by: str
-    settled_before: Callable[[Any, int], Any]
+    settled_before: Callable[[Any, int], Any] | None = None
     joined: tuple[str, ...] = ()
     key_of: Callable[[], Any] | None = None
 

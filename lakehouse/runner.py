@@ -448,12 +448,15 @@ class _Builder:
         earliest = self._first_concerned(growth, rows, stored.inputs or {}, making.inputs or {})
         if earliest is None:
             return None
-        since = growth.settled_before(self._lake.read(table), earliest).first()
-        if since is None or since[0] is None:
-            return None
-        tail = rows.where(F.col(growth.by) >= F.timestamp_micros(F.lit(since[0])))
+        since = earliest
+        if growth.settled_before is not None:
+            settled = growth.settled_before(self._lake.read(table), earliest).first()
+            if settled is None or settled[0] is None:
+                return None
+            since = settled[0]
+        tail = rows.where(F.col(growth.by) >= F.timestamp_micros(F.lit(since)))
         frame = self._transformed(table, [tail if node is growing else self._read(node) for node in inputs])
-        return self._lake.grow(table, frame, since[0], making)
+        return self._lake.grow(table, frame, since, making)
 
     def _first_concerned(
         self, growth: Growth, rows: DataFrame, before: dict[str, int | str], now: dict[str, int | str]

@@ -38,9 +38,11 @@ OLDEST_JAVA = 17
 LOG_FILE = Path(tempfile.gettempdir()) / f"lakehouse-spark-{os.getuid()}.log"
 
 # Without a larger code cache C1 can run out of it in a run of thirty tables, and then Spark fails. A run loads 180 MB
-# of classes: the default collects everything at 21 MB of them, and again and again until there.
+# of classes: the default collects everything at 21 MB of them, and again and again until there. Each thread that reads
+# files would keep a buffer as large as the largest piece that it ever read.
 JVM_OPTIONS = (
-    "-XX:ReservedCodeCacheSize=256m -XX:MetaspaceSize=256m -Duser.timezone=UTC -Duser.language=en -Duser.country=US"
+    "-XX:ReservedCodeCacheSize=256m -XX:MetaspaceSize=256m -Djdk.nio.maxCachedBufferSize=1048576 -Duser.timezone=UTC "
+    "-Duser.language=en -Duser.country=US"
 )
 # C1 alone and the serial collector start fastest.
 SMALL_DATA_JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
@@ -109,7 +111,8 @@ def build_session(settings: Settings, *, app_name: str = "lakehouse", class_data
 
 def start_python_workers(session: SparkSession) -> None:
     """Start the process that Python's workers are forked from, by having one do nothing: it loads for a second."""
-    session.range(1).mapInPandas(lambda frames: frames, "id long").collect()
+    with suppress(Exception):  # whatever keeps them from starting is told by the first table that needs them
+        session.range(1).mapInPandas(lambda frames: frames, "id long").collect()
 
 
 def _jars(settings: Settings) -> list[Path]:

@@ -3,6 +3,7 @@
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from gold.text_hash import text_hash
 from lakehouse.contract import accepted_values, in_range, table
 from silver.feature_source import FEATURE_SOURCES
 
@@ -17,7 +18,7 @@ def feature_source_coverage(listening_with_features: DataFrame) -> DataFrame:
     """Tracks are counted by id, as each release has a source of its own; by recording where there is no id."""
     sources = listening_with_features.groupBy("feature_source").agg(
         F.count("*").alias("record_count"),
-        F.count_distinct(F.coalesce("track_id", "recording_key")).alias("track_count"),
+        F.count_distinct(text_hash(F.coalesce("track_id", "recording_key"))).alias("track_count"),
     )
     all_plays = F.sum("record_count").over(Window.partitionBy())
     return sources.select(

@@ -5,9 +5,10 @@ the same weight, so a date with few plays moves them little; `total_plays_7d` is
 dates behind them.
 """
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from gold.text_hash import text_hash
 from lakehouse.contract import expression, table
 
 MS_PER_MINUTE = 60_000
@@ -81,20 +82,12 @@ def _by_date(plays: DataFrame) -> DataFrame:
     )
     # Each count of its own: beside others Spark would multiply the plays for it.
     for name, of in {"distinct_tracks": "recording_key", "distinct_artists": "artist_name"}.items():
-        hashed = plays.select("date", _hashed(of)).groupBy("date").agg(F.count_distinct(of).alias(name))
-        sums = sums.join(hashed, on="date", how="inner")
+        counts = plays.groupBy("date").agg(F.count_distinct(text_hash(F.col(of))).alias(name))
+        sums = sums.join(counts, on="date", how="inner")
     return sums
 
 
 def _new_tracks(plays: DataFrame) -> DataFrame:
     """How many recordings were first heard on each date that has any."""
-    first_heard = plays.groupBy(_hashed("recording_key")).agg(F.min("date").alias("date"))
+    first_heard = plays.groupBy(text_hash(F.col("recording_key"))).agg(F.min("date").alias("date"))
     return first_heard.groupBy("date").agg(F.count("*").alias("new_tracks"))
-
-
-def _hashed(name: str) -> Column:
-    """A text's hash in its place: 8 bytes to compare and to shuffle instead of a name.
-
-    Two of three million texts have the same hash with a probability of one in four million.
-    """
-    return F.when(F.col(name).isNotNull(), F.xxhash64(name)).alias(name)

@@ -59,12 +59,13 @@ def weekend_vs_weekday(listening_with_features: DataFrame) -> DataFrame:
         F.max(F.when(F.col("period") == period, F.col("avg_valence"))).over(both_rows) for period in (WEEKEND, WEEKDAY)
     )
     return (
-        by_period.join(_calendar_dates(plays), on="period", how="inner")
+        by_period.withColumn("valence_difference", weekend - weekday)
+        .join(_calendar_dates(plays), on="period", how="inner")
         .join(test, on="period", how="left")
         .select(
             "period", "total_plays", (F.col("total_plays") / F.col("date_count")).alias("plays_per_day"),
             *(f"avg_{name}" for name in AVERAGED), "featured_play_count", "sample_size", "measured_valence",
-            "valence_stddev", "energy_stddev", (weekend - weekday).alias("valence_difference"), *TEST,
+            "valence_stddev", "energy_stddev", "valence_difference", *TEST,
         )
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from gold.predictive.feature_scores import predicted_features
 from gold.predictive.measured_plays import measured_plays
 from gold.predictive.model_parameters import ENERGY
 from lakehouse.artifacts import Artifact
-from lakehouse.contract import expression, in_range, table
+from lakehouse.contract import Growth, expression, in_range, table
 
 
 @table(
@@ -26,6 +26,7 @@ from lakehouse.contract import expression, in_range, table
         expression("bounds hold the prediction", "predicted_energy BETWEEN lower_90 AND upper_90"),
     ],
     caveats=["trained_on_catalogue", "measured_only", "track_not_listener", "single_listener"],
+    growth=Growth("listening_with_features", "played_at"),
 )
 def energy_forecasts(
     listening_with_features: DataFrame, measured_tracks: DataFrame, energy_model: Artifact

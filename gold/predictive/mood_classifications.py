@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from gold.predictive.feature_scores import predicted_moods
 from gold.predictive.measured_plays import measured_plays
 from lakehouse.artifacts import Artifact
-from lakehouse.contract import accepted_values, in_range, table
+from lakehouse.contract import Growth, accepted_values, in_range, table
 from silver.feature_source import MOODS
 
 
@@ -28,6 +28,7 @@ from silver.feature_source import MOODS
         in_range("mood_probability", 0, 1),
     ],
     caveats=["trained_on_catalogue", "measured_only", "track_not_listener", "single_listener"],
+    growth=Growth("listening_with_features", "played_at"),
 )
 def mood_classifications(
     listening_with_features: DataFrame,

@@ -10,7 +10,7 @@ from gold.predictive.feature_scores import predicted_features
 from gold.predictive.measured_plays import measured_plays
 from gold.predictive.model_parameters import MOOD
 from lakehouse.artifacts import Artifact
-from lakehouse.contract import expression, in_range, table
+from lakehouse.contract import Growth, expression, in_range, table
 
 
 @table(
@@ -25,6 +25,7 @@ from lakehouse.contract import expression, in_range, table
         expression("bounds hold the prediction", "predicted_valence BETWEEN lower_90 AND upper_90"),
     ],
     caveats=["trained_on_catalogue", "measured_only", "track_not_listener", "single_listener"],
+    growth=Growth("listening_with_features", "played_at"),
 )
 def mood_predictions(listening_with_features: DataFrame, measured_tracks: DataFrame, mood_model: Artifact) -> DataFrame:
     """Fitted to the listener's tracks of other artists; the bounds hold 90 % of their measured valences.

@@ -12,6 +12,7 @@ import skops.io
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
+from lakehouse.artifacts import Artifact, ArtifactRefusedError, ArtifactStore
 from lakehouse.contract import Model
 from lakehouse.models import models_of
 from lakehouse.registry import pipeline_nodes
@@ -58,6 +59,28 @@ def test_models_are_made_of_the_catalogue_alone() -> None:
 
 def test_without_news_nothing_is_trained(copied: Settings) -> None:
     assert built(copied).status == "skipped"
+
+
+def test_an_artifact_loaded_ahead_is_not_loaded_again(
+    copied: Settings, model: Model, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = models_of(copied)
+    models.load_ahead([model])
+    monkeypatch.setattr(ArtifactStore, "load", lambda *_: pytest.fail("loaded twice"))
+    assert models.read(model, spark).parts["artists"]["features"]
+
+
+def test_loading_ahead_leaves_it_to_the_reader_to_tell_what_is_wrong(
+    copied: Settings, model: Model, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> Artifact:
+        raise ArtifactRefusedError("of another library")
+
+    monkeypatch.setattr(ArtifactStore, "load", refused)
+    models = models_of(copied)
+    models.load_ahead([model])
+    with pytest.raises(ArtifactRefusedError, match="of another library"):
+        models.read(model, spark)
 
 
 def test_a_damaged_artifact_is_refused_and_trained_again(copied: Settings, model: Model, spark: SparkSession) -> None:

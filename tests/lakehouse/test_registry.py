@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lakehouse.contract import Table
-from lakehouse.registry import RegistryError, all_tables, ordered, pipeline_tables
+from lakehouse.registry import RegistryError, all_tables, chain_lengths, ordered, pipeline_tables
 
 ROOT = Path(__file__).parents[2]
 TABLES = list(all_tables().values())
@@ -105,6 +105,11 @@ def test_duplicate_name_is_refused() -> None:
 def test_gold_read_by_silver_is_refused() -> None:
     with pytest.raises(RegistryError, match="later layer"):
         ordered([a_table("plays", "trends"), a_table("trends", layer="gold")])
+
+
+def test_a_chain_is_as_long_as_the_most_tables_made_one_after_the_other() -> None:
+    tables = [a_table("end", "middle", "start"), a_table("middle", "start"), a_table("start"), a_table("alone")]
+    assert chain_lengths(ordered(tables)) == {"start": 3, "middle": 2, "end": 1, "alone": 1}
 
 
 # ---- transforms are pure

@@ -216,6 +216,23 @@ def test_independent_tables_build_at_the_same_time(small: SmallRun) -> None:
     assert statuses(small.run(full=True)) == dict.fromkeys(GRAPH, "built")
 
 
+def test_tables_that_most_others_wait_for_come_first(small: SmallRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+
+    def noted(table: Table) -> Table:
+        def notes(*frames: DataFrame, **settings: Any) -> DataFrame:
+            begun.append(table.name)
+            frame: DataFrame = table(*frames, **settings)
+            return frame
+
+        return replace(table, transform=notes)
+
+    monkeypatch.setattr(runner, "PARALLEL_TABLES", 1)
+    small.graph = {name: noted(small.graph[name]) for name in ("catalogue_counts", *GRAPH)}
+    small.run(full=True)
+    assert begun == ["plays_of_tracks", "catalogue_counts", "double_plays", "both"]
+
+
 def test_a_file_that_adds_no_play_rebuilds_nothing(small: SmallRun) -> None:
     small.deliver("again", 10, 11)
     summary = small.run()
