@@ -85,7 +85,8 @@ class Models:
                 if state := self.state(model):
                     key = model.name, state.version
                     with self._reading:
-                        self._loaded[key] = self._store.load(*key)
+                        if key not in self._read:
+                            self._loaded[key] = self._store.load(*key)
 
     def read(self, model: Model, spark: SparkSession) -> Artifact:
         """The newest artifact, for a transform: Spark ships each part to each worker that asks for it once.

@@ -124,7 +124,8 @@ def run(
     with one_writer(settings, purpose="run") as still_writer:
         waiting = [] if select else importers().waiting_files(settings)
         takes = waiting or (not select and importers().holds_demo_beside_real(open_lake(settings)))
-        builder = _Builder(open_lake(settings), models_of(settings), settings, full)
+        models = models_of(settings, still_writer=still_writer)
+        builder = _Builder(open_lake(settings), models, settings, full)
         has_work = takes or any(builder.why_build(nodes[name]) for name in chosen)
         if not has_work and not holds_unrecorded(settings.work_path / SPOOL):
             skipped = [builder.skipped(node) for name, node in nodes.items() if name in chosen]
@@ -132,9 +133,9 @@ def run(
                 remember_up_to_date(settings, len(chosen))
             return RunSummary(note_run_without_news(settings, trigger, len(chosen)).run_id, builds=skipped)
 
-        models = models_of(settings, still_writer=still_writer)
-        wanted = [node for name, node in nodes.items() if name in chosen and isinstance(node, Model)]
-        Thread(target=models.load_ahead, args=(() if full else wanted,), daemon=True).start()
+        chosen_models = [node for name, node in nodes.items() if name in chosen and isinstance(node, Model)]
+        usable = [model for model in chosen_models if not builder.why_build(model)]
+        Thread(target=models.load_ahead, args=(usable,), daemon=True).start()
 
         def work(lake: Lake, log: RunLog, summary: RunSummary) -> None:
             Thread(target=start_python_workers, args=(lake.spark,), daemon=True).start()
