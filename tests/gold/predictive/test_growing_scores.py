@@ -1,8 +1,10 @@
 """Large tables of scored plays take in new plays instead of being made anew, and hold the same rows then."""
 
 import shutil
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -39,23 +41,42 @@ def run(settings: Settings) -> None:
     assert not runner.run(settings, select=SCORED).errors
 
 
-def test_a_play_of_a_measured_track_is_added_to_what_was_scored(large: Settings) -> None:
+def heard_last(settings: Settings) -> dict[str, Any]:
+    """The measured track that was played last."""
+    plays = log_of(settings, "listening_with_features").to_pyarrow_table().sort_by("played_at").to_pylist()
+    found: dict[str, Any] = next(play for play in reversed(plays) if play["feature_source"] == "kaggle")
+    return found
+
+
+def never_heard(settings: Settings) -> dict[str, Any]:
+    """A track of the catalogue that was never played."""
+    plays = log_of(settings, "listening_with_features").to_pyarrow_table()
+    heard = set(plays["recording_key"].to_pylist())
+    tracks = log_of(settings, "catalogue_tracks").to_pyarrow_table().sort_by("track_id").to_pylist()
+    found: dict[str, Any] = next(track for track in tracks if track["name_key"] and track["name_key"] not in heard)
+    return found | {"artist_name": found["first_artist"]}
+
+
+# With another track the lines that all scores are fitted by are others.
+@pytest.mark.parametrize(("track_of", "mode"), [(heard_last, "Append"), (never_heard, "Overwrite")])
+def test_a_new_play_is_added_to_what_was_scored_or_all_is_scored_anew(
+    track_of: Callable[[Settings], dict[str, Any]], mode: str, large: Settings
+) -> None:
     run(large)
     before = {name: log_of(large, name).version() for name in SCORED}
-    plays = log_of(large, "listening_with_features").to_pyarrow_table().sort_by("played_at").to_pylist()
-    last = next(play for play in reversed(plays) if play["feature_source"] == "kaggle")
-    later = plays[-1]["played_at"] + timedelta(days=1)
-    again = extended(
-        f"{later:%Y-%m-%dT%H:%M:%SZ}", spotify_track_uri=f"spotify:track:{last['track_id']}",
-        master_metadata_track_name=last["track_name"], master_metadata_album_artist_name=last["artist_name"],
-        master_metadata_album_album_name=last["album_name"],
+    track = track_of(large)
+    last = max(log_of(large, "listening_with_features").to_pyarrow_table()["played_at"].to_pylist())
+    played = extended(
+        f"{last + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}", spotify_track_uri=f"spotify:track:{track['track_id']}",
+        master_metadata_track_name=track["track_name"], master_metadata_album_artist_name=track["artist_name"],
+        master_metadata_album_album_name=track["album_name"],
     )  # fmt: skip
-    runner.import_files(large, [write_json(large.import_dir / "demo_Streaming_History_Audio_9.json", [again])])
+    runner.import_files(large, [write_json(large.import_dir / "demo_Streaming_History_Audio_9.json", [played])])
     run(large)
-    grown = {name: rows_of(large, name) for name in SCORED}
+    taken_in = {name: rows_of(large, name) for name in SCORED}
     for name in SCORED:
         log = log_of(large, name)
-        assert (log.version(), log.history(1)[0]["operationParameters"]["mode"]) == (before[name] + 1, "Append")
+        assert (log.version(), log.history(1)[0]["operationParameters"]["mode"]) == (before[name] + 1, mode)
         shutil.rmtree(Path(log.table_uri.removeprefix("file://")))
     run(large)
-    assert {name: rows_of(large, name) for name in SCORED} == grown
+    assert {name: rows_of(large, name) for name in SCORED} == taken_in
