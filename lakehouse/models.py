@@ -81,12 +81,10 @@ class Models:
     def load_ahead(self, models: Iterable[Model]) -> None:
         """Load the newest artifacts before there is a Spark to share them: it keeps Python's one lock for seconds."""
         for model in models:
-            with suppress(Exception):  # whatever is wrong with one is told when it is read
-                if state := self.state(model):
-                    key = model.name, state.version
-                    with self._reading:
-                        if key not in self._read:
-                            self._loaded[key] = self._store.load(*key)
+            with suppress(Exception), self._reading:  # whatever is wrong with one is told when it is read
+                state = self.state(model)
+                if state and (key := (model.name, state.version)) not in self._read:
+                    self._loaded[key] = self._store.load(*key)
 
     def read(self, model: Model, spark: SparkSession) -> Artifact:
         """The newest artifact, for a transform: Spark ships each part to each worker that asks for it once.

@@ -133,8 +133,9 @@ def run(
                 remember_up_to_date(settings, len(chosen))
             return RunSummary(note_run_without_news(settings, trigger, len(chosen)).run_id, builds=skipped)
 
-        chosen_models = [node for name, node in nodes.items() if name in chosen and isinstance(node, Model)]
-        usable = [model for model in chosen_models if not builder.why_build(model)]
+        usable = [
+            nodes[name] for name in chosen if isinstance(nodes[name], Model) and not builder.why_build(nodes[name])
+        ]
         Thread(target=models.load_ahead, args=(usable,), daemon=True).start()
 
         def work(lake: Lake, log: RunLog, summary: RunSummary) -> None:

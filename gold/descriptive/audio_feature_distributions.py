@@ -51,8 +51,8 @@ def _of_catalogue(tracks: DataFrame) -> DataFrame:
     features = [
         F.struct(
             F.lit(name).alias("feature_name"),
-            F.avg(F.col(name).cast("double")).alias("catalogue_mean"),
-            F.stddev_samp(F.col(name).cast("double")).alias("catalogue_std_dev"),
+            F.avg(name).alias("catalogue_mean"),
+            F.stddev_samp(name).alias("catalogue_std_dev"),
         )
         for name in AUDIO_FEATURES
     ]

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from types import MappingProxyType
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -25,16 +24,16 @@ ROWS_TO_SCORE = 1_000_000
 
 def diagnostic_and_cognitive(settings: Settings, spark: SparkSession) -> None:
     """Build and write the nine diagnostic and cognitive tables, as a run does."""
-    assert _build_groups(settings, spark, "diagnostic", "cognitive") == 9
+    assert _build_groups(settings, spark, ("diagnostic", "cognitive"), left_out={}) == 9
 
 
 def descriptive_and_diagnostic(settings: Settings, spark: SparkSession) -> None:
     """Build and write the ten tables that the yardstick makes, as far as it makes them."""
-    assert _build_groups(settings, spark, "descriptive", "diagnostic", left_out=LEFT_OUT) == len(TABLES)
+    assert _build_groups(settings, spark, ("descriptive", "diagnostic"), left_out=LEFT_OUT) == len(TABLES)
 
 
 def _build_groups(
-    settings: Settings, spark: SparkSession, *groups: str, left_out: Mapping[str, Sequence[str]] = MappingProxyType({})
+    settings: Settings, spark: SparkSession, groups: Sequence[str], left_out: Mapping[str, Sequence[str]]
 ) -> int:
     lake, tables = Lake(settings.lake_uri, spark), pipeline_tables()
     shared = SharedReads(lake)
@@ -43,7 +42,7 @@ def _build_groups(
         spark.sparkContext.setJobDescription(table.name)
         frame = table(*(shared.read(tables[name]) for name in table.inputs))
         # The lake holds these rows already; what is measured includes writing them.
-        written = _without(frame, left_out.get(table.name, ()))
+        written = without(frame, left_out.get(table.name, ()))
         lake.overwrite(table, written, Provenance(run_id="benchmark"), anew=True)
 
     chosen = [table for table in tables.values() if table.group in groups]
@@ -52,7 +51,7 @@ def _build_groups(
     return len(chosen)
 
 
-def _without(frame: DataFrame, names: Sequence[str]) -> DataFrame:
+def without(frame: DataFrame, names: Sequence[str]) -> DataFrame:
     """The frame with null in some columns, without the work that they are."""
     if not names:
         return frame

@@ -13,7 +13,9 @@ from deltalake import DeltaTable
 from lakehouse.registry import pipeline_tables
 from lakehouse.settings import Settings
 from lakehouse.storage import Lake
+from tests.benchmarks.gold_steps import without
 from tests.benchmarks.yardstick import LEFT_OUT, TABLES, build
+from tests.frames import Tables
 
 Rows = dict[tuple[Hashable, ...], dict[str, Any]]
 
@@ -40,6 +42,16 @@ def test_duckdb_s_table_equals_ours(name: str, demo_lake: Settings, files: dict[
     assert set(theirs) == set(ours)
     for key, row in theirs.items():
         assert {column for column, value in row.items() if not _equal(value, ours[key][column])} == set(), (key, row)
+
+
+@pytest.mark.parametrize("name", sorted(set(LEFT_OUT) - {"feature_correlations"}))
+def test_what_duckdb_leaves_out_is_no_work_for_ours(name: str, demo_table: Tables) -> None:
+    """Of the correlations pandas computes also what DuckDB has."""
+    table = pipeline_tables()[name]
+    whole = table(*(demo_table(source) for source in table.inputs))
+    frames = (whole, without(whole, LEFT_OUT[name]))
+    read, read_without = (frame._jdf.queryExecution().optimizedPlan().collectLeaves().size() for frame in frames)
+    assert read_without == read - 1
 
 
 def _by_key(rows: list[dict[str, Any]], key: tuple[str, ...]) -> Rows:
