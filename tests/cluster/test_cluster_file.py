@@ -30,11 +30,14 @@ def test_it_is_understood_without_a_warning(project: Stack) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_without_keys_it_says_what_to_set(project: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in KEYS:
-        monkeypatch.delenv(name)
-    done = Stack(project.folder, project.project, {}).run(*FILES, "config", "--quiet")
-    assert done.returncode and "choose a key for the object store" in done.stderr
+@pytest.mark.parametrize(("missing", "told"), [("AWS_ACCESS_KEY_ID", "a key"), ("AWS_SECRET_ACCESS_KEY", "a secret")])
+def test_without_a_key_it_says_what_to_set(
+    project: Stack, monkeypatch: pytest.MonkeyPatch, missing: str, told: str
+) -> None:
+    monkeypatch.delenv(missing)
+    others = {name: value for name, value in KEYS.items() if name != missing}
+    done = Stack(project.folder, project.project, others).run(*FILES, "config", "--quiet")
+    assert done.returncode and f"{missing} is missing a value: choose {told} for the object store" in done.stderr
 
 
 def test_everything_that_writes_or_reads_tables_uses_the_same_store(project: Stack) -> None:
