@@ -8,11 +8,11 @@ from itertools import chain, count
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from bronze.delivered_files import DEMO_STAYS_OUT, BadFile, DeliveredFile, files_at, parts_of, printable
-from bronze.history_files import DEMO_SOURCE, StagedFile, beginning_of, stage_all
+from bronze.history_files import DEMO_SOURCE, STAGED_SCHEMA, StagedFile, beginning_of, stage_all
 from lakehouse.contract import Table, accepted_values, source_table
 from lakehouse.import_report import ImportReport
 from lakehouse.ops import IMPORT_AUDIT, REJECTED_ROWS
@@ -152,10 +152,12 @@ def _commit(lake: Lake, staged: list[StagedFile], log: RunLog, now: datetime, re
     with lake.within_reach([file.plays for file in staged]) as readable:
         plays = lake.spark.read.parquet(*readable)
         # Repeats are looked for by as many tasks as the plays deserve.
-        count = sum(pq.read_metadata(file.plays).num_rows for file in staged)
-        plays_by_id = plays.repartition(1 + count // PLAYS_PER_TASK, "play_id")
+        footers = [pq.read_metadata(file.plays) for file in staged]
+        plays_by_id = plays.repartition(1 + sum(footer.num_rows for footer in footers) // PLAYS_PER_TASK, "play_id")
+        # A play that is there already has the same id, which is made of its time among others.
+        known = lake.read(listening_history_bronze).where(F.col("played_at").between(*_first_and_last(footers)))
         # Not cached: reading the staged files a second time costs a fraction of caching them.
-        outcomes = _with_outcome(plays_by_id, lake.read(listening_history_bronze))
+        outcomes = _with_outcome(plays_by_id, known)
         _record(outcomes, staged, log, now, report)
         if report.new_plays:
             repeats = sum(verdicts.get(DUPLICATE, 0) for verdicts in report.verdicts.values())
@@ -166,6 +168,18 @@ def _commit(lake: Lake, staged: list[StagedFile], log: RunLog, now: datetime, re
             fresh = fresh.select(*(column.name for column in listening_history_bronze.columns))
             _write(lake, fresh, Provenance(log.run_id, parameters={"demo": str(not is_real).lower()}), report)
     log.count(new_plays=report.new_plays)
+
+
+def _first_and_last(footers: Iterable[pq.FileMetaData]) -> tuple[Column, Column]:
+    """The first and the last `played_at` of staged files, null where they hold no plays."""
+    column = STAGED_SCHEMA.get_field_index("played_at")
+    told = [
+        footer.row_group(group).column(column).statistics
+        for footer in footers
+        for group in range(footer.num_row_groups)
+    ]
+    first, last = min((group.min for group in told), default=None), max((group.max for group in told), default=None)
+    return F.lit(first), F.lit(last)
 
 
 def _write(lake: Lake, fresh: DataFrame, provenance: Provenance, report: ImportReport) -> None:

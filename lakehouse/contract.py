@@ -87,6 +87,8 @@ class Growth:
             each row is made of one of the input's alone: the instant is that earliest row's.
         joined: other inputs, whose rows concern those of the input with the same key, and no others.
         key_of: tells that key of the input's rows.
+        of_few: makes what the transform makes of the same arguments, sooner where the input's rows are few; None where
+            the transform is as good.
     """
 
     input: str
@@ -94,6 +96,7 @@ class Growth:
     settled_before: Callable[[Any, int], Any] | None = None
     joined: tuple[str, ...] = ()
     key_of: Callable[[], Any] | None = None
+    of_few: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,19 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class Update:
+    """How a small table that sums up a large input by date takes in new rows of it, without looking through it all.
+
+    Attributes:
+        input: the input that grows.
+        updated: gets the table's rows, the input's and the new ones among those, and returns what the table holds now.
+    """
+
+    input: str
+    updated: Callable[[Any, Any, Any], Any]
+
+
+@dataclass(frozen=True)
 class Table:
     """A table's contract with its transform. Calling it calls the transform, so tests use it like the function.
 
@@ -123,6 +139,7 @@ class Table:
         parameters: names of the settings the transform takes, its keyword-only parameters.
         growth: how it takes in new rows once it is large; None where it is always made anew.
         summary: when new rows change nothing in it once it is large; None where nobody can tell.
+        update: how it takes in new rows of an input that is large; None where it is always made anew.
     """
 
     name: str
@@ -141,12 +158,17 @@ class Table:
     transform: Callable[..., Any] | None
     growth: Growth | None = None
     summary: Summary | None = None
+    update: Update | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the transform."""
         if self.transform is None:
             raise TypeError(f"{self.name} is filled by an import, it has no transform")
         return self.transform(*args, **kwargs)
+
+    def taken_from(self, settings: Any) -> dict[str, Any]:
+        """The transform's keyword arguments."""
+        return {name: getattr(settings, name) for name in self.parameters}
 
     @property
     def location(self) -> str:
@@ -243,6 +265,7 @@ def table(
     min_rows: int = 0,
     growth: Growth | None = None,
     summary: Summary | None = None,
+    update: Update | None = None,
 ) -> Callable[[Callable[..., Any]], Table]:
     """Declare the table that the decorated transform makes.
 
@@ -258,6 +281,7 @@ def table(
         min_rows: fewer rows than this are reported as a warning.
         growth: how the table takes in new rows once it is large.
         summary: when new rows change nothing in the table once it is large.
+        update: how the table takes in new rows of an input that is large.
     """
 
     def declare(transform: Callable[..., Any]) -> Table:
@@ -269,7 +293,7 @@ def table(
             transform.__name__, transform.__module__, grain, key, columns, checks, caveats, min_rows,
             tuple(positional), tuple(keyword_only), transform,
         )  # fmt: skip
-        return replace(declared, growth=growth, summary=summary)
+        return replace(declared, growth=growth, summary=summary, update=update)
 
     return declare
 

@@ -5,21 +5,21 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial, reduce
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Literal
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from lakehouse.artifacts import Artifact, ArtifactRefusedError
-from lakehouse.contract import Growth, Model, Node, Table
+from lakehouse.contract import Model, Node, Table
 from lakehouse.errors import LakehouseError, UsageError
 from lakehouse.fingerprint import code_fingerprint
 from lakehouse.health import problems
 from lakehouse.import_report import ImportReport
+from lakehouse.incremental import Incremental
 from lakehouse.lock import LostWriterError, StillWriter, one_writer
 from lakehouse.models import Models, ModelState, models_of, state_of
 from lakehouse.no_news import new_run_log, note_run_without_news, remember_up_to_date
@@ -36,7 +36,6 @@ from lakehouse.storage import (
     Lake,
     Provenance,
     TableState,
-    Written,
     conform,
     enforce,
     open_lake,
@@ -45,8 +44,6 @@ from lakehouse.storage import (
 PARALLEL_TABLES = 4
 # Each is a process of its own, with its copy of the catalogue, and keeps a core busy.
 PARALLEL_TRAININGS = 2
-# Smaller tables are made anew as fast as they grow.
-GROWS_FROM_ROWS = 250_000
 
 BuildStatus = Literal["built", "skipped", "failed", "blocked"]
 STOPPED = ("failed", "blocked")
@@ -287,6 +284,7 @@ class _Builder:
         self._models = models
         self._nodes = pipeline_nodes()
         self._shared = SharedReads(lake)
+        self._incremental = Incremental(lake, self._nodes, self._read, settings)
 
     def why_build(self, node: Node) -> str:
         """Why a node is out of date, or '' where it is not; tables without a transform never are."""
@@ -401,100 +399,13 @@ class _Builder:
             tables = [table for table in inputs if isinstance(table, Table)]
             rows = [self._shared.sample(table, node.max_rows) for table in tables]
             return self._models.train(node, rows, making, self._lake.spark), ()
-        if written := self._kept(node, making) or self._grown(node, inputs, making):
+        if not self._full and (written := self._incremental.build(node, making)):
             return written.state, written.checks
-        frame = self._transformed(node, map(self._read, inputs))
+        frame = node(*map(self._read, inputs), **node.taken_from(self._settings))
         # A table is rarely larger than the largest that it is made from.
         likely_rows = max((state.provenance.rows for state in states.values() if state), default=0)
         written = self._lake.overwrite(node, frame, making, likely_rows=likely_rows, anew=self._full)
         return written.state, written.checks
-
-    def _transformed(self, table: Table, inputs: Iterable[DataFrame | Artifact]) -> DataFrame:
-        frame: DataFrame = table(*inputs, **{name: getattr(self._settings, name) for name in table.parameters})
-        return frame
-
-    def _large(self, table: Table, making: Provenance) -> Provenance | None:
-        """What a large table was made from, where it was made in the same way; None where it has to be made anew."""
-        state = None if self._full else self._lake.state(table)
-        if state is None or state.provenance.rows < GROWS_FROM_ROWS or not state.provenance.digest:
-            return None
-        stored = state.provenance
-        return stored if (stored.code, stored.parameters) == (making.code, making.parameters) else None
-
-    def _kept(self, table: Table, making: Provenance) -> Written | None:
-        """Leave a large table as it is where all that is new are rows that it holds already; else None."""
-        summary = table.summary
-        stored = self._large(table, making) if summary else None
-        if summary is None or stored is None:
-            return None
-        before, now = stored.inputs or {}, making.inputs or {}
-        growing, version = self._nodes[summary.input], before.get(summary.input)
-        if not isinstance(growing, Table) or not isinstance(version, int):
-            return None
-        if any(before.get(name) != now[name] for name in now if name != summary.input):
-            return None
-        rows = self._lake.appended(growing, version)
-        if rows is None or not summary.adds(rows, self._lake.read(table)).isEmpty():
-            return None
-        return self._lake.keep(table, making)
-
-    def _grown(self, table: Table, inputs: list[Node], making: Provenance) -> Written | None:
-        """Add to a large table what new rows of its growing input bring; None where it has to be made anew."""
-        growth = table.growth
-        stored = self._large(table, making) if growth else None
-        if growth is None or stored is None:
-            return None
-        growing = self._nodes[growth.input]
-        assert isinstance(growing, Table), "models do not grow"
-        rows = self._lake.read(growing)
-        earliest = self._first_concerned(growth, rows, stored.inputs or {}, making.inputs or {})
-        if earliest is None:
-            return None
-        since = earliest
-        if growth.settled_before is not None:
-            settled = growth.settled_before(self._lake.read(table), earliest).first()
-            if settled is None or settled[0] is None:
-                return None
-            since = settled[0]
-        tail = rows.where(F.col(growth.by) >= F.timestamp_micros(F.lit(since)))
-        frame = self._transformed(table, [tail if node is growing else self._read(node) for node in inputs])
-        return self._lake.grow(table, frame, since, making)
-
-    def _first_concerned(
-        self, growth: Growth, rows: DataFrame, before: dict[str, int | str], now: dict[str, int | str]
-    ) -> int | None:
-        """The earliest instant of the growing input's rows that are new, or joined with others than before.
-
-        Args:
-            growth: how the table grows.
-            rows: all of the growing input.
-            before: the inputs' versions that the table was made from.
-            now: their versions now.
-
-        Returns:
-            Microseconds since 1970; None where nobody can tell, or nothing is new.
-        """
-        news = [name for name, version in now.items() if before.get(name) != version]
-        concerned = [self._concerned(growth, rows, self._nodes[name], before.get(name)) for name in news]
-        known = [found.select(F.unix_micros(growth.by).alias("micros")) for found in concerned if found is not None]
-        if not known or len(known) < len(concerned):
-            return None
-        earliest = reduce(DataFrame.unionAll, known).agg(F.min("micros")).first()
-        return earliest[0] if earliest else None
-
-    def _concerned(
-        self, growth: Growth, rows: DataFrame, changed: Node, version_before: int | str | None
-    ) -> DataFrame | None:
-        """The growing input's rows that what is new in an input concerns; None where nobody can tell."""
-        if not isinstance(changed, Table) or not isinstance(version_before, int):
-            return None
-        if changed.name == growth.input:
-            return self._lake.appended(changed, version_before)
-        keys = self._lake.changed_keys(changed, version_before) if changed.name in growth.joined else None
-        if keys is None or growth.key_of is None:
-            return None
-        [key] = changed.key
-        return rows.withColumn(key, growth.key_of()).join(keys, on=key, how="left_semi")
 
     def _read(self, node: Node) -> DataFrame | Artifact:
         return self._models.read(node, self._lake.spark) if isinstance(node, Model) else self._shared.read(node)

@@ -16,6 +16,12 @@ def track_key() -> Column:
     return F.coalesce("track_id", name_key(F.col("artist_name"), F.col("track_name")), own_name)
 
 
+def of_few_plays(tracks: DataFrame, plays: DataFrame) -> DataFrame:
+    """The tracks, rows with a track_key, that any of few plays is of; their keys are sent to every task."""
+    keys = plays.select(track_key().alias("track_key")).distinct()
+    return tracks.join(F.broadcast(keys), on="track_key", how="left_semi")
+
+
 def plain_isrc() -> Column:
     """The code without the hyphens and in the case that some sources write."""
     return F.nullif(F.upper(F.regexp_replace("isrc", r"[\s-]", "")), F.lit(""))

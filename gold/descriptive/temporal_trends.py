@@ -5,11 +5,11 @@ the same weight, so a date with few plays moves them little; `total_plays_7d` is
 dates behind them.
 """
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from gold.text_hash import text_hash
-from lakehouse.contract import expression, table
+from lakehouse.contract import Update, expression, table
 
 MS_PER_MINUTE = 60_000
 ROLLING_DATES = 7
@@ -18,6 +18,29 @@ ROLLING_FEATURES = ("valence", "energy")
 ZERO_WITHOUT_PLAYS = (
     "total_plays", "minutes_played", "distinct_tracks", "distinct_artists", "new_tracks", "weekend_plays",
 )  # fmt: skip
+
+
+def with_new_plays(trends: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
+    """Take new plays in: only dates from the first that has any on, or that have no row yet, are made anew.
+
+    Args:
+        trends: the table's rows.
+        plays: all plays.
+        new_plays: those among them that the table does not know.
+    """
+    known = trends.agg(F.min("date").alias("first"), F.date_add(F.max("date"), 1).alias("next"))
+    bounds = new_plays.agg(F.min("date").alias("first_new")).join(known, how="cross")
+    since = F.least("first_new", "next")
+    # The first of these dates looks back, but not beyond all plays.
+    begin = F.greatest(F.date_sub(since, ROLLING_DATES - 1), F.least("first", since))
+    since, begin = (bounds.select(bound).scalar() for bound in (since, begin))
+    lately = plays.where(F.col("date") >= begin)
+    # What was heard lately is new where it was not heard before.
+    recording = text_hash(F.col("recording_key"))
+    heard = F.broadcast(lately.select(recording.alias("heard")).distinct())
+    heard_plays = plays.join(heard, on=recording == F.col("heard"), how="left_semi")
+    changed = _trends(_calendar(lately, begin), lately, _new_tracks(heard_plays)).where(F.col("date") >= since)
+    return trends.where(F.col("date") < since).unionByName(changed)
 
 
 @table(
@@ -33,13 +56,19 @@ ZERO_WITHOUT_PLAYS = (
         expression("7 dates include this one", "total_plays_7d >= total_plays"),
     ],
     caveats=["features_from_catalogue", "features_estimated", "synthetic_features", "track_not_listener"],
+    update=Update("listening_with_features", with_new_plays),
 )
 def temporal_trends(listening_with_features: DataFrame) -> DataFrame:
     """A date without plays has counts of 0 and averages of null."""
+    plays = listening_with_features
+    return _trends(_calendar(plays, F.min("date")), plays, _new_tracks(plays))
+
+
+def _trends(dates: DataFrame, plays: DataFrame, new_tracks: DataFrame) -> DataFrame:
+    """The rows of some dates in sequence."""
     daily = (
-        _calendar(listening_with_features)
-        .join(_by_date(listening_with_features), on="date", how="left")
-        .join(_new_tracks(listening_with_features), on="date", how="left")
+        dates.join(_by_date(plays), on="date", how="left")
+        .join(new_tracks, on="date", how="left")
         .fillna(0, subset=list(ZERO_WITHOUT_PLAYS))
     )
     # Every date has its row, so rows are dates.
@@ -64,9 +93,9 @@ def temporal_trends(listening_with_features: DataFrame) -> DataFrame:
     )
 
 
-def _calendar(plays: DataFrame) -> DataFrame:
-    """Every date from the first play to the last; none without plays."""
-    span = plays.agg(F.sequence(F.min("date"), F.max("date")).alias("dates"))
+def _calendar(plays: DataFrame, first: Column) -> DataFrame:
+    """Every date from the first to the last play's; none without plays."""
+    span = plays.agg(F.sequence(first, F.max("date")).alias("dates"))
     return span.select(F.explode("dates").alias("date"))
 
 

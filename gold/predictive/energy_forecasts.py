@@ -12,6 +12,14 @@ from gold.predictive.measured_plays import measured_plays
 from gold.predictive.model_parameters import ENERGY
 from lakehouse.artifacts import Artifact
 from lakehouse.contract import Growth, expression, in_range, table
+from silver.track_facts import of_few_plays
+
+
+def _of_few_plays(listening_with_features: DataFrame, measured_tracks: DataFrame, energy_model: Artifact) -> DataFrame:
+    """Of all tracks only the plays' own are scored."""
+    wanted = of_few_plays(measured_tracks, listening_with_features)
+    scores = predicted_features(measured_tracks, energy_model, ENERGY, wanted=wanted)
+    return _predicted(listening_with_features, scores, energy_model)
 
 
 @table(
@@ -26,7 +34,7 @@ from lakehouse.contract import Growth, expression, in_range, table
         expression("bounds hold the prediction", "predicted_energy BETWEEN lower_90 AND upper_90"),
     ],
     caveats=["trained_on_catalogue", "measured_only", "track_not_listener", "single_listener"],
-    growth=Growth("listening_with_features", "played_at"),
+    growth=Growth("listening_with_features", "played_at", of_few=_of_few_plays),
 )
 def energy_forecasts(
     listening_with_features: DataFrame, measured_tracks: DataFrame, energy_model: Artifact
@@ -35,7 +43,10 @@ def energy_forecasts(
 
     Null where no model was trained, or where a track's links lead to recordings of several folds.
     """
-    scores = predicted_features(measured_tracks, energy_model, ENERGY)
+    return _predicted(listening_with_features, predicted_features(measured_tracks, energy_model, ENERGY), energy_model)
+
+
+def _predicted(listening_with_features: DataFrame, scores: DataFrame, energy_model: Artifact) -> DataFrame:
     plays = measured_plays(listening_with_features).join(scores, on="track_key", how="left")
     return plays.select(
         "play_id", "played_at", "date", "hour_of_day", "day_of_week", "energy",

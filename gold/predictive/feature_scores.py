@@ -16,13 +16,16 @@ from lakehouse.bounded import in_pandas
 from silver.listener_lines import MAX_CALIBRATION_TRACKS, fitted, lines_of, lines_schema
 
 
-def predicted_features(tracks: DataFrame, model: Artifact, spec: ModelSpec) -> DataFrame:
+def predicted_features(
+    tracks: DataFrame, model: Artifact, spec: ModelSpec, *, wanted: DataFrame | None = None
+) -> DataFrame:
     """Estimates of one feature, fitted to the listener.
 
     Args:
-        tracks: see `silver.measured_tracks`.
+        tracks: all the listener's, see `silver.measured_tracks`.
         model: the saved model.
         spec: what it predicts: a regression.
+        wanted: those among the tracks whose estimates are wanted; None for all.
 
     Returns:
         Per track track_key, predicted, lower_90, upper_90, fold; null where no model may or can score it. Line and
@@ -41,7 +44,9 @@ def predicted_features(tracks: DataFrame, model: Artifact, spec: ModelSpec) -> D
         half_width = catalogue_half_width(model.parts)
         return lines_of({spec.target: fit_listener(scored, scored["predicted"], half_width, spec, PARAMETERS)})
 
-    scores = tracks.mapInPandas(scores_of, f"track_key string, fold int, listener_fold int, {raw} double")
+    scores = (tracks if wanted is None else wanted).mapInPandas(
+        scores_of, f"track_key string, fold int, listener_fold int, {raw} double"
+    )
     fit = in_pandas(tracks, lines, lines_schema([spec.target]), key="track_key", max_rows=MAX_CALIBRATION_TRACKS)
     predicted, lower, upper = fitted(spec.target)
     return scores.join(F.broadcast(fit), on="listener_fold", how="left").select(

@@ -10,7 +10,7 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
-from lakehouse import runner
+from lakehouse import incremental, runner
 from lakehouse.registry import pipeline_tables
 from lakehouse.settings import Settings
 from lakehouse.storage import Lake
@@ -46,7 +46,7 @@ def first_run(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture
 def large(first_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The same for a test of its own, and large."""
-    monkeypatch.setattr(runner, "GROWS_FROM_ROWS", 0)
+    monkeypatch.setattr(incremental, "LARGE_ROWS", 0)
     shutil.copytree(first_run, tmp_path / "lake")
     return small_settings(tmp_path)
 

@@ -14,7 +14,7 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
-from lakehouse import runner
+from lakehouse import incremental, runner
 from lakehouse.contract import Table
 from lakehouse.fingerprint import code_fingerprint
 from lakehouse.registry import importers, pipeline_nodes, pipeline_tables
@@ -43,7 +43,7 @@ def test_every_table_equals_a_full_rebuild(
     spark: SparkSession, tmp_path: Path, seed: int, sampled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Large tables take in new plays; here small ones do.
-    monkeypatch.setattr(runner, "GROWS_FROM_ROWS", 0)
+    monkeypatch.setattr(incremental, "LARGE_ROWS", 0)
     life = Life(tmp_path, spark, Random(seed), monkeypatch)
     kinds: set[str] = set()
     for number in range(4 if sampled else 14):

@@ -58,6 +58,14 @@ def test_a_saved_model_scores_the_same(
     pd.testing.assert_frame_equal(first, again)
 
 
+def test_wanted_tracks_are_scored_as_among_all(spark: SparkSession, small_world: World) -> None:
+    tracks = small_world.frames(spark)["measured_tracks"]
+    wanted = tracks.orderBy("track_key").limit(2)
+    of_all = predicted_features(tracks, small_world.mood, MOOD).orderBy("track_key").limit(2)
+    of_wanted = predicted_features(tracks, small_world.mood, MOOD, wanted=wanted).orderBy("track_key")
+    assert of_wanted.toPandas().equals(of_all.toPandas())
+
+
 def test_a_track_that_leads_to_two_recordings_has_no_score(spark: SparkSession, small_world: World) -> None:
     """Its id is one recording's and its name another's, of different folds: each model may have seen it."""
     tracks = small_world.tracks.iloc[3:].reset_index(drop=True)

@@ -1,0 +1,124 @@
+"""Tables of or about many plays take in new ones instead of being made anew, and hold the same rows then."""
+
+import shutil
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from deltalake import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+
+from gold.descriptive import temporal_trends
+from lakehouse import incremental, runner
+from lakehouse.registry import pipeline_tables
+from lakehouse.settings import Settings
+from lakehouse.storage import Lake
+from tests.bronze.records import extended, write_json
+
+TRENDS = "temporal_trends"
+SCORED = ("mood_predictions", "energy_forecasts", "mood_classifications")
+
+
+@pytest.fixture
+def large(demo_lake: Settings, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A copy of the demo lake, as if it were large."""
+    monkeypatch.setattr(incremental, "LARGE_ROWS", 0)
+    shutil.copytree(demo_lake.lake_path, tmp_path / "lake")
+    (tmp_path / "import").mkdir()
+    return demo_lake.model_copy(update={"lake_uri": f"file://{tmp_path}/lake", "import_dir": tmp_path / "import"})
+
+
+def log_of(settings: Settings, name: str) -> DeltaTable:
+    return DeltaTable(Lake(settings.lake_uri).location(pipeline_tables()[name]))
+
+
+def rows_of(settings: Settings, name: str) -> pa.Table:
+    return log_of(settings, name).to_pyarrow_table().sort_by(pipeline_tables()[name].key[0])
+
+
+def run(settings: Settings, *names: str) -> None:
+    assert not runner.run(settings, select=names).errors
+
+
+def deliver(settings: Settings, track: dict[str, Any], at: datetime) -> None:
+    played = extended(
+        f"{at:%Y-%m-%dT%H:%M:%SZ}", spotify_track_uri=f"spotify:track:{track['track_id']}",
+        master_metadata_track_name=track["track_name"], master_metadata_album_artist_name=track["artist_name"],
+        master_metadata_album_album_name=track["album_name"],
+    )  # fmt: skip
+    runner.import_files(settings, [write_json(settings.import_dir / "demo_Streaming_History_Audio_9.json", [played])])
+
+
+def last_played_at(settings: Settings) -> datetime:
+    last: datetime = pc.max(log_of(settings, "listening_with_features").to_pyarrow_table()["played_at"]).as_py()
+    return last
+
+
+def heard_last(settings: Settings) -> dict[str, Any]:
+    """The measured track that was played last."""
+    plays = log_of(settings, "listening_with_features").to_pyarrow_table().sort_by("played_at").to_pylist()
+    found: dict[str, Any] = next(play for play in reversed(plays) if play["feature_source"] == "kaggle")
+    return found
+
+
+def never_heard(settings: Settings) -> dict[str, Any]:
+    """A track of the catalogue that was never played."""
+    plays = log_of(settings, "listening_with_features").to_pyarrow_table()
+    heard = set(plays["recording_key"].to_pylist())
+    tracks = log_of(settings, "catalogue_tracks").to_pyarrow_table().sort_by("track_id").to_pylist()
+    found: dict[str, Any] = next(track for track in tracks if track["name_key"] and track["name_key"] not in heard)
+    return found | {"artist_name": found["first_artist"]}
+
+
+@pytest.mark.parametrize(
+    ("track_of", "most_few_rows", "mode"),
+    [
+        pytest.param(heard_last, 1, "Append", id="few plays of known tracks"),
+        pytest.param(heard_last, 0, "Append", id="many plays of known tracks"),
+        # The lines that all scores are fitted by are others then.
+        pytest.param(never_heard, 1, "Overwrite", id="a track never heard before"),
+    ],
+)
+def test_a_new_play_is_added_to_what_was_scored_or_all_is_scored_anew(
+    track_of: Callable[[Settings], dict[str, Any]],
+    most_few_rows: int,
+    mode: str,
+    large: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(incremental, "MOST_FEW_ROWS", most_few_rows)
+    run(large, *SCORED)
+    before = {name: log_of(large, name).version() for name in SCORED}
+    deliver(large, track_of(large), last_played_at(large) + timedelta(days=1))
+    run(large, *SCORED)
+    taken_in = {name: rows_of(large, name) for name in SCORED}
+    for name in SCORED:
+        log = log_of(large, name)
+        assert (log.version(), log.history(1)[0]["operationParameters"]["mode"]) == (before[name] + 1, mode)
+        shutil.rmtree(Path(log.table_uri.removeprefix("file://")))
+    run(large, *SCORED)
+    assert {name: rows_of(large, name) for name in SCORED} == taken_in
+
+
+def test_a_new_play_changes_the_last_dates_of_the_trends(large: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[int] = []
+    by_date = temporal_trends._by_date
+
+    def noted(plays: DataFrame) -> DataFrame:
+        looked_at.append(plays.count())
+        return by_date(plays)
+
+    monkeypatch.setattr(temporal_trends, "_by_date", noted)
+    run(large, TRENDS)
+    deliver(large, heard_last(large), last_played_at(large) + timedelta(days=3))
+    run(large, TRENDS)
+    taken_in = rows_of(large, TRENDS)
+    shutil.rmtree(Path(log_of(large, TRENDS).table_uri.removeprefix("file://")))
+    run(large, TRENDS)
+    [in_new_week, in_all] = looked_at
+    assert in_new_week < in_all / 10
+    assert rows_of(large, TRENDS).to_pandas().equals(taken_in.to_pandas())
