@@ -118,10 +118,13 @@ class Update:
 
     Attributes:
         input: the input that grows.
-        updated: gets the table's rows, the input's and the new ones among those, and returns what the table holds now.
+        by: its column of dates.
+        updated: gets the table's rows, all of the input's and the first date of new ones, and returns what the table
+            holds now.
     """
 
     input: str
+    by: str
     updated: Callable[[Any, Any, Any], Any]
 
 

@@ -56,6 +56,8 @@ class Incremental:
         Returns:
             The commit; None where the table has to be made anew.
         """
+        if not (table.growth or table.summary or table.update):
+            return None
         state = self._lake.state(table)
         # Only commits of ours that looked at all rows have a digest.
         if state is None or not state.provenance.digest:
@@ -63,9 +65,9 @@ class Incremental:
         stored = state.provenance
         if (stored.code, stored.parameters) != (making.code, making.parameters):
             return None
-        if stored.rows >= LARGE_ROWS and (written := self._kept(table, stored, making)):
-            return written
-        if stored.rows >= LARGE_ROWS and (written := self._grown(table, stored, making)):
+        if stored.rows >= LARGE_ROWS and (
+            written := self._kept(table, stored, making) or self._grown(table, stored, making)
+        ):
             return written
         return self._updated(table, stored, making)
 
@@ -85,10 +87,12 @@ class Incremental:
         growing = self._table(update.input)
         state = self._lake.state(growing)
         is_large = state is not None and state.provenance.rows >= LARGE_ROWS
-        rows = self._only_news(growing.name, stored, making) if is_large else None
-        if rows is None:
+        new_rows = self._only_news(growing.name, stored, making) if is_large else None
+        first = new_rows.agg(F.min(update.by)).first() if new_rows is not None else None
+        rows = self._lake.read(growing)
+        if first is None or first[0] is None or not _are_few(rows.where(F.col(update.by) >= F.lit(first[0]))):
             return None
-        return self._lake.overwrite(table, update.updated(self._lake.read(table), self._read(growing), rows), making)
+        return self._lake.overwrite(table, update.updated(self._lake.read(table), rows, first[0]), making)
 
     def _only_news(self, name: str, stored: Provenance, making: Provenance) -> DataFrame | None:
         """The rows that were added to an input, where nothing else happened to it or another one; else None."""
@@ -114,10 +118,9 @@ class Incremental:
                 return None
             since = settled[0]
         tail = rows.where(F.col(growth.by) >= F.timestamp_micros(F.lit(since)))
-        # Not counted where that decides nothing.
-        is_few = growth.of_few and tail.limit(MOST_FEW_ROWS + 1).count() <= MOST_FEW_ROWS
         inputs = [tail if name == growth.input else self._read(self._nodes[name]) for name in table.inputs]
-        transform = growth.of_few if growth.of_few and is_few else table
+        # Not counted where that decides nothing.
+        transform = growth.of_few if growth.of_few and _are_few(tail) else table
         return self._lake.grow(table, transform(*inputs, **table.taken_from(self._settings)), since, making)
 
     def _first_concerned(self, growth: Growth, rows: DataFrame, before: Versions, now: Versions) -> int | None:
@@ -158,3 +161,7 @@ class Incremental:
         node = self._nodes[name]
         assert isinstance(node, Table), "models do not grow"
         return node
+
+
+def _are_few(rows: DataFrame) -> bool:
+    return rows.limit(MOST_FEW_ROWS + 1).count() <= MOST_FEW_ROWS

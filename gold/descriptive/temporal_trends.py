@@ -5,6 +5,8 @@ the same weight, so a date with few plays moves them little; `total_plays_7d` is
 dates behind them.
 """
 
+from datetime import date
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -20,20 +22,19 @@ ZERO_WITHOUT_PLAYS = (
 )  # fmt: skip
 
 
-def with_new_plays(trends: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
-    """Take new plays in: only dates from the first that has any on, or that have no row yet, are made anew.
+def with_new_plays(trends: DataFrame, plays: DataFrame, first_new: date) -> DataFrame:
+    """Take new plays in: only dates from their first one on, or that have no row yet, are made anew.
 
     Args:
         trends: the table's rows.
         plays: all plays.
-        new_plays: those among them that the table does not know.
+        first_new: the first date that has a play which the table does not know.
     """
     known = trends.agg(F.min("date").alias("first"), F.date_add(F.max("date"), 1).alias("next"))
-    bounds = new_plays.agg(F.min("date").alias("first_new")).join(known, how="cross")
-    since = F.least("first_new", "next")
+    since = F.least(F.lit(first_new), "next")
     # The first of these dates looks back, but not beyond all plays.
     begin = F.greatest(F.date_sub(since, ROLLING_DATES - 1), F.least("first", since))
-    since, begin = (bounds.select(bound).scalar() for bound in (since, begin))
+    since, begin = (known.select(bound).scalar() for bound in (since, begin))
     lately = plays.where(F.col("date") >= begin)
     # What was heard lately is new where it was not heard before.
     recording = text_hash(F.col("recording_key"))
@@ -56,7 +57,7 @@ def with_new_plays(trends: DataFrame, plays: DataFrame, new_plays: DataFrame) ->
         expression("7 dates include this one", "total_plays_7d >= total_plays"),
     ],
     caveats=["features_from_catalogue", "features_estimated", "synthetic_features", "track_not_listener"],
-    update=Update("listening_with_features", with_new_plays),
+    update=Update("listening_with_features", "date", with_new_plays),
 )
 def temporal_trends(listening_with_features: DataFrame) -> DataFrame:
     """A date without plays has counts of 0 and averages of null."""

