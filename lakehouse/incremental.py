@@ -18,7 +18,7 @@ from lakehouse.storage import Lake, Provenance, Written
 Versions = dict[str, int | str]
 
 # Smaller tables are made anew as fast.
-LARGE_ROWS = 250_000
+LARGE_ROWS = 100_000
 # Their keys are sent to every task, some hundred bytes each.
 MOST_FEW_ROWS = 250_000
 
