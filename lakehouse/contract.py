@@ -170,7 +170,7 @@ class Table:
         return self.transform(*args, **kwargs)
 
     def taken_from(self, settings: Any) -> dict[str, Any]:
-        """The transform's keyword arguments."""
+        """The transform's keyword arguments, out of the settings."""
         return {name: getattr(settings, name) for name in self.parameters}
 
     @property

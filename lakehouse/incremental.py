@@ -89,8 +89,11 @@ class Incremental:
         is_large = state is not None and state.provenance.rows >= LARGE_ROWS
         new_rows = self._only_news(growing.name, stored, making) if is_large else None
         first = new_rows.agg(F.min(update.by)).first() if new_rows is not None else None
+        if first is None or first[0] is None:
+            return None
         rows = self._lake.read(growing)
-        if first is None or first[0] is None or not _are_few(rows.where(F.col(update.by) >= F.lit(first[0]))):
+        # Older plays that come late concern too many others.
+        if not _are_few(rows.where(F.col(update.by) >= F.lit(first[0]))):
             return None
         return self._lake.overwrite(table, update.updated(self._lake.read(table), rows, first[0]), making)
 
