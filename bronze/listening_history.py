@@ -12,11 +12,12 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from bronze.delivered_files import DEMO_STAYS_OUT, BadFile, DeliveredFile, files_at, parts_of, printable
-from bronze.history_files import DEMO_SOURCE, STAGED_SCHEMA, StagedFile, beginning_of, stage_all
+from bronze.history_files import DEMO_SOURCE, StagedFile, beginning_of, stage_all
 from lakehouse.contract import Table, accepted_values, source_table
 from lakehouse.import_report import ImportReport
 from lakehouse.ops import IMPORT_AUDIT, REJECTED_ROWS
 from lakehouse.run_spool import RunLog
+from lakehouse.staged_files import statistics_of
 from lakehouse.storage import Lake, Provenance
 
 DUPLICATE = "duplicate"
@@ -172,13 +173,9 @@ def _commit(lake: Lake, staged: list[StagedFile], log: RunLog, now: datetime, re
 
 def _first_and_last(footers: Iterable[pq.FileMetaData]) -> tuple[Column, Column]:
     """The first and the last `played_at` of staged files, null where they hold no plays."""
-    column = STAGED_SCHEMA.get_field_index("played_at")
-    told = [
-        footer.row_group(group).column(column).statistics
-        for footer in footers
-        for group in range(footer.num_row_groups)
-    ]
-    first, last = min((group.min for group in told), default=None), max((group.max for group in told), default=None)
+    told = [statistics_of(footer) for footer in footers if footer.num_rows]
+    first = min((each["minValues"]["played_at"] for each in told), default=None)
+    last = max((each["maxValues"]["played_at"] for each in told), default=None)
     return F.lit(first), F.lit(last)
 
 

@@ -55,7 +55,7 @@ class StagedFiles:
                 continue
             footer = pq.read_metadata(info.path, filesystem=files)
             if footer.num_rows:
-                stats = json.dumps(_stats(footer), default=_as_text)
+                stats = json.dumps(statistics_of(footer), default=_as_text)
                 actions.append(AddAction(info.path, info.size, {}, round(time.time() * 1000), True, stats))
         return actions
 
@@ -82,7 +82,7 @@ def _files_below(location: str, options: Mapping[str, str] | None) -> PyFileSyst
     return PyFileSystem(DeltaStorageHandler(location, dict(options or {})))
 
 
-def _stats(footer: pq.FileMetaData) -> dict[str, Any]:
+def statistics_of(footer: pq.FileMetaData) -> dict[str, Any]:
     """Delta's statistics of a file, by which readers pass it over: of numbers, dates and instants."""
     least: dict[str, Any] = {}
     most: dict[str, Any] = {}
