@@ -26,8 +26,6 @@ FloatArray = npt.NDArray[np.float64]
 CONFIDENCE = 0.95
 # What each frame of plays must hold beside its values.
 RECORDING, DATE = "recording_key", "date"
-# Above this a fixed random sample of the plays is tested (see lakehouse.bounded); the averages beside it rest on all.
-MAX_PLAYS = 50_000
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,8 @@ class Growth:
             and returns a frame of one instant. The table's rows before it do not change, and the others are made of the
             input's from it on; null where nobody can tell. Instants are microseconds since 1970, in UTC. None where
             each row is made of one of the input's alone: the instant is that earliest row's.
-        joined: other inputs, whose rows concern those of the input with the same key, and no others.
+        joined: other inputs, whose rows concern those of the input with the same key, and no others. So where the
+            input's rows are few, the transform gets only the rows of theirs.
         key_of: tells that key of the input's rows.
         of_few: makes what the transform makes of the same arguments, sooner where the input's rows are few; None where
             the transform is as good.
@@ -114,18 +115,18 @@ class Summary:
 
 @dataclass(frozen=True)
 class Update:
-    """How a small table that sums up a large input by date takes in new rows of it, without looking through it all.
+    """How a small table that sums up a large input takes in new rows of it, without looking through it all.
 
     Attributes:
         input: the input that grows.
-        by: its column of dates.
-        updated: gets the table's rows, all of the input's and the first date of new ones, and returns what the table
-            holds now.
+        updated: gets the table's rows, all of the input's and the new ones, and returns what the table holds now.
+        by: a column of that input; where more than few rows are as new by it as the first new one, the table is made
+            anew. None where that does not matter.
     """
 
     input: str
-    by: str
     updated: Callable[[Any, Any, Any], Any]
+    by: str | None = None
 
 
 @dataclass(frozen=True)

@@ -88,14 +88,13 @@ class Incremental:
         state = self._lake.state(growing)
         is_large = state is not None and state.provenance.rows >= LARGE_ROWS
         new_rows = self._only_news(growing.name, stored, making) if is_large else None
-        first = new_rows.agg(F.min(update.by)).first() if new_rows is not None else None
-        if first is None or first[0] is None:
+        if new_rows is None:
             return None
         rows = self._lake.read(growing)
         # Older plays that come late concern too many others.
-        if not _are_few(rows.where(F.col(update.by) >= F.lit(first[0]))):
+        if update.by and not _are_few(rows.where(F.col(update.by) >= new_rows.agg(F.min(update.by)).scalar())):
             return None
-        return self._lake.overwrite(table, update.updated(self._lake.read(table), rows, first[0]), making)
+        return self._lake.overwrite(table, update.updated(self._lake.read(table), rows, new_rows), making)
 
     def _only_news(self, name: str, stored: Provenance, making: Provenance) -> DataFrame | None:
         """The rows that were added to an input, where nothing else happened to it or another one; else None."""
@@ -121,10 +120,14 @@ class Incremental:
                 return None
             since = settled[0]
         tail = rows.where(F.col(growth.by) >= F.timestamp_micros(F.lit(since)))
-        inputs = [tail if name == growth.input else self._read(self._nodes[name]) for name in table.inputs]
+        inputs = {name: tail if name == growth.input else self._read(self._nodes[name]) for name in table.inputs}
+        transform: Callable[..., DataFrame] = table
         # Not counted where that decides nothing.
-        transform = growth.of_few if growth.of_few and _are_few(tail) else table
-        return self._lake.grow(table, transform(*inputs, **table.taken_from(self._settings)), since, making)
+        if (growth.joined or growth.of_few) and _are_few(tail):
+            inputs |= {name: self._joined_with(tail, growth, name) for name in growth.joined}
+            transform = growth.of_few or table
+        frame = transform(*inputs.values(), **table.taken_from(self._settings))
+        return self._lake.grow(table, frame, since, making)
 
     def _first_concerned(self, growth: Growth, rows: DataFrame, before: Versions, now: Versions) -> int | None:
         """The earliest instant of the growing input's rows that are new, or joined with others than before.
@@ -155,15 +158,27 @@ class Incremental:
         if changed.name == growth.input:
             return self._lake.appended(changed, version_before)
         keys = self._lake.changed_keys(changed, version_before) if changed.name in growth.joined else None
-        if keys is None or growth.key_of is None:
+        if keys is None:
             return None
         [key] = changed.key
-        return rows.withColumn(key, growth.key_of()).join(keys, on=key, how="left_semi")
+        return _with_key(rows, growth, key).join(keys, on=key, how="left_semi")
+
+    def _joined_with(self, few: DataFrame, growth: Growth, name: str) -> DataFrame:
+        """The rows of a joined input that have the key of any of the growing input's."""
+        joined = self._table(name)
+        [key] = joined.key
+        keys = _with_key(few, growth, key).select(key).distinct()
+        return self._lake.read(joined).join(F.broadcast(keys), on=key, how="left_semi")
 
     def _table(self, name: str) -> Table:
         node = self._nodes[name]
         assert isinstance(node, Table), "models do not grow"
         return node
+
+
+def _with_key(rows: DataFrame, growth: Growth, key: str) -> DataFrame:
+    assert growth.key_of is not None, "what is joined has a key"
+    return rows.withColumn(key, growth.key_of())
 
 
 def _are_few(rows: DataFrame) -> bool:

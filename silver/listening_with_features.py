@@ -16,20 +16,11 @@ from silver.feature_source import (
     mood_category,
 )
 from silver.sessions import settled_before, with_session_id
-from silver.track_facts import of_few_plays, track_key
+from silver.track_facts import track_key
 
 BOUNDS = tuple(f"{name}_{bound}_90" for name in BOUNDED_FEATURES for bound in ("lower", "upper"))
 # First local hour of each part of the day; before the first it is still night.
 PARTS_OF_DAY = ((6, "morning"), (12, "afternoon"), (18, "evening"), (23, "night"))
-
-
-def _of_few_plays(
-    listening_history_bronze: DataFrame, feature_matches: DataFrame, artist_estimates: DataFrame, **settings: str
-) -> DataFrame:
-    """Of all tracks only the plays' own are joined with them."""
-    tracks = (of_few_plays(tracks, listening_history_bronze) for tracks in (feature_matches, artist_estimates))
-    frame: DataFrame = listening_with_features(listening_history_bronze, *tracks, **settings)
-    return frame
 
 
 @table(
@@ -56,7 +47,6 @@ def _of_few_plays(
         settled_before,
         joined=("feature_matches", "artist_estimates"),
         key_of=track_key,
-        of_few=_of_few_plays,
     ),
 )
 def listening_with_features(

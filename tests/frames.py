@@ -8,6 +8,8 @@ from pyspark.sql import DataFrame, Row, SparkSession
 
 from lakehouse.contract import Table
 from lakehouse.storage import schema_of
+from silver.plays_by_hour import plays_by_hour
+from silver.sampled_plays import sampled_plays
 
 # Reads a table of a lake, by its name: the fixtures real_table and demo_table.
 Tables = Callable[[str], DataFrame]
@@ -21,6 +23,21 @@ def frame_of(spark: SparkSession, table: Table, rows: list[dict[str, Any]]) -> D
     unknown = {name for row in rows for name in row} - set(names)
     assert not unknown, f"{table.name} has no column {unknown}"
     return spark.createDataFrame([tuple(row.get(name) for name in names) for row in rows], schema_of(table))
+
+
+def made_of_plays(table: Table, plays: DataFrame, **others: DataFrame) -> DataFrame:
+    """What a table is made of these plays, by way of the tables of silver that are made of them.
+
+    Args:
+        table: its inputs are looked for by name.
+        plays: rows of `listening_with_features`.
+        others: further inputs.
+    """
+    by_name = {
+        "listening_with_features": plays, "plays_by_hour": plays_by_hour(plays), "sampled_plays": sampled_plays(plays),
+    }  # fmt: skip
+    frame: DataFrame = table(*((by_name | others)[name] for name in table.inputs))
+    return frame
 
 
 def play(at: str, **values: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from gold.enough import ENOUGH_PLAYS
 from gold.wording import compared, number, percent, sentence, steady
 from lakehouse.contract import in_range, table
 from silver.feature_source import HIGH, LOW, is_featured, is_measured
+from silver.plays_by_hour import deviation, mean, plays, total
 
 OVERALL = "overall"
 # Spread of valence: a uniform one has 0.29.
@@ -31,28 +32,26 @@ AVERAGED = ("valence", "energy", "danceability", "acousticness")
         "single_listener",
     ],
 )
-def behavioral_segments(listening_with_features: DataFrame) -> DataFrame:
+def behavioral_segments(plays_by_hour: DataFrame) -> DataFrame:
     """Averages rest on featured plays; spread and shares of moods on measured ones.
 
     The archetype is read off the averages by the contract's thresholds of high and low, never off the segment's name.
     """
     day = F.when(F.col("is_weekend"), "weekend").otherwise("weekday")
     segments = F.array(F.lit(OVERALL), F.concat_ws(" ", day, "part_of_day"))
-    valence = F.when(is_measured(), F.col("valence"))
-    energy = F.when(is_measured(), F.col("energy"))
     by_segment = (
-        listening_with_features.withColumn("segment", F.explode(segments))
+        plays_by_hour.withColumn("segment", F.explode(segments))
         .groupBy("segment")
         .agg(
-            F.count(F.lit(1)).alias("total_listens"),
-            F.count_if(is_featured()).alias("featured_play_count"),
-            F.count_if(is_measured()).alias("sample_size"),
-            *(F.avg(name).alias(f"overall_{name}") for name in AVERAGED),
-            F.stddev_samp(valence).alias("mood_variability"),
-            F.stddev_samp(energy).alias("energy_variability"),
-            F.avg((valence >= HIGH).cast("int")).alias("bright_share"),
-            F.avg((valence < LOW).cast("int")).alias("dark_share"),
-            F.avg((energy < LOW).cast("int")).alias("calm_share"),
+            plays().alias("total_listens"),
+            plays(is_featured()).alias("featured_play_count"),
+            plays(is_measured()).alias("sample_size"),
+            *(mean(name).alias(f"overall_{name}") for name in AVERAGED),
+            deviation("valence", is_measured()).alias("mood_variability"),
+            deviation("energy", is_measured()).alias("energy_variability"),
+            _share("high_plays", "valence").alias("bright_share"),
+            _share("low_plays", "valence").alias("dark_share"),
+            _share("low_plays", "energy").alias("calm_share"),
         )
     )
     return (
@@ -65,6 +64,11 @@ def behavioral_segments(listening_with_features: DataFrame) -> DataFrame:
             *(f"overall_{name}" for name in AVERAGED), "mood_variability", "energy_variability",
         )
     )  # fmt: skip
+
+
+def _share(column: str, feature: str) -> Column:
+    """Of the measured plays whose value of the feature is known."""
+    return F.try_divide(total(column, feature, is_measured()), total("known_plays", feature, is_measured()))
 
 
 def _of_overall(column: str) -> Column:

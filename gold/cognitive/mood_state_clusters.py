@@ -12,6 +12,7 @@ from gold.wording import compared, number, percent, sentence, steady
 from lakehouse.bounded import in_pandas
 from lakehouse.contract import expression, in_range, table
 from silver.feature_source import is_measured
+from silver.sums import added, deviation, sums_of
 
 # Each clustered feature with the words for high and low; valence first, because it orders the clusters.
 FEATURE_WORDS = {
@@ -56,8 +57,11 @@ def mood_state_clusters(listening_with_features: DataFrame) -> DataFrame:
     goes to the nearest centre. Plays without all 8 features are left out.
     """
     complete = listening_with_features.where(is_measured()).dropna(subset=list(FEATURE_WORDS))
+    # Plays are looked at once: what is told of a cluster adds up from its recordings.
     recordings = complete.groupBy("recording_key").agg(
-        *(steady(F.avg(_scaled(name))).alias(name) for name in FEATURE_WORDS)
+        *(steady(F.avg(_scaled(name))).alias(name) for name in FEATURE_WORDS),
+        F.count(F.lit(1)).alias("plays"),
+        *(sums_of(F.col(name)).alias(f"{name}_sums") for name in AVERAGED),
     )
     centres = in_pandas(
         recordings,
@@ -67,13 +71,18 @@ def mood_state_clusters(listening_with_features: DataFrame) -> DataFrame:
         key="recording_key",
         max_rows=MAX_RECORDINGS,
     )
-    plays = complete.join(_nearest(recordings, centres), on="recording_key", how="inner")
-    clusters = plays.groupBy(*OF_CLUSTER).agg(
-        F.count(F.lit(1)).alias("member_count"),
-        F.count_distinct("recording_key").alias("track_count"),
-        *(F.avg(name).alias(f"avg_{name}") for name in AVERAGED),
-        F.stddev_samp("valence").alias("valence_variability"),
-        F.stddev_samp("energy").alias("energy_variability"),
+    clusters = (
+        _in_nearest(recordings, centres)
+        .groupBy(*OF_CLUSTER)
+        .agg(
+            F.sum("plays").alias("member_count"),
+            F.count(F.lit(1)).alias("track_count"),
+            *((F.sum(f"{name}_sums.total") / F.sum("plays")).alias(f"avg_{name}") for name in AVERAGED),
+            *(
+                deviation(F.sum("plays"), added(F.col(f"{name}_sums"))).alias(f"{name}_variability")
+                for name in ("valence", "energy")
+            ),
+        )
     )
     return clusters.select(
         "cluster", "mood_state_name", "member_count", "track_count", *(f"avg_{name}" for name in AVERAGED),
@@ -108,16 +117,18 @@ def _centres(recordings: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _nearest(recordings: DataFrame, centres: DataFrame) -> DataFrame:
-    """The cluster of each recording: by squared distance in standard deviations, of equals the first."""
-    gaps = [(F.col(name) - F.col("centre")[i]) / F.col("scale")[i] for i, name in enumerate(FEATURE_WORDS)]
-    distance = steady(sum((gap * gap for gap in gaps), start=F.lit(0.0)))
-    return (
-        recordings.crossJoin(F.broadcast(centres))
-        .groupBy("recording_key")
-        .agg(F.min_by(F.struct(*OF_CLUSTER), F.struct(distance, "cluster")).alias("nearest"))
-        .select("recording_key", "nearest.*")
-    )
+def _in_nearest(recordings: DataFrame, centres: DataFrame) -> DataFrame:
+    """The recordings with their cluster: by squared distance in standard deviations, of equals the first."""
+
+    def with_distance(centre: Column) -> Column:
+        gaps = [(F.col(name) - centre["centre"][i]) / centre["scale"][i] for i, name in enumerate(FEATURE_WORDS)]
+        distance = steady(sum((gap * gap for gap in gaps), start=F.lit(0.0)))
+        return F.struct(distance, *(centre[name].alias(name) for name in OF_CLUSTER))
+
+    all_centres = centres.agg(F.collect_list(F.struct(*centres.columns)).alias("centres"))
+    nearest = F.array_min(F.transform("centres", with_distance))
+    placed = recordings.crossJoin(F.broadcast(all_centres)).withColumn("nearest", nearest)
+    return placed.where("nearest IS NOT NULL").select("*", "nearest.*")
 
 
 def _description() -> Column:
@@ -133,11 +144,6 @@ def _description() -> Column:
     return sentence(
         "%s of %s measured plays (%s), %s tracks, set apart by their %s: %s. A slice of a continuum, not a type: "
         "silhouette %s, where 1 is set apart and 0 is not.",
-        F.col("member_count"),
-        plays,
-        percent(F.col("member_count") / plays),
-        F.col("track_count"),
-        F.col("set_apart"),
-        F.concat_ws(", ", *(against_all(name) for name in AVERAGED)),
-        number(F.col("silhouette")),
-    )
+        F.col("member_count"), plays, percent(F.col("member_count") / plays), F.col("track_count"), F.col("set_apart"),
+        F.concat_ws(", ", *(against_all(name) for name in AVERAGED)), number(F.col("silhouette")),
+    )  # fmt: skip

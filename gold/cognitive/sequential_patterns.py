@@ -8,11 +8,12 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from gold import cluster_robust
-from gold.consecutive_plays import consecutive_measured_plays
+from gold.consecutive_plays import consecutive_measured_plays, with_new_pairs
 from gold.wording import number, percent, sentence, steady
 from lakehouse.bounded import in_pandas
-from lakehouse.contract import accepted_values, in_range, table
+from lakehouse.contract import Update, accepted_values, in_range, table
 from silver.feature_source import MOODS
+from silver.sampled_plays import MAX_PLAYS
 
 # A lift this far from 1, or its reciprocal, is called a pattern where the difference is no chance either.
 NOTABLE_LIFT = 1.25
@@ -23,6 +24,12 @@ FAVOURED, AVOIDED, EXPECTED, TOO_FEW = "Favoured", "Avoided", "Expected", "Too f
 REPEAT, CHANGE = "repeat", "change"
 PAIR = ("mood_category", "next_mood_category")
 KINDS = tuple(f"{leaning} {kind}" for leaning in (FAVOURED, AVOIDED, EXPECTED, TOO_FEW) for kind in (REPEAT, CHANGE))
+
+
+def with_new_plays(patterns: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
+    """Count the pairs of the sessions that have new plays anew; the tests look at all pairs, for their sample."""
+    counts = with_new_pairs(patterns.select(*PAIR, "occurrence_count"), _counts, plays, new_plays)
+    return _patterns(counts, plays)
 
 
 @table(
@@ -40,6 +47,7 @@ KINDS = tuple(f"{leaning} {kind}" for leaning in (FAVOURED, AVOIDED, EXPECTED, T
         in_range("p_value", 0, 1),
     ],
     caveats=["features_from_catalogue", "measured_only", "track_not_listener", "single_listener"],
+    update=Update("listening_with_features", with_new_plays),
 )
 def sequential_patterns(listening_with_features: DataFrame) -> DataFrame:
     """Transitions of a first-order Markov chain; see `gold.consecutive_plays` for what a pair is.
@@ -52,21 +60,27 @@ def sequential_patterns(listening_with_features: DataFrame) -> DataFrame:
     chance: the pattern and the text go by the p-value corrected for all pairs tested (Holm 1979, "A Simple Sequentially
     Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6(2)).
     """
-    consecutive = consecutive_measured_plays(listening_with_features)
-    pairs = consecutive.groupBy(*PAIR).agg(F.count(F.lit(1)).alias("occurrence_count"))
+    return _patterns(_counts(listening_with_features), listening_with_features)
+
+
+def _counts(plays: DataFrame) -> DataFrame:
+    return consecutive_measured_plays(plays).groupBy(*PAIR).agg(F.count(F.lit(1)).alias("occurrence_count"))
+
+
+def _patterns(counts: DataFrame, plays: DataFrame) -> DataFrame:
     tests = in_pandas(
-        consecutive.select("play_id", "recording_key", "date", *PAIR),
+        consecutive_measured_plays(plays).select("play_id", "recording_key", "date", *PAIR),
         _tests,
         f"{PAIR[0]} string, {PAIR[1]} string, p_value double, corrected_p_value double",
         key="play_id",
-        max_rows=cluster_robust.MAX_PLAYS,
+        max_rows=MAX_PLAYS,
     )
     from_mood, to_mood, in_all = (
         F.sum("occurrence_count").over(Window.partitionBy(*columns))
         for columns in (["mood_category"], ["next_mood_category"], [])
     )
     return (
-        pairs.join(tests, on=list(PAIR), how="left")
+        counts.join(tests, on=list(PAIR), how="left")
         .withColumn("from_mood", from_mood)
         .withColumn("next_share", to_mood / in_all)
         .withColumn("transition_probability", F.col("occurrence_count") / F.col("from_mood"))
@@ -129,13 +143,6 @@ def _insight() -> Column:
     return sentence(
         "After %s the next known play was %s in %s of %s cases (%s), against %s of all next plays: %s times as often "
         "(%s), %s.",
-        F.col("mood_category"),
-        F.col("next_mood_category"),
-        F.col("occurrence_count"),
-        F.col("from_mood"),
-        percent(F.col("transition_probability")),
-        percent(F.col("next_share")),
-        number(F.col("lift")),
-        _chance(),
-        meaning,
-    )
+        *(F.col(name) for name in (*PAIR, "occurrence_count", "from_mood")), percent(F.col("transition_probability")),
+        percent(F.col("next_share")), number(F.col("lift")), _chance(), meaning,
+    )  # fmt: skip

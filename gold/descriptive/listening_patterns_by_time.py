@@ -1,10 +1,10 @@
 """When in the week does the listener play music, and how does it sound then?"""
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from lakehouse.contract import expression, in_range, table
 from silver.feature_source import is_featured
+from silver.plays_by_hour import HOUR, mean, plays
 
 AVERAGED_FEATURES = ("valence", "energy", "danceability", "acousticness", "tempo")
 
@@ -23,11 +23,10 @@ AVERAGED_FEATURES = ("valence", "energy", "danceability", "acousticness", "tempo
     ],
     caveats=["features_from_catalogue", "features_estimated", "synthetic_features", "track_not_listener"],
 )
-def listening_patterns_by_time(listening_with_features: DataFrame) -> DataFrame:
+def listening_patterns_by_time(plays_by_hour: DataFrame) -> DataFrame:
     """Counts are of all plays, averages of the featured ones; an hour without featured plays has null averages."""
-    by_hour = listening_with_features.groupBy("hour_of_day", "day_of_week", "day_name", "part_of_day", "is_weekend")
-    return by_hour.agg(
-        F.count("*").alias("play_count"),
-        F.count_if(is_featured()).alias("featured_play_count"),
-        *(F.avg(feature).alias(f"avg_{feature}") for feature in AVERAGED_FEATURES),
+    return plays_by_hour.groupBy(*HOUR).agg(
+        plays().alias("play_count"),
+        plays(is_featured()).alias("featured_play_count"),
+        *(mean(feature).alias(f"avg_{feature}") for feature in AVERAGED_FEATURES),
     )

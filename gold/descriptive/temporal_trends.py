@@ -5,8 +5,6 @@ the same weight, so a date with few plays moves them little; `total_plays_7d` is
 dates behind them.
 """
 
-from datetime import date
-
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -22,16 +20,10 @@ ZERO_WITHOUT_PLAYS = (
 )  # fmt: skip
 
 
-def with_new_plays(trends: DataFrame, plays: DataFrame, first_new: date) -> DataFrame:
-    """Take new plays in: only dates from their first one on, or that have no row yet, are made anew.
-
-    Args:
-        trends: the table's rows.
-        plays: all plays.
-        first_new: the first date that has a play which the table does not know.
-    """
+def with_new_plays(trends: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
+    """Take new plays in: only dates from their first one on, or that have no row yet, are made anew."""
     known = trends.agg(F.min("date").alias("first"), F.date_add(F.max("date"), 1).alias("next"))
-    since = F.least(F.lit(first_new), "next")
+    since = F.least(new_plays.agg(F.min("date")).scalar(), "next")
     # The first of these dates looks back, but not beyond all plays.
     begin = F.greatest(F.date_sub(since, ROLLING_DATES - 1), F.least("first", since))
     since, begin = (known.select(bound).scalar() for bound in (since, begin))
@@ -57,7 +49,7 @@ def with_new_plays(trends: DataFrame, plays: DataFrame, first_new: date) -> Data
         expression("7 dates include this one", "total_plays_7d >= total_plays"),
     ],
     caveats=["features_from_catalogue", "features_estimated", "synthetic_features", "track_not_listener"],
-    update=Update("listening_with_features", "date", with_new_plays),
+    update=Update("listening_with_features", with_new_plays, by="date"),
 )
 def temporal_trends(listening_with_features: DataFrame) -> DataFrame:
     """A date without plays has counts of 0 and averages of null."""

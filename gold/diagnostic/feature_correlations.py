@@ -11,7 +11,7 @@ from gold.wording import DIGITS
 from lakehouse.bounded import in_pandas
 from lakehouse.columns import AUDIO_FEATURES
 from lakehouse.contract import accepted_values, expression, in_range, table
-from silver.feature_source import is_measured
+from silver.sampled_plays import MAX_PLAYS
 
 PAIRS = list(combinations(AUDIO_FEATURES, 2))
 PAIR = ("feature1", "feature2")
@@ -34,7 +34,7 @@ MAX_CATALOGUE_TRACKS = 200_000
     ],
     caveats=["features_from_catalogue", "measured_only", "track_not_listener"],
 )
-def feature_correlations(listening_with_features: DataFrame, catalogue_tracks: DataFrame) -> DataFrame:
+def feature_correlations(sampled_plays: DataFrame, catalogue_tracks: DataFrame) -> DataFrame:
     """Pearson's r over measured plays that have both features, and over all catalogue tracks that have both.
 
     The p-value is that of the slope of feature1 over feature2 (`gold.cluster_robust.of_slope`); it is for one pair, not
@@ -42,11 +42,11 @@ def feature_correlations(listening_with_features: DataFrame, catalogue_tracks: D
     the stated bounds a fixed random sample is taken.
     """
     own = in_pandas(
-        listening_with_features.where(is_measured()).select("play_id", "recording_key", "date", *AUDIO_FEATURES),
+        sampled_plays.select("play_id", "recording_key", "date", *AUDIO_FEATURES),
         _own_correlations,
         "feature1 string, feature2 string, correlation double, sample_size bigint, p_value double",
         key="play_id",
-        max_rows=cluster_robust.MAX_PLAYS,
+        max_rows=MAX_PLAYS,
     )
     catalogue = in_pandas(
         catalogue_tracks.select("track_id", *AUDIO_FEATURES),

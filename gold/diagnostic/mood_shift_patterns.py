@@ -3,11 +3,21 @@
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.consecutive_plays import consecutive_measured_plays
-from lakehouse.contract import accepted_values, in_range, table
+from gold.consecutive_plays import consecutive_measured_plays, with_new_pairs
+from lakehouse.contract import Update, accepted_values, in_range, table
 
 STABLE_UP_TO = 0.2
 MINOR_UP_TO = 0.5
+KEY = ("hour_of_day", "shift_magnitude")
+CHANGES = ("valence_change", "energy_change")
+
+
+def with_new_plays(patterns: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
+    """Change the shifts of the sessions that have new plays."""
+    known = patterns.select(
+        *KEY, "shift_count", *(F.col(f"avg_{name}") * F.col("shift_count") for name in CHANGES)
+    ).toDF(*KEY, "shift_count", *CHANGES)
+    return _patterns(with_new_pairs(known, _shifts, plays, new_plays))
 
 
 @table(
@@ -20,6 +30,7 @@ MINOR_UP_TO = 0.5
         accepted_values("shift_magnitude", "Stable", "Minor_Shift", "Major_Shift"),
     ],
     caveats=["features_from_catalogue", "measured_only", "track_not_listener"],
+    update=Update("listening_with_features", with_new_plays),
 )
 def mood_shift_patterns(listening_with_features: DataFrame) -> DataFrame:
     """Shifts by the hour of the later play; see `gold.consecutive_plays` for what a pair is.
@@ -27,19 +38,24 @@ def mood_shift_patterns(listening_with_features: DataFrame) -> DataFrame:
     shift_probability is the share of the hour's shifts; lift is that share over the one of all hours together, so 1
     where magnitude and hour are independent.
     """
-    change = F.greatest(F.abs("valence_change"), F.abs("energy_change"))
+    return _patterns(_shifts(listening_with_features))
+
+
+def _shifts(plays: DataFrame) -> DataFrame:
+    """How many shifts each hour has of each magnitude, and the sums of their changes."""
+    change = F.greatest(*(F.abs(name) for name in CHANGES))
     magnitude = (
         F.when(change <= STABLE_UP_TO, "Stable").when(change <= MINOR_UP_TO, "Minor_Shift").otherwise("Major_Shift")
     )
-    shifts = (
-        consecutive_measured_plays(listening_with_features)
+    return (
+        consecutive_measured_plays(plays)
         .groupBy("hour_of_day", magnitude.alias("shift_magnitude"))
-        .agg(
-            F.count(F.lit(1)).alias("shift_count"),
-            F.avg("valence_change").alias("avg_valence_change"),
-            F.avg("energy_change").alias("avg_energy_change"),
-        )
+        .agg(F.count(F.lit(1)).alias("shift_count"), *(F.sum(name).alias(name) for name in CHANGES))
     )
+
+
+def _patterns(shifts: DataFrame) -> DataFrame:
+    """The table's rows, of the sums that `_shifts` gives."""
     of_hour, of_magnitude, of_all = (
         F.sum("shift_count").over(Window.partitionBy(*columns))
         for columns in (["hour_of_day"], ["shift_magnitude"], [])
@@ -48,7 +64,7 @@ def mood_shift_patterns(listening_with_features: DataFrame) -> DataFrame:
         shifts.withColumn("shift_probability", F.col("shift_count") / of_hour)
         .withColumn("lift", F.col("shift_probability") / (of_magnitude / of_all))
         .select(
-            "hour_of_day", "shift_magnitude", "shift_count", "shift_probability", "lift", "avg_valence_change",
-            "avg_energy_change",
+            *KEY, "shift_count", "shift_probability", "lift",
+            *((F.col(name) / F.col("shift_count")).alias(f"avg_{name}") for name in CHANGES),
         )
     )  # fmt: skip

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from gold import cluster_robust
 from gold.wording import DIGITS
@@ -11,6 +10,8 @@ from lakehouse.bounded import in_pandas
 from lakehouse.columns import AUDIO_FEATURES, COLUMNS
 from lakehouse.contract import accepted_values, expression, in_range, table
 from silver.feature_source import is_featured, is_measured
+from silver.plays_by_hour import deviation, mean, plays
+from silver.sampled_plays import MAX_PLAYS
 
 # Key, mode and time signature name things; means of them say nothing.
 CANDIDATES = tuple(name for name in AUDIO_FEATURES if COLUMNS[name].type == "double")
@@ -40,7 +41,7 @@ DRIVER = ("top_driver", "driver_effect_size", "driver_ci_low", "driver_ci_high")
         "track_not_listener",
     ],
 )
-def part_of_day_drivers(listening_with_features: DataFrame) -> DataFrame:
+def part_of_day_drivers(plays_by_hour: DataFrame, sampled_plays: DataFrame) -> DataFrame:
     """Averages rest on featured plays; spread and driver on measured ones, for estimates lie too close together.
 
     The top driver is the feature with the largest Cohen's d in size: the mean here less that of all other parts of the
@@ -48,21 +49,19 @@ def part_of_day_drivers(listening_with_features: DataFrame) -> DataFrame:
     2.2). Its interval is that of `gold.cluster_robust.of_difference` in the same unit, widened for the choice among
     all candidates (Bonferroni): zero inside it means that nothing sets this part of the day apart for sure.
     """
-    by_part = listening_with_features.groupBy("part_of_day").agg(
-        F.count(F.lit(1)).alias("total_plays"),
-        *(F.avg(name).alias(f"avg_{name}") for name in AVERAGED),
-        F.count_if(is_featured()).alias("featured_play_count"),
-        F.count_if(is_measured()).alias("sample_size"),
-        *(F.stddev_samp(F.when(is_measured(), F.col(name))).alias(f"{name}_stddev") for name in ("valence", "energy")),
+    by_part = plays_by_hour.groupBy("part_of_day").agg(
+        plays().alias("total_plays"),
+        *(mean(name).alias(f"avg_{name}") for name in AVERAGED),
+        plays(is_featured()).alias("featured_play_count"),
+        plays(is_measured()).alias("sample_size"),
+        *(deviation(name, is_measured()).alias(f"{name}_stddev") for name in ("valence", "energy")),
     )
     drivers = in_pandas(
-        listening_with_features.where(is_measured()).select(
-            "play_id", "part_of_day", "recording_key", "date", *CANDIDATES
-        ),
+        sampled_plays.select("play_id", "part_of_day", "recording_key", "date", *CANDIDATES),
         _drivers,
         "part_of_day string, top_driver string, driver_effect_size double, driver_ci_low double, driver_ci_high double",
         key="play_id",
-        max_rows=cluster_robust.MAX_PLAYS,
+        max_rows=MAX_PLAYS,
     )
     return by_part.join(drivers, on="part_of_day", how="left").select(
         "part_of_day", "total_plays", *(f"avg_{name}" for name in AVERAGED), "featured_play_count", "sample_size",

@@ -8,6 +8,8 @@ from gold import cluster_robust
 from lakehouse.bounded import in_pandas
 from lakehouse.contract import accepted_values, in_range, table
 from silver.feature_source import is_featured, is_measured
+from silver.plays_by_hour import deviation, mean, plays
+from silver.sampled_plays import MAX_PLAYS
 
 WEEKEND, WEEKDAY = "Weekend", "Weekday"
 AVERAGED = ("valence", "energy", "danceability", "tempo", "acousticness")
@@ -31,28 +33,29 @@ TEST = ("valence_p_value", "valence_difference_ci_low", "valence_difference_ci_h
         "track_not_listener",
     ],
 )
-def weekend_vs_weekday(listening_with_features: DataFrame) -> DataFrame:
+def weekend_vs_weekday(
+    listening_with_features: DataFrame, plays_by_hour: DataFrame, sampled_plays: DataFrame
+) -> DataFrame:
     """Averages and their difference rest on featured plays, all else on measured ones alone.
 
     So p-value and interval are those of the difference between the two measured_valence. The test is
     `gold.cluster_robust.of_difference`. plays_per_day counts the calendar dates from the first play to the last, also
     those without plays.
     """
-    plays = listening_with_features.withColumn("period", _period(F.col("is_weekend")))
-    by_period = plays.groupBy("period").agg(
-        F.count(F.lit(1)).alias("total_plays"),
-        *(F.avg(name).alias(f"avg_{name}") for name in AVERAGED),
-        F.count_if(is_featured()).alias("featured_play_count"),
-        F.count_if(is_measured()).alias("sample_size"),
-        F.avg(F.when(is_measured(), F.col("valence"))).alias("measured_valence"),
-        *(F.stddev_samp(F.when(is_measured(), F.col(name))).alias(f"{name}_stddev") for name in ("valence", "energy")),
+    by_period = plays_by_hour.groupBy(_period(F.col("is_weekend")).alias("period")).agg(
+        plays().alias("total_plays"),
+        *(mean(name).alias(f"avg_{name}") for name in AVERAGED),
+        plays(is_featured()).alias("featured_play_count"),
+        plays(is_measured()).alias("sample_size"),
+        mean("valence", is_measured()).alias("measured_valence"),
+        *(deviation(name, is_measured()).alias(f"{name}_stddev") for name in ("valence", "energy")),
     )
     test = in_pandas(
-        plays.where(is_measured()).select("play_id", "is_weekend", "recording_key", "date", "valence"),
+        sampled_plays.select("play_id", "is_weekend", "recording_key", "date", "valence"),
         _test,
         f"period string, {', '.join(f'{name} double' for name in TEST)}",
         key="play_id",
-        max_rows=cluster_robust.MAX_PLAYS,
+        max_rows=MAX_PLAYS,
     )
     both_rows = Window.partitionBy()
     weekend, weekday = (
@@ -60,7 +63,7 @@ def weekend_vs_weekday(listening_with_features: DataFrame) -> DataFrame:
     )
     return (
         by_period.withColumn("valence_difference", weekend - weekday)
-        .join(_calendar_dates(plays), on="period", how="inner")
+        .join(_calendar_dates(listening_with_features), on="period", how="inner")
         .join(test, on="period", how="left")
         .select(
             "period", "total_plays", (F.col("total_plays") / F.col("date_count")).alias("plays_per_day"),

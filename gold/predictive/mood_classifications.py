@@ -11,16 +11,7 @@ from gold.predictive.measured_plays import measured_plays
 from lakehouse.artifacts import Artifact
 from lakehouse.contract import Growth, accepted_values, in_range, table
 from silver.feature_source import MOODS
-from silver.track_facts import of_few_plays
-
-
-def _of_few_plays(
-    listening_with_features: DataFrame, measured_tracks: DataFrame, mood_class_model: Artifact
-) -> DataFrame:
-    """Of all tracks only the plays' own are scored."""
-    tracks = of_few_plays(measured_tracks, listening_with_features)
-    frame: DataFrame = mood_classifications(listening_with_features, tracks, mood_class_model)
-    return frame
+from silver.track_facts import track_key
 
 
 @table(
@@ -38,7 +29,7 @@ def _of_few_plays(
         in_range("mood_probability", 0, 1),
     ],
     caveats=["trained_on_catalogue", "measured_only", "track_not_listener", "single_listener"],
-    growth=Growth("listening_with_features", "played_at", of_few=_of_few_plays),
+    growth=Growth("listening_with_features", "played_at", joined=("measured_tracks",), key_of=track_key),
 )
 def mood_classifications(
     listening_with_features: DataFrame,

@@ -7,12 +7,14 @@ from gold import cluster_robust
 from gold.enough import ENOUGH_PLAYS
 from gold.wording import number, sentence, steady
 from lakehouse.bounded import in_pandas
-from silver.feature_source import LOW, is_measured
+from silver.feature_source import is_measured
+from silver.plays_by_hour import mean, plays, total
+from silver.sampled_plays import MAX_PLAYS
 
 ABOVE, BELOW, USUAL = "above", "below", "usual"
 
 
-def music_by_hour(plays: DataFrame) -> DataFrame:
+def music_by_hour(plays_by_hour: DataFrame, sampled_plays: DataFrame) -> DataFrame:
     """The measured music of each local hour with at least 20 measured plays.
 
     An hour differs from the usual where the 95 % interval of its mean (`gold.cluster_robust.of_mean`: clustered by
@@ -20,28 +22,30 @@ def music_by_hour(plays: DataFrame) -> DataFrame:
     Without an interval it does not.
 
     Args:
-        plays: rows of `listening_with_features`.
+        plays_by_hour: rows of that table.
+        sampled_plays: rows of that table, for the intervals.
 
     Returns:
         One row per hour: hour_of_day, total_plays (counted), sample_size (measured), low_mood_count, avg_valence and
         avg_energy of featured plays, and for valence and energy the measured mean (`hour_valence`), that of all hours
         (`usual_valence`), valence_ci_low, valence_ci_high and valence_is: 'above', 'below' or 'usual'.
     """
-    measured = plays.where(is_measured())
-    by_hour = plays.groupBy("hour_of_day").agg(
-        F.count(F.lit(1)).alias("total_plays"),
-        F.count_if(is_measured()).alias("sample_size"),
-        F.count_if(is_measured() & (F.col("valence") < LOW)).alias("low_mood_count"),
-        *(F.avg(name).alias(f"avg_{name}") for name in ("valence", "energy")),
-        *(steady(F.avg(F.when(is_measured(), F.col(name)))).alias(f"hour_{name}") for name in ("valence", "energy")),
+    by_hour = plays_by_hour.groupBy("hour_of_day").agg(
+        plays().alias("total_plays"),
+        plays(is_measured()).alias("sample_size"),
+        F.coalesce(total("low_plays", "valence", is_measured()), F.lit(0)).alias("low_mood_count"),
+        *(mean(name).alias(f"avg_{name}") for name in ("valence", "energy")),
+        *(steady(mean(name, is_measured())).alias(f"hour_{name}") for name in ("valence", "energy")),
     )
-    usual = measured.agg(*(steady(F.avg(name)).alias(f"usual_{name}") for name in ("valence", "energy")))
+    usual = plays_by_hour.agg(
+        *(steady(mean(name, is_measured())).alias(f"usual_{name}") for name in ("valence", "energy"))
+    )
     intervals = in_pandas(
-        measured.select("play_id", "hour_of_day", "recording_key", "date", "valence", "energy"),
+        sampled_plays.select("play_id", "hour_of_day", "recording_key", "date", "valence", "energy"),
         lambda rows: cluster_robust.of_means(rows, ("valence", "energy"), by="hour_of_day"),
         "hour_of_day int, valence_ci_low double, valence_ci_high double, energy_ci_low double, energy_ci_high double",
         key="play_id",
-        max_rows=cluster_robust.MAX_PLAYS,
+        max_rows=MAX_PLAYS,
     )
     return (
         by_hour.where(F.col("sample_size") >= ENOUGH_PLAYS)

@@ -35,13 +35,13 @@ HIGH_PRIORITY, MEDIUM_PRIORITY, LOW_PRIORITY = "High Priority", "Medium Priority
         "single_listener",
     ],
 )
-def mood_intervention_triggers(listening_with_features: DataFrame) -> DataFrame:
+def mood_intervention_triggers(plays_by_hour: DataFrame, sampled_plays: DataFrame) -> DataFrame:
     """About the music, not about the listener; how an hour is compared with the usual is in `hourly_music`.
 
     High priority: the music of the hour is darker than usual and dark (mean valence below 0.4). Medium: one of the two.
     Low: neither. Averages rest on featured plays, everything else on measured ones.
     """
-    return music_by_hour(listening_with_features).select(
+    return music_by_hour(plays_by_hour, sampled_plays).select(
         "hour_of_day", "avg_valence", "avg_energy", "low_mood_count", "total_plays", "sample_size", "valence_ci_low",
         "valence_ci_high", _priority().alias("intervention_needed"), _suggestion().alias("suggested_intervention"),
         _playlist().alias("mood_support_playlist"),

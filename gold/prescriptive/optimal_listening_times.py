@@ -32,13 +32,15 @@ from silver.feature_source import HIGH, LOW
         "single_listener",
     ],
 )
-def optimal_listening_times(listening_with_features: DataFrame, mood_predictions: DataFrame) -> DataFrame:
+def optimal_listening_times(
+    plays_by_hour: DataFrame, sampled_plays: DataFrame, mood_predictions: DataFrame
+) -> DataFrame:
     """Words and interval come from measured plays (see `hourly_music`), avg_energy from featured ones.
 
     predicted_valence is the mean that the mood model predicts for the hour's plays, null where it predicts none.
     """
     predicted = mood_predictions.groupBy("hour_of_day").agg(F.avg("predicted_valence").alias("predicted_valence"))
-    by_hour = music_by_hour(listening_with_features).join(predicted, on="hour_of_day", how="left")
+    by_hour = music_by_hour(plays_by_hour, sampled_plays).join(predicted, on="hour_of_day", how="left")
     return by_hour.select(
         "hour_of_day", _mood_state().alias("mood_state"), "predicted_valence", "avg_energy", "sample_size",
         "valence_ci_low", "valence_ci_high", _activity().alias("recommended_activity"), _tip().alias("wellbeing_tip"),

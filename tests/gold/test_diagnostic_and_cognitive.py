@@ -18,7 +18,7 @@ from lakehouse.contract import Table
 from lakehouse.storage import conform, enforce
 from silver.catalogue_tracks import catalogue_tracks
 from silver.listening_with_features import listening_with_features
-from tests.frames import frame_of, play
+from tests.frames import frame_of, made_of_plays, play
 from tests.gold.listeners import listener
 
 TABLES = [
@@ -59,8 +59,7 @@ every_table = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.n
 def built(table: Table, plays: DataFrame) -> DataFrame:
     """The table as the writer takes it, with no catalogue."""
     catalogue = frame_of(plays.sparkSession, catalogue_tracks, [])
-    inputs = {"listening_with_features": plays, "catalogue_tracks": catalogue}
-    return conform(table, table(*(inputs[name] for name in table.inputs)))
+    return conform(table, made_of_plays(table, plays, catalogue_tracks=catalogue))
 
 
 def sorted_rows(table: Table, frame: DataFrame) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -14,12 +15,14 @@ from pyspark.sql import DataFrame, SparkSession
 
 from gold.descriptive import temporal_trends
 from lakehouse import incremental, runner
+from lakehouse.contract import Table
 from lakehouse.registry import pipeline_tables
 from lakehouse.settings import Settings
-from lakehouse.storage import Lake
+from lakehouse.storage import Lake, Provenance, Written
 from tests.bronze.records import extended, write_json
 
 TRENDS = "temporal_trends"
+SUMS = ("plays_by_hour", "sampled_plays", "feature_source_coverage", "mood_shift_patterns", "sequential_patterns")
 SCORED = ("mood_predictions", "energy_forecasts", "mood_classifications")
 
 
@@ -37,7 +40,8 @@ def log_of(settings: Settings, name: str) -> DeltaTable:
 
 
 def rows_of(settings: Settings, name: str) -> pa.Table:
-    return log_of(settings, name).to_pyarrow_table().sort_by(pipeline_tables()[name].key[0])
+    key = [(column, "ascending") for column in pipeline_tables()[name].key]
+    return log_of(settings, name).to_pyarrow_table().sort_by(key)
 
 
 def run(settings: Settings, *names: str) -> None:
@@ -79,7 +83,7 @@ def never_heard(settings: Settings) -> dict[str, Any]:
     [
         pytest.param(heard_last, 1, "Append", id="few plays of known tracks"),
         pytest.param(heard_last, 0, "Append", id="many plays of known tracks"),
-        # The lines that all scores are fitted by are others then.
+        # The lines that all scores and estimates are fitted by are others then.
         pytest.param(never_heard, 1, "Overwrite", id="a track never heard before"),
     ],
 )
@@ -126,3 +130,27 @@ def test_a_new_play_changes_the_last_dates_of_the_trends(
     [after_new_play, in_all] = looked_at
     assert (after_new_play < in_all / 10) == bool(most_few_rows)
     assert rows_of(large, TRENDS).to_pandas().equals(taken_in.to_pandas())
+
+
+@pytest.mark.parametrize("late", [timedelta(minutes=5), timedelta(days=-60)], ids=["the newest play", "a late one"])
+def test_a_new_play_is_added_to_the_sums(late: timedelta, large: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    updated: list[str] = []
+    build = incremental.Incremental.build
+
+    def noted(self: incremental.Incremental, table: Table, making: Provenance) -> Written | None:
+        written = build(self, table, making)
+        updated.extend([table.name] if written else [])
+        return written
+
+    monkeypatch.setattr(incremental.Incremental, "build", noted)
+    run(large, *SUMS)
+    deliver(large, heard_last(large), last_played_at(large) + late)
+    updated.clear()
+    run(large, *SUMS)
+    assert set(SUMS) < set(updated)
+    taken_in = {name: rows_of(large, name) for name in SUMS}
+    for name in SUMS:
+        shutil.rmtree(Path(log_of(large, name).table_uri.removeprefix("file://")))
+    run(large, *SUMS)
+    for name in SUMS:
+        pd.testing.assert_frame_equal(rows_of(large, name).to_pandas(), taken_in[name].to_pandas(), rtol=1e-9)

@@ -16,7 +16,7 @@ from gold.prescriptive.optimal_listening_times import optimal_listening_times
 from gold.prescriptive.personalized_playlist_suggestions import personalized_playlist_suggestions
 from lakehouse.contract import Table
 from lakehouse.storage import conform, enforce
-from tests.frames import frame_of, play
+from tests.frames import frame_of, made_of_plays, play
 from tests.gold.listeners import listener
 from tests.gold.prescriptive.music import inputs, lifting, offer, plays_of
 
@@ -55,10 +55,10 @@ every_table = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.n
 
 def built(table: Table, frames: Sequence[DataFrame]) -> DataFrame:
     """The table as the writer takes it."""
-    predictions = frame_of(frames[0].sparkSession, mood_predictions, PREDICTED)
-    names = ("listening_with_features", "catalogue_tracks", "mood_predictions", "listed_songs")
-    by_name = dict(zip(names, (*frames, predictions, listed_songs(*frames)), strict=True))
-    return conform(table, table(*(by_name[name] for name in table.inputs)))
+    plays, catalogue = frames
+    predictions, songs = frame_of(plays.sparkSession, mood_predictions, PREDICTED), listed_songs(*frames)
+    others = {"catalogue_tracks": catalogue, "mood_predictions": predictions, "listed_songs": songs}
+    return conform(table, made_of_plays(table, plays, **others))
 
 
 def sorted_rows(table: Table, frame: DataFrame) -> list[dict[str, Any]]:

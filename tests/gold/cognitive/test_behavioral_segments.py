@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from gold.cognitive.behavioral_segments import behavioral_segments
 from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import Tables, frame_of, only, play, rows
+from tests.frames import Tables, frame_of, made_of_plays, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
 from tests.gold.wording import compared, number, percent
 
@@ -18,8 +18,7 @@ SATURDAY, MONDAY = "2026-01-31", "2026-02-02"
 
 
 def segments(spark: SparkSession, plays: list[dict[str, Any]]) -> DataFrame:
-    frame: DataFrame = behavioral_segments(frame_of(spark, listening_with_features, plays))
-    return frame
+    return made_of_plays(behavioral_segments, frame_of(spark, listening_with_features, plays))
 
 
 def several(count: int, date: str = MONDAY, hour: int = 10, **values: Any) -> list[dict[str, Any]]:

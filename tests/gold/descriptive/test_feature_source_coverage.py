@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from gold.descriptive.feature_source_coverage import feature_source_coverage
+from gold.descriptive.feature_source_coverage import feature_source_coverage, with_new_plays
 from lakehouse.storage import conform
 from silver.listening_with_features import listening_with_features
 from tests.frames import Tables, frame_of, play, rows
@@ -47,6 +47,21 @@ def test_releases_of_a_recording_count_by_id(spark: SparkSession) -> None:
     single = play("2026-01-31 10:00:00", track_id="single", recording_key="song")
     album = play("2026-01-31 11:00:00", track_id="album", recording_key="song")
     assert rows(coverage(spark, single, album), "track_count") == [(2,)]
+
+
+def test_new_plays_are_added_and_their_tracks_where_they_are_new(spark: SparkSession) -> None:
+    known = [play(f"2026-01-31 1{hour}:00:00", track_id=f"t{hour}") for hour in range(3)]
+    new = [
+        play("2026-02-01 10:00:00", track_id="t0"),
+        play("2026-02-01 11:00:00", track_id="t0"),
+        play("2026-02-01 12:00:00", track_id="t1", feature_source="none"),
+        play("2026-02-01 13:00:00", track_id="new"),
+        play("2026-02-01 14:00:00", track_id="new"),
+    ]
+    frames = (frame_of(spark, listening_with_features, plays) for plays in (known + new, new))
+    taken_in = with_new_plays(coverage(spark, *known), *frames)
+    assert sorted(rows(taken_in)) == sorted(rows(coverage(spark, *known, *new)))
+    assert sorted(rows(taken_in, "feature_source", "track_count")) == [("kaggle", 4), ("none", 1)]
 
 
 def test_no_plays_make_no_rows(spark: SparkSession) -> None:

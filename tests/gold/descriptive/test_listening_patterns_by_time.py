@@ -9,15 +9,14 @@ from pyspark.sql import DataFrame, SparkSession
 from gold.descriptive.listening_patterns_by_time import listening_patterns_by_time
 from lakehouse.storage import conform
 from silver.listening_with_features import listening_with_features
-from tests.frames import Tables, frame_of, only, play, rows
+from tests.frames import Tables, frame_of, made_of_plays, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
 
 SATURDAY, SUNDAY = "2026-01-31", "2026-02-01"
 
 
 def patterns(spark: SparkSession, *plays: dict[str, Any]) -> DataFrame:
-    frame: DataFrame = listening_patterns_by_time(frame_of(spark, listening_with_features, list(plays)))
-    return frame
+    return made_of_plays(listening_patterns_by_time, frame_of(spark, listening_with_features, list(plays)))
 
 
 def test_one_play_makes_one_row_with_its_own_features(spark: SparkSession) -> None:

@@ -107,7 +107,7 @@ def test_new_plays_change_what_they_would_if_all_were_made_anew(spark: SparkSess
     known = [play(f"2026-01-{day} 10:00:00", track_id=track, valence=int(day) / 100) for day, track in KNOWN]
     new = [play(at, track_id=track, artist_name=track) for at in instants for track in ("heard late", "never heard")]
     before, now = trends(spark, *known), trends(spark, *known, *new)
-    taken_in = with_new_plays(before, frame_of(spark, PLAYS, known + new), min(one["date"] for one in new))
+    taken_in = with_new_plays(before, *(frame_of(spark, PLAYS, rows) for rows in (known + new, new)))
     assert rows(taken_in, *taken_in.columns) == rows(now, *now.columns)
 
 

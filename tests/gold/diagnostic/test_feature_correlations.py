@@ -14,7 +14,7 @@ from lakehouse.columns import AUDIO_FEATURES
 from silver.catalogue_tracks import catalogue_tracks
 from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import Tables, frame_of, only, play, rows
+from tests.frames import Tables, frame_of, made_of_plays, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
 from tests.gold.sandwich import p_value
 
@@ -22,10 +22,11 @@ Rows = list[dict[str, Any]]
 
 
 def correlations(spark: SparkSession, plays: Rows, catalogue: Rows | None = None) -> DataFrame:
-    frame: DataFrame = feature_correlations(
-        frame_of(spark, listening_with_features, plays), frame_of(spark, catalogue_tracks, catalogue or [])
+    return made_of_plays(
+        feature_correlations,
+        frame_of(spark, listening_with_features, plays),
+        catalogue_tracks=frame_of(spark, catalogue_tracks, catalogue or []),
     )
-    return frame
 
 
 def energy_and_valence(spark: SparkSession, plays: Rows, catalogue: Rows | None = None) -> Row:

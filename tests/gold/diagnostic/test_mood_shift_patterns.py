@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from gold.diagnostic.mood_shift_patterns import mood_shift_patterns
+from gold.diagnostic.mood_shift_patterns import mood_shift_patterns, with_new_plays
 from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
 from tests.frames import Tables, frame_of, only, play, rows
@@ -54,6 +54,16 @@ def test_probability_is_within_the_hour_and_lift_against_all_hours(spark: SparkS
         (10, "Stable", 0.5, pytest.approx(2 / 3)),
         (11, "Stable", 1.0, pytest.approx(4 / 3)),
     ]
+
+
+@pytest.mark.parametrize("new", [(3,), (1,), (0, 2), (4, 5), (0, 1, 2, 3, 4, 5)])
+def test_new_plays_change_the_shifts_of_their_sessions(spark: SparkSession, new: tuple[int, ...]) -> None:
+    earlier = in_session((0.5, 0.5), (0.9, 0.5), hour=12)
+    plays = in_session((0.5, 0.5), (0.6, 0.4), (0.95, 0.5), (0.65, 0.5)) + in_session((0.1, 0.5), (0.9, 0.9), hour=11)
+    known = shifts(spark, *earlier, *(row for i, row in enumerate(plays) if i not in new))
+    frames = (frame_of(spark, listening_with_features, rows) for rows in (earlier + plays, [plays[i] for i in new]))
+    anew = shifts(spark, *earlier, *plays).toPandas()
+    assert_same_rows(with_new_plays(known, *frames), anew, ["hour_of_day", "shift_magnitude"])
 
 
 def test_single_plays_do_not_shift(spark: SparkSession) -> None:

@@ -10,14 +10,13 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from gold.diagnostic.mood_time_correlations import mood_time_correlations
 from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import Tables, frame_of, only, play, rows
+from tests.frames import Tables, frame_of, made_of_plays, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
 from tests.gold.sandwich import interval
 
 
 def by_hour(spark: SparkSession, *plays: dict[str, Any]) -> DataFrame:
-    frame: DataFrame = mood_time_correlations(frame_of(spark, listening_with_features, list(plays)))
-    return frame
+    return made_of_plays(mood_time_correlations, frame_of(spark, listening_with_features, list(plays)))
 
 
 def at_ten(spark: SparkSession, *plays: dict[str, Any]) -> Row:

@@ -11,7 +11,7 @@ from statsmodels.stats.weightstats import CompareMeans
 from gold.diagnostic.part_of_day_drivers import CANDIDATES, part_of_day_drivers
 from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import Tables, frame_of, only, play, rows
+from tests.frames import Tables, frame_of, made_of_plays, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
 from tests.gold.sandwich import interval
 
@@ -19,8 +19,7 @@ MORNING, NIGHT = "2026-01-31 08:0{}:00", "2026-01-31 23:0{}:00"
 
 
 def drivers(spark: SparkSession, *plays: dict[str, Any]) -> DataFrame:
-    frame: DataFrame = part_of_day_drivers(frame_of(spark, listening_with_features, list(plays)))
-    return frame
+    return made_of_plays(part_of_day_drivers, frame_of(spark, listening_with_features, list(plays)))
 
 
 def plays_at(at: str, feature: str, *values: float, **others: Any) -> list[dict[str, Any]]:

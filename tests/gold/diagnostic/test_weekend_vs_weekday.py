@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from gold.diagnostic.weekend_vs_weekday import weekend_vs_weekday
 from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import Tables, frame_of, only, play, rows
+from tests.frames import Tables, frame_of, made_of_plays, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
 from tests.gold.sandwich import interval, p_value
 
@@ -18,8 +18,7 @@ FRIDAY, SATURDAY, SUNDAY, MONDAY = "2026-01-30", "2026-01-31", "2026-02-01", "20
 
 
 def periods(spark: SparkSession, *plays: dict[str, Any]) -> DataFrame:
-    frame: DataFrame = weekend_vs_weekday(frame_of(spark, listening_with_features, list(plays)))
-    return frame
+    return made_of_plays(weekend_vs_weekday, frame_of(spark, listening_with_features, list(plays)))
 
 
 def test_the_weekend_is_saturday_and_sunday_from_midnight_to_midnight(spark: SparkSession) -> None:

@@ -9,13 +9,13 @@ from pyspark.sql import Row, SparkSession
 from gold.prescriptive.mood_intervention_triggers import mood_intervention_triggers
 from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import Tables, frame_of
+from tests.frames import Tables, frame_of, made_of_plays
 from tests.gold.prescriptive.hours import music_at
 from tests.gold.sandwich import interval
 
 
 def by_hour(spark: SparkSession, *plays: dict[str, Any]) -> dict[int, Row]:
-    frame = mood_intervention_triggers(frame_of(spark, listening_with_features, list(plays)))
+    frame = made_of_plays(mood_intervention_triggers, frame_of(spark, listening_with_features, list(plays)))
     return {row["hour_of_day"]: row for row in frame.collect()}
 
 

@@ -10,7 +10,7 @@ from gold.predictive.mood_predictions import mood_predictions
 from gold.prescriptive.optimal_listening_times import optimal_listening_times
 from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import Tables, frame_of
+from tests.frames import Tables, frame_of, made_of_plays
 from tests.gold.prescriptive.hours import music_at
 from tests.gold.sandwich import interval
 
@@ -19,7 +19,11 @@ def by_hour(
     spark: SparkSession, *plays: dict[str, Any], predicted: list[dict[str, Any]] | None = None
 ) -> dict[int, Row]:
     predictions = frame_of(spark, mood_predictions, predicted or [])
-    frame = optimal_listening_times(frame_of(spark, listening_with_features, list(plays)), predictions)
+    frame = made_of_plays(
+        optimal_listening_times,
+        frame_of(spark, listening_with_features, list(plays)),
+        mood_predictions=predictions,
+    )
     return {row["hour_of_day"]: row for row in frame.collect()}
 
 
