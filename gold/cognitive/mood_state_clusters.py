@@ -119,16 +119,15 @@ def _centres(recordings: pd.DataFrame) -> pd.DataFrame:
 
 def _in_nearest(recordings: DataFrame, centres: DataFrame) -> DataFrame:
     """The recordings with their cluster: by squared distance in standard deviations, of equals the first."""
-
-    def with_distance(centre: Column) -> Column:
-        gaps = [(F.col(name) - centre["centre"][i]) / centre["scale"][i] for i, name in enumerate(FEATURE_WORDS)]
-        distance = steady(sum((gap * gap for gap in gaps), start=F.lit(0.0)))
-        return F.struct(distance, *(centre[name].alias(name) for name in OF_CLUSTER))
-
-    all_centres = centres.agg(F.collect_list(F.struct(*centres.columns)).alias("centres"))
-    nearest = F.array_min(F.transform("centres", with_distance))
-    placed = recordings.crossJoin(F.broadcast(all_centres)).withColumn("nearest", nearest)
-    return placed.where("nearest IS NOT NULL").select("*", "nearest.*")
+    gaps = [(F.col(name) - F.col("centre")[i]) / F.col("scale")[i] for i, name in enumerate(FEATURE_WORDS)]
+    distance = steady(sum((gap * gap for gap in gaps), start=F.lit(0.0)))
+    return (
+        recordings.crossJoin(F.broadcast(centres))
+        # By all columns, so that nothing has to be joined with them.
+        .groupBy(*recordings.columns)
+        .agg(F.min_by(F.struct(*OF_CLUSTER), F.struct(distance, "cluster")).alias("nearest"))
+        .select("*", "nearest.*")
+    )
 
 
 def _description() -> Column:
