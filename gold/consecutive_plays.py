@@ -10,13 +10,13 @@ from silver.feature_source import is_measured
 
 
 def with_new_pairs(
-    known: DataFrame, sums_of: Callable[[DataFrame], DataFrame], plays: DataFrame, new_plays: DataFrame
+    known: DataFrame, summed: Callable[[DataFrame], DataFrame], plays: DataFrame, new_plays: DataFrame
 ) -> DataFrame:
     """Sums over pairs, where the sessions that have new plays add theirs, and take off those that they had before.
 
     Args:
         known: sums over the pairs of all plays but the new ones: two key columns, how many pairs, any other sums.
-        sums_of: makes such a frame of plays.
+        summed: makes such a frame of plays.
         plays: all plays.
         new_plays: those that `known` leaves out.
     """
@@ -25,8 +25,8 @@ def with_new_pairs(
     complete = recent.join(sessions, on="session_id", how="left_semi")
     before = complete.join(new_plays.select("play_id"), on="play_id", how="left_anti")
     key, sums = known.columns[:2], known.columns[2:]
-    gone = sums_of(before).select(*key, *(-F.col(name) for name in sums))
-    both = known.unionAll(sums_of(complete)).unionAll(gone).groupBy(*key)
+    gone = summed(before).select(*key, *(-F.col(name) for name in sums))
+    both = known.unionAll(summed(complete)).unionAll(gone).groupBy(*key)
     return both.agg(*(F.sum(name).alias(name) for name in sums)).where(F.col(sums[0]) > 0)
 
 

@@ -101,10 +101,10 @@ total_listens           bigint  plays    Counted plays of the segment
 weekend_plays           bigint  plays    Counted plays on a Saturday or Sunday
 low_mood_count          bigint  plays    Plays of music with valence below 0.4
 known_plays             bigint  plays    Plays for which the value of the row's audio feature is known
-low_plays               bigint  plays    Plays whose value of the row's audio feature is below 0.4
-high_plays              bigint  plays    Plays whose value of the row's audio feature is at least 0.6
+low_plays               bigint  plays    Plays whose value of the row's audio feature is below 0.4; null for tempo
+high_plays              bigint  plays    Plays whose value of the row's audio feature is at least 0.6; null for tempo
 value_sum               double  -        Sum of the feature's values over the plays, null where none is known
-square_sum              double  -        Sum of their squares, null where none is known
+square_sum              double  -        Sum of their squared deviations from their mean, null where none is known
 plays_per_day           double  plays/day Counted plays per calendar date of the period, dates without plays included
 total_plays_7d          double  plays    Counted plays of the 7 local dates that end here
 minutes_played          double  minutes  Playing time, as far as ms_played is known

@@ -86,10 +86,10 @@ class Growth:
             input's from it on; null where nobody can tell. Instants are microseconds since 1970, in UTC. None where
             each row is made of one of the input's alone: the instant is that earliest row's.
         joined: other inputs, whose rows concern those of the input with the same key, and no others. So where the
-            input's rows are few, the transform gets only the rows of theirs.
+            input's rows are few, the transform gets only those rows of the joined inputs that have one of their keys.
         key_of: tells that key of the input's rows.
-        of_few: makes what the transform makes of the same arguments, sooner where the input's rows are few; None where
-            the transform is as good.
+        of_few: makes what the transform makes of the arguments that it would get, sooner where the input's rows are
+            few; None where the transform is as good.
     """
 
     input: str

@@ -7,21 +7,26 @@ Tables of gold that count and average by hour, weekday or part of the day sum th
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from lakehouse.columns import UNIT_FEATURES
 from lakehouse.contract import Update, accepted_values, expression, in_range, table
-from silver import sums
+from silver import moments
 from silver.feature_source import FEATURE_SOURCES, HIGH, LOW
 
 FEATURES = ("valence", "energy", "danceability", "acousticness", "instrumentalness", "tempo")
 HOUR = ("hour_of_day", "day_of_week", "day_name", "part_of_day", "is_weekend")
-SUMS = ("play_count", "known_plays", "low_plays", "high_plays", "value_sum", "square_sum")
+SUMS = ("play_count", "known_plays", "low_plays", "high_plays", "value_sum")
 
 
 def with_new_plays(known: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
     """Add new plays to the sums; all plays are not looked at."""
     both = known.unionByName(_sums(new_plays))
-    return both.groupBy(*HOUR, "feature_source", "feature_name").agg(
-        *(F.sum(name).alias(name) for name in SUMS), F.min("min").alias("min"), F.max("max").alias("max")
+    added = both.groupBy(*HOUR, "feature_source", "feature_name").agg(
+        *(F.sum(name).alias(name) for name in SUMS),
+        moments.merged(_moments()).alias("all"),
+        F.min("min").alias("min"),
+        F.max("max").alias("max"),
     )
+    return added.withColumn("square_sum", F.when(F.col("known_plays") > 0, F.col("all.squares"))).drop("all")
 
 
 @table(
@@ -52,10 +57,10 @@ def _sums(plays: DataFrame) -> DataFrame:
         F.struct(
             F.lit(name).alias("feature_name"),
             F.count(name).alias("known_plays"),
-            F.count_if(F.col(name) < LOW).alias("low_plays"),
-            F.count_if(F.col(name) >= HIGH).alias("high_plays"),
+            _count_if_unit(name, F.col(name) < LOW).alias("low_plays"),
+            _count_if_unit(name, F.col(name) >= HIGH).alias("high_plays"),
             F.sum(name).alias("value_sum"),
-            F.sum(F.col(name) * F.col(name)).alias("square_sum"),
+            (F.var_pop(name) * F.count(name)).alias("square_sum"),
             F.min(name).alias("min"),
             F.max(name).alias("max"),
         )
@@ -65,6 +70,11 @@ def _sums(plays: DataFrame) -> DataFrame:
         F.count(F.lit(1)).alias("play_count"), F.array(*of_features).alias("features")
     )
     return by_hour.select(*HOUR, "feature_source", "play_count", F.inline("features"))
+
+
+def _count_if_unit(feature: str, condition: Column) -> Column:
+    """Only what goes from 0 to 1 is low or high."""
+    return F.count_if(condition) if feature in UNIT_FEATURES else F.lit(None).cast("bigint")
 
 
 def plays(where: Column | None = None) -> Column:
@@ -89,8 +99,13 @@ def mean(feature: str, where: Column | None = None) -> Column:
 
 def deviation(feature: str, where: Column | None = None) -> Column:
     """The standard deviation of a feature, as of a sample; null below two plays whose value is known."""
-    of_row = F.expr("struct(value_sum AS total, square_sum AS squares, min AS least, max AS most)")
-    return sums.deviation(total("known_plays", feature, where), sums.added(F.when(_is_of(feature, where), of_row)))
+    return moments.deviation(moments.merged(F.when(_is_of(feature, where), _moments())))
+
+
+def _moments() -> Column:
+    """Of the values that a row stands for."""
+    count, total = F.col("known_plays"), F.col("value_sum")
+    return moments.moments(count, total / count, F.col("square_sum"), F.col("min"), F.col("max"))
 
 
 def _is_of(feature: str, where: Column | None) -> Column:

@@ -12,7 +12,7 @@ from gold.wording import compared, number, percent, sentence, steady
 from lakehouse.bounded import in_pandas
 from lakehouse.contract import expression, in_range, table
 from silver.feature_source import is_measured
-from silver.sums import added, deviation, sums_of
+from silver.moments import deviation, merged, moments_of
 
 # Each clustered feature with the words for high and low; valence first, because it orders the clusters.
 FEATURE_WORDS = {
@@ -33,6 +33,7 @@ MAX_RECORDINGS = 3_000
 ENOUGH_RECORDINGS = 20
 OF_CLUSTER = ("cluster", "mood_state_name", "set_apart", "silhouette")
 AVERAGED = ("valence", "energy", "danceability", "acousticness", "instrumentalness")
+VARYING = ("valence", "energy")
 
 
 @table(
@@ -57,11 +58,13 @@ def mood_state_clusters(listening_with_features: DataFrame) -> DataFrame:
     goes to the nearest centre. Plays without all 8 features are left out.
     """
     complete = listening_with_features.where(is_measured()).dropna(subset=list(FEATURE_WORDS))
-    # Plays are looked at once: what is told of a cluster adds up from its recordings.
+    # Plays are looked at once: what is told of a cluster adds up from its recordings. Both readers of them take all
+    # columns, or Spark would group the plays for each.
     recordings = complete.groupBy("recording_key").agg(
         *(steady(F.avg(_scaled(name))).alias(name) for name in FEATURE_WORDS),
         F.count(F.lit(1)).alias("plays"),
-        *(sums_of(F.col(name)).alias(f"{name}_sums") for name in AVERAGED),
+        *(F.sum(name).alias(f"total_{name}") for name in AVERAGED),
+        *(moments_of(F.col(name)).alias(f"{name}_moments") for name in VARYING),
     )
     centres = in_pandas(
         recordings,
@@ -77,11 +80,8 @@ def mood_state_clusters(listening_with_features: DataFrame) -> DataFrame:
         .agg(
             F.sum("plays").alias("member_count"),
             F.count(F.lit(1)).alias("track_count"),
-            *((F.sum(f"{name}_sums.total") / F.sum("plays")).alias(f"avg_{name}") for name in AVERAGED),
-            *(
-                deviation(F.sum("plays"), added(F.col(f"{name}_sums"))).alias(f"{name}_variability")
-                for name in ("valence", "energy")
-            ),
+            *((F.sum(f"total_{name}") / F.sum("plays")).alias(f"avg_{name}") for name in AVERAGED),
+            *(deviation(merged(F.col(f"{name}_moments"))).alias(f"{name}_variability") for name in VARYING),
         )
     )
     return clusters.select(

@@ -9,7 +9,6 @@ from pyspark.sql import functions as F
 
 from lakehouse.columns import AUDIO_FEATURES
 from lakehouse.contract import accepted_values, expression, table
-from silver.sums import deviation, sums_of
 
 PERCENTILES = {"p25": 0.25, "median": 0.5, "p75": 0.75}
 
@@ -80,4 +79,7 @@ def _mean() -> Column:
 
 
 def _deviation() -> Column:
-    return deviation(_count(), sums_of(F.col("value"), F.col("times")))
+    squares = F.sum(F.col("value") * F.col("value") * F.col("times")) - _mean() * _mean() * _count()
+    # Equal values do not deviate by what the sums are rounded.
+    spread = F.when(F.min("value") < F.max("value"), F.greatest(squares, F.lit(0.0))).otherwise(0.0)
+    return F.sqrt(F.try_divide(spread, F.nullif(_count() - 1, F.lit(0))))

@@ -1,21 +1,24 @@
 """At which hours does the mood of the music stay, and at which does it jump from one play to the next?"""
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from gold.consecutive_plays import consecutive_measured_plays, with_new_pairs
+from gold.wording import DIGITS
 from lakehouse.contract import Update, accepted_values, in_range, table
 
 STABLE_UP_TO = 0.2
 MINOR_UP_TO = 0.5
 KEY = ("hour_of_day", "shift_magnitude")
 CHANGES = ("valence_change", "energy_change")
+# Changes are known to so many digits, and cancel one another: as whole numbers they add up to the same in any order.
+WHOLE = 10**DIGITS
 
 
 def with_new_plays(patterns: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
     """Change the shifts of the sessions that have new plays."""
     known = patterns.select(
-        *KEY, "shift_count", *(F.col(f"avg_{name}") * F.col("shift_count") for name in CHANGES)
+        *KEY, "shift_count", *(_whole(F.col(f"avg_{name}") * F.col("shift_count")) for name in CHANGES)
     ).toDF(*KEY, "shift_count", *CHANGES)
     return _patterns(with_new_pairs(known, _shifts, plays, new_plays))
 
@@ -42,7 +45,7 @@ def mood_shift_patterns(listening_with_features: DataFrame) -> DataFrame:
 
 
 def _shifts(plays: DataFrame) -> DataFrame:
-    """How many shifts each hour has of each magnitude, and the sums of their changes."""
+    """How many shifts each hour has of each magnitude, and the sums of their changes, in billionths."""
     change = F.greatest(*(F.abs(name) for name in CHANGES))
     magnitude = (
         F.when(change <= STABLE_UP_TO, "Stable").when(change <= MINOR_UP_TO, "Minor_Shift").otherwise("Major_Shift")
@@ -50,8 +53,12 @@ def _shifts(plays: DataFrame) -> DataFrame:
     return (
         consecutive_measured_plays(plays)
         .groupBy("hour_of_day", magnitude.alias("shift_magnitude"))
-        .agg(F.count(F.lit(1)).alias("shift_count"), *(F.sum(name).alias(name) for name in CHANGES))
+        .agg(F.count(F.lit(1)).alias("shift_count"), *(F.sum(_whole(F.col(name))).alias(name) for name in CHANGES))
     )
+
+
+def _whole(change: Column) -> Column:
+    return F.round(change * WHOLE).cast("bigint")
 
 
 def _patterns(shifts: DataFrame) -> DataFrame:
@@ -65,6 +72,6 @@ def _patterns(shifts: DataFrame) -> DataFrame:
         .withColumn("lift", F.col("shift_probability") / (of_magnitude / of_all))
         .select(
             *KEY, "shift_count", "shift_probability", "lift",
-            *((F.col(name) / F.col("shift_count")).alias(f"avg_{name}") for name in CHANGES),
+            *((F.col(name) / WHOLE / F.col("shift_count")).alias(f"avg_{name}") for name in CHANGES),
         )
     )  # fmt: skip

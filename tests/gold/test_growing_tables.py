@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +133,25 @@ def test_a_new_play_changes_the_last_dates_of_the_trends(
     assert rows_of(large, TRENDS).to_pandas().equals(taken_in.to_pandas())
 
 
-@pytest.mark.parametrize("late", [timedelta(minutes=5), timedelta(days=-60)], ids=["the newest play", "a late one"])
-def test_a_new_play_is_added_to_the_sums(late: timedelta, large: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def soon_after_all(settings: Settings) -> datetime:
+    return last_played_at(settings) + timedelta(minutes=5)
+
+
+def within_a_session(settings: Settings) -> datetime:
+    """Between two measured plays that follow one another, months before the last."""
+    plays = log_of(settings, "listening_with_features").to_pyarrow_table().sort_by("played_at").to_pylist()
+    for one, other in pairwise(plays):
+        between: datetime = one["played_at"] + (other["played_at"] - one["played_at"]) / 2
+        sources = {one["feature_source"], other["feature_source"]}
+        if one["session_id"] == other["session_id"] and sources == {"kaggle"}:
+            return between.replace(microsecond=0)
+    raise AssertionError("no session has two measured plays")
+
+
+@pytest.mark.parametrize("instant", [soon_after_all, within_a_session])
+def test_a_new_play_is_added_to_the_sums(
+    instant: Callable[[Settings], datetime], large: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     updated: list[str] = []
     build = incremental.Incremental.build
 
@@ -144,13 +162,15 @@ def test_a_new_play_is_added_to_the_sums(late: timedelta, large: Settings, monke
 
     monkeypatch.setattr(incremental.Incremental, "build", noted)
     run(large, *SUMS)
-    deliver(large, heard_last(large), last_played_at(large) + late)
+    shifts = pc.sum(rows_of(large, "mood_shift_patterns")["shift_count"]).as_py()
+    deliver(large, heard_last(large), instant(large))
     updated.clear()
     run(large, *SUMS)
     assert set(SUMS) < set(updated)
+    assert pc.sum(rows_of(large, "mood_shift_patterns")["shift_count"]).as_py() == shifts + 1
     taken_in = {name: rows_of(large, name) for name in SUMS}
     for name in SUMS:
         shutil.rmtree(Path(log_of(large, name).table_uri.removeprefix("file://")))
     run(large, *SUMS)
     for name in SUMS:
-        pd.testing.assert_frame_equal(rows_of(large, name).to_pandas(), taken_in[name].to_pandas(), rtol=1e-9)
+        pd.testing.assert_frame_equal(rows_of(large, name).to_pandas(), taken_in[name].to_pandas(), rtol=1e-9, atol=0)

@@ -42,6 +42,7 @@ def test_new_plays_leave_the_sample_of_all(most: int, spark: SparkSession, monke
     assert {play_id in {row["play_id"] for row in new} for (play_id,) in of_all} == {True, False}
 
 
+@pytest.mark.real_data
 def test_all_measured_plays_of_the_real_listener_are_few_enough(real_table: Tables) -> None:
     measured = real_table("listening_with_features").where(f"feature_source IN {MEASURED_SOURCES}")
     assert sorted(rows(real_table("sampled_plays"), "play_id")) == sorted(rows(measured, "play_id"))

@@ -155,7 +155,8 @@ def browser(address: str, user: str, password: str) -> Iterator[Browser]:
             page.fill("#username", user)
             page.fill("#password", password)
             page.click("button[type=submit]")
-            page.wait_for_url(lambda url: "login" not in url)
+            # Logged in; what the page of welcome goes on to load is of no use.
+            page.wait_for_url(lambda url: "login" not in url, wait_until="commit")
             yield opened
         finally:
             started.close()

@@ -66,6 +66,17 @@ def test_new_plays_change_the_shifts_of_their_sessions(spark: SparkSession, new:
     assert_same_rows(with_new_plays(known, *frames), anew, ["hour_of_day", "shift_magnitude"])
 
 
+def test_changes_that_cancel_add_up_to_the_same_in_any_order(spark: SparkSession) -> None:
+    plays = in_session(*((valence, 0.5) for valence in (0.32, 0.51, 0.37, 0.6, 0.55, 0.32)))
+    known = shifts(spark, *plays[:2], *plays[3:])
+    frames = (frame_of(spark, listening_with_features, rows) for rows in (plays, plays[2:3]))
+    taken_in, anew = (
+        rows(frame, "shift_magnitude", "shift_count", "avg_valence_change")
+        for frame in (with_new_plays(known, *frames), shifts(spark, *plays))
+    )
+    assert sorted(taken_in) == sorted(anew)
+
+
 def test_single_plays_do_not_shift(spark: SparkSession) -> None:
     assert shifts(spark, *in_session((0.5, 0.5)), *in_session((0.9, 0.5), hour=11)).count() == 0
 
