@@ -18,8 +18,12 @@ def moments(count: Column, mean: Column, squares: Column, least: Column, most: C
 
 def moments_of(value: Column) -> Column:
     """The moments of a group's values; null where none is known."""
-    count = F.count(value)
-    return moments(count, F.avg(value), F.var_pop(value) * count, F.min(value), F.max(value))
+    return moments(F.count(value), F.avg(value), squares_of(value), F.min(value), F.max(value))
+
+
+def squares_of(value: Column) -> Column:
+    """The sum of the squared deviations of a group's values from their mean; null where none is known."""
+    return F.var_pop(value) * F.count(value)
 
 
 def merged(parts: Column) -> Column:

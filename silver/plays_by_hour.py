@@ -21,12 +21,11 @@ def with_new_plays(known: DataFrame, plays: DataFrame, new_plays: DataFrame) -> 
     """Add new plays to the sums; all plays are not looked at."""
     both = known.unionByName(_sums(new_plays))
     added = both.groupBy(*HOUR, "feature_source", "feature_name").agg(
-        *(F.sum(name).alias(name) for name in SUMS),
-        moments.merged(_moments()).alias("all"),
-        F.min("min").alias("min"),
-        F.max("max").alias("max"),
+        *(F.sum(name).alias(name) for name in SUMS), moments.merged(_moments()).alias("all")
     )
-    return added.withColumn("square_sum", F.when(F.col("known_plays") > 0, F.col("all.squares"))).drop("all")
+    squares = F.when(F.col("known_plays") > 0, F.col("all.squares"))
+    extremes = {"min": F.col("all.least"), "max": F.col("all.most")}
+    return added.withColumns({"square_sum": squares, **extremes}).drop("all")
 
 
 @table(
@@ -60,7 +59,7 @@ def _sums(plays: DataFrame) -> DataFrame:
             _count_if_unit(name, F.col(name) < LOW).alias("low_plays"),
             _count_if_unit(name, F.col(name) >= HIGH).alias("high_plays"),
             F.sum(name).alias("value_sum"),
-            (F.var_pop(name) * F.count(name)).alias("square_sum"),
+            moments.squares_of(F.col(name)).alias("square_sum"),
             F.min(name).alias("min"),
             F.max(name).alias("max"),
         )
