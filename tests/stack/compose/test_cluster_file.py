@@ -1,8 +1,6 @@
-"""The override of the compose file for several workers: understood, and whole only with keys. Needs no engine."""
+"""The override of the compose file for several workers: understood, and whole only with keys. Needs no image."""
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,18 +8,13 @@ import pytest
 from tests.cluster.servers import KEYS
 from tests.stack.compose.stack import REPOSITORY, Stack
 
+pytestmark = pytest.mark.compose
 FILES = ("-f", str(REPOSITORY / "docker-compose.yml"), "-f", str(REPOSITORY / "docker-compose.cluster.yml"))
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Stack:
     """The compose files, without containers."""
-    has_compose = (
-        shutil.which("docker")
-        and not subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode
-    )
-    if not has_compose:
-        pytest.skip("Docker's client with Compose is not installed: make test-compose")
     return Stack(tmp_path, "lakehouse-cluster", dict(KEYS))
 
 
