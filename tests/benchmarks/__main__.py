@@ -13,8 +13,9 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -52,6 +53,28 @@ DISK_GB, DISK_GB_PER_MILLION = 1.0, 2.0
 EXECUTORS_GB = 8.0
 
 
+@dataclass
+class Results:
+    """What was measured so far; kept after each measure, for all of them take hours."""
+
+    machine: dict[str, Any]
+    runs: list[Measure] = field(default_factory=list)
+    trino: list[TrinoFigures] = field(default_factory=list)
+    superset: list[SupersetFigures] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+    def verdicts(self) -> list[Verdict]:
+        """On every limit."""
+        return judge(medians(self.runs, self.trino, self.superset))
+
+    def keep(self, file: Path) -> None:
+        """Write all of it."""
+        limits = [asdict(verdict) | {"verdict": verdict.word} for verdict in self.verdicts()]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        measured = asdict(self) | {"load_after": os.getloadavg(), "limits": limits}
+        file.write_text(json.dumps(measured, indent=1), encoding="utf-8")
+
+
 def main() -> None:
     """Measure, print tables, write the JSON."""
     arguments = _arguments()
@@ -62,50 +85,54 @@ def main() -> None:
         "python": platform.python_version(),
         "load_before": os.getloadavg(),
     }
-    measures: list[Measure] = []
-    figures: list[TrinoFigures] = []
-    dashboards: list[SupersetFigures] = []
-    skipped: list[str] = []
+    results = Results(machine)
     with tempfile.TemporaryDirectory(prefix="lakehouse-bench-") as folder:
-        for dataset in _datasets(Path(folder), arguments.only, arguments.plays, skipped):
-            if missing := _missing(dataset, Path(folder)):
-                skipped.append(f"{dataset.name}: {missing}")
-                continue
-            place = Path(folder) / "lakes" / dataset.name
-            for number in range(arguments.runs):
-                shutil.rmtree(place, ignore_errors=True)
-                place.mkdir(parents=True)
-                with console.status(f"{dataset.name}, run {number + 1} of {arguments.runs}"):
-                    measures += pipeline_runs(dataset, place)
-                    measures += compared_with_duckdb(dataset, place)
-                    measures += gold_steps(dataset, place) if dataset.name == "real data" else []
-            if dataset.name in ("demo data", "real data") and not arguments.no_trino:
-                with console.status(f"{dataset.name}: Trino"):
-                    figures += _trino(dataset.name, place / "lake", Path(folder), skipped)
-                with console.status(f"{dataset.name}: Superset"):
-                    dashboards += _superset(dataset.name, place / "lake", Path(folder), skipped)
-        with console.status("clusters"):
-            measures += _on_clusters(Path(folder), arguments.plays if CLUSTER in arguments.only else [], skipped)
-    _show_runs(console, measures)
-    for figure in figures:
-        _show_queries(console, figure)
-    if dashboards:
-        _show_dashboards(console, dashboards)
-    verdicts = judge(medians(measures, figures, dashboards))
+        _measure(arguments, Path(folder), results, console)
+    _show_runs(console, results.runs)
+    for queried in results.trino:
+        _show_queries(console, queried)
+    for shown in results.superset:
+        _show_dashboards(console, shown)
+    verdicts = results.verdicts()
     _show_verdicts(console, verdicts)
-    for line in skipped:
+    for line in results.skipped:
         console.print(f"skipped {line}", markup=False, highlight=False)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    results = {
-        "machine": machine, "load_after": os.getloadavg(), "runs": [asdict(measure) for measure in measures],
-        "trino": [asdict(figure) for figure in figures],
-        "superset": [asdict(figure) for figure in dashboards], "skipped": skipped,
-        "limits": [asdict(verdict) | {"verdict": verdict.word} for verdict in verdicts],
-    }  # fmt: skip
-    arguments.output.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    results.keep(arguments.output)
     console.print(f"{arguments.output} holds every single figure; load before {machine['load_before']}")
     if any(verdict.is_missed for verdict in verdicts):
         sys.exit(1)
+
+
+def _measure(arguments: argparse.Namespace, folder: Path, results: Results, console: Console) -> None:
+    def run(measures: Iterable[Measure]) -> None:
+        for measure in measures:
+            results.runs.append(measure)
+            results.keep(arguments.output)
+            line = f"{measure.scenario}: {measure.wall_s:.1f} s, {measure.cpu_s:.1f} CPU s, {measure.peak_mb:,.0f} MB"
+            console.print(line, highlight=False)
+
+    for dataset in _datasets(folder, arguments.only, arguments.plays, results.skipped):
+        if missing := _missing(dataset, folder):
+            results.skipped.append(f"{dataset.name}: {missing}")
+            continue
+        place = folder / "lakes" / dataset.name
+        for number in range(arguments.runs):
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir(parents=True)
+            with console.status(f"{dataset.name}, run {number + 1} of {arguments.runs}"):
+                run(pipeline_runs(dataset, place))
+                run(compared_with_duckdb(dataset, place))
+                if dataset.name == "real data":
+                    run(gold_steps(dataset, place))
+        if dataset.name in ("demo data", "real data") and not arguments.no_trino:
+            with console.status(f"{dataset.name}: Trino"):
+                results.trino += _trino(dataset.name, place / "lake", folder, results.skipped)
+            with console.status(f"{dataset.name}: Superset"):
+                results.superset += _superset(dataset.name, place / "lake", folder, results.skipped)
+            results.keep(arguments.output)
+    if CLUSTER in arguments.only:
+        with console.status("clusters"):
+            run(_on_clusters(folder, arguments.plays, results.skipped))
 
 
 def _arguments() -> argparse.Namespace:
@@ -214,15 +241,18 @@ def _show_queries(console: Console, figures: TrinoFigures) -> None:
     console.print(grid)
 
 
-def _show_dashboards(console: Console, figures: list[SupersetFigures]) -> None:
-    grid = Table(title="Superset, from empty metadata", title_justify="left")
-    for name in ("lake", "ready s", "home drawn s", "charts", "all cold s", "all warm s", "resident MB"):
-        grid.add_column(name, justify="left" if name == "lake" else "right")
-    for figure in figures:
-        memory = ", ".join(f"{name} {size:,.0f}" for name, size in figure.resident_mb.items())
-        times = (figure.ready_s, figure.rendered_s, figure.cold_s, figure.warm_s)
-        ready, drawn, cold, warm = (f"{seconds:.1f}" for seconds in times)
-        grid.add_row(figure.lake, ready, drawn, str(figure.charts), cold, warm, memory)
+def _show_dashboards(console: Console, figures: SupersetFigures) -> None:
+    memory = ", ".join(f"{name} {size:,.0f}" for name, size in figures.resident_mb.items())
+    title = (
+        f"Superset on {figures.lake}: ready after {figures.ready_s:.1f} s, home drawn after {figures.rendered_s:.1f}, "
+        f"all charts computed in {figures.refreshed_s:.1f}; resident MB: {memory}"
+    )
+    grid = Table(title=title, title_justify="left")
+    for name in ("dashboard", "charts", "cold s", "warm s", "drawn s"):
+        grid.add_column(name, justify="left" if name == "dashboard" else "right")
+    for times in figures.dashboards:
+        seconds = (f"{value:.2f}" for value in (times.cold_s, times.warm_s, times.drawn_s))
+        grid.add_row(times.dashboard, str(times.charts), *seconds)
     console.print(grid)
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.benchmarks.dashboards import SupersetFigures
+from tests.benchmarks.dashboards import DashboardTimes, SupersetFigures
 from tests.benchmarks.limits import LIMITS, judge, medians
 from tests.benchmarks.pipeline import BY_DUCKDB, EIGHT_STARTS, IMPORT, STEPS
 from tests.benchmarks.processes import Measure
-from tests.benchmarks.queries import TrinoFigures
+from tests.benchmarks.queries import QueryTimes, TrinoFigures
 
 
 def run(scenario: str, wall_s: float, peak_mb: float = 1.0) -> Measure:
@@ -46,7 +46,12 @@ def test_the_limits_are_on_figures_as_the_benchmark_names_them() -> None:
     largest = datasets[-1]
     runs += [run(f"{largest}: {STEPS['descriptive_and_diagnostic']}", 7.0), run(f"{largest}: {BY_DUCKDB}", 1.0)]
     lakes = ("demo data", "real data")
-    trino = [TrinoFigures(lake, healthy_s=31.0, resident_mb=1_001.0, queries=[]) for lake in lakes]
-    superset = [SupersetFigures(lake, 1.0, 91.0, 1, 1.0, 1.0, {}) for lake in lakes]
+    queries = [QueryTimes("slow", median_s=0.9, p95_s=1.1), QueryTimes("fast", median_s=0.1, p95_s=0.1)]
+    trino = [TrinoFigures(lake, healthy_s=31.0, resident_mb=1_001.0, queries=queries) for lake in lakes]
+    dashboards = [
+        DashboardTimes(slug, charts=1, cold_s=cold_s, warm_s=warm_s, drawn_s=1.0)
+        for slug, cold_s, warm_s in (("slow when cold", 5.1, 0.1), ("slow when warm", 1.0, 1.1))
+    ]
+    superset = [SupersetFigures(lake, 1.0, 91.0, 1.0, dashboards, {}) for lake in lakes]
     verdicts = {verdict.figure: verdict.word for verdict in judge(medians(runs, trino, superset))}
     assert verdicts == dict.fromkeys(LIMITS, "missed") | {"real data: run without news, CPU s": "kept"}

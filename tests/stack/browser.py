@@ -53,11 +53,12 @@ class ShownChart:
 
 @dataclass
 class Opened:
-    """An open dashboard: its charts, and what they asked for, by the chart's number in Superset."""
+    """An open dashboard: its charts, what they asked for by the chart's number in Superset, and when all were done."""
 
     charts: list[ShownChart]
     asked: dict[int, dict[str, Any]]
     cached: dict[int, bool]
+    done_at: float
 
     def chart(self, name: str) -> ShownChart:
         """The chart with this title."""
@@ -89,14 +90,15 @@ class Browser:
     def shown(self) -> Opened:
         """The open dashboard once every chart is done."""
         charts: list[ShownChart] = []
-        deadline, settled = time.monotonic() + WAIT_SECONDS, 0
+        deadline, settled, done_at = time.monotonic() + WAIT_SECONDS, 0, 0.0
         while settled < SETTLED_POLLS:
             assert time.monotonic() < deadline, [chart.name for chart in charts if not chart.is_done]
             self.page.wait_for_timeout(POLL_MS)
             before, charts = charts, [ShownChart(**chart) for chart in self.page.evaluate(CHARTS_SHOWN)]
             is_settled = bool(charts) and len(charts) == len(before) and all(chart.is_done for chart in charts)
+            done_at = done_at if settled else time.monotonic()
             settled = settled + 1 if is_settled else 0
-        return Opened(charts, dict(self.asked), dict(self.cached))
+        return Opened(charts, dict(self.asked), dict(self.cached), done_at)
 
     def choose(self, name: str, *values: str) -> Opened:
         """Choose values of a native filter, apply, and wait for the charts that follow it."""
