@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from tests.benchmarks.pipeline import (
     pipeline_runs,
     real_data,
 )
-from tests.benchmarks.processes import Measure
+from tests.benchmarks.processes import Measure, reference_s
 from tests.benchmarks.queries import TrinoFigures, trino_figures
 
 DATASETS = ("demo", "generated", "real")
@@ -51,6 +52,12 @@ MEMORY_GB, MEMORY_GB_PER_MILLION = 2.0, 0.5
 DISK_GB, DISK_GB_PER_MILLION = 1.0, 2.0
 # Of the largest cluster.
 EXECUTORS_GB = 8.0
+# A file has no width of its own.
+FILE_COLUMNS = 160
+SHOWN = {
+    "wall_s": "wall s", "cpu_s": "CPU s", "peak_mb": "peak MB", "written_mb": "written MB", "spark_jobs": "jobs",
+    "spark_tasks": "tasks", "to_driver_mb": "to driver MB", "executors_mb": "executors MB",
+}  # fmt: skip
 
 
 @dataclass
@@ -58,6 +65,7 @@ class Results:
     """What was measured so far; kept after each measure, for all of them take hours."""
 
     machine: dict[str, Any]
+    reference_s: list[float] = field(default_factory=list)
     runs: list[Measure] = field(default_factory=list)
     trino: list[TrinoFigures] = field(default_factory=list)
     superset: list[SupersetFigures] = field(default_factory=list)
@@ -78,7 +86,7 @@ class Results:
 def main() -> None:
     """Measure, print tables, write the JSON."""
     arguments = _arguments()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else FILE_COLUMNS)
     machine = {
         "cores": os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / GIGABYTE, 1),
@@ -99,6 +107,9 @@ def main() -> None:
         console.print(f"skipped {line}", markup=False, highlight=False)
     results.keep(arguments.output)
     console.print(f"{arguments.output} holds every single figure; load before {machine['load_before']}")
+    if results.reference_s:
+        speed = _median_and_spread(results.reference_s)
+        console.print(f"fixed work on every core took {speed} s: figures of other days and machines compare by it")
     if any(verdict.is_missed for verdict in verdicts):
         sys.exit(1)
 
@@ -119,6 +130,7 @@ def _measure(arguments: argparse.Namespace, folder: Path, results: Results, cons
         for number in range(arguments.runs):
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir(parents=True)
+            results.reference_s.append(reference_s())
             with console.status(f"{dataset.name}, run {number + 1} of {arguments.runs}"):
                 run(pipeline_runs(dataset, place))
                 run(compared_with_duckdb(dataset, place))
@@ -211,24 +223,25 @@ def _superset(name: str, lake: Path, folder: Path, skipped: list[str]) -> Iterab
 
 
 def _show_runs(console: Console, measures: list[Measure]) -> None:
-    grid = Table(title="runs: median (minimum to maximum)", title_justify="left")
-    columns = {
-        "wall_s": "wall s", "cpu_s": "CPU s", "peak_mb": "peak MB", "written_mb": "written MB", "spark_jobs": "jobs",
-        "spark_tasks": "tasks", "to_driver_mb": "most to driver MB", "executors_mb": "executors MB",
-    }  # fmt: skip
-    for title in ("scenario", *columns.values()):
-        grid.add_column(title, justify="left" if title == "scenario" else "right")
-    for scenario in dict.fromkeys(measure.scenario for measure in measures):
-        of_scenario = [asdict(measure) for measure in measures if measure.scenario == scenario]
-        cells = []
-        for figure in columns:
-            values = [measure[figure] for measure in of_scenario]
-            digits = 0 if figure.startswith("spark") else 1
-            cells.append(
-                f"{statistics.median(values):,.{digits}f} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
-            )
-        grid.add_row(scenario, *cells)
-    console.print(grid)
+    """A table per dataset."""
+    for dataset, of_dataset in groupby(measures, lambda measure: measure.scenario.split(": ")[0]):
+        grid = Table(title=f"{dataset}: median (minimum to maximum)", title_justify="left")
+        for title in ("scenario", *SHOWN.values()):
+            grid.add_column(title, justify="left" if title == "scenario" else "right")
+        by_scenario: dict[str, list[dict[str, Any]]] = {}
+        for measure in of_dataset:
+            by_scenario.setdefault(measure.scenario.removeprefix(f"{dataset}: "), []).append(asdict(measure))
+        for scenario, runs in by_scenario.items():
+            grid.add_row(scenario, *(_median_and_spread([run[figure] for run in runs]) for figure in SHOWN))
+        console.print(grid)
+
+
+def _median_and_spread(values: list[float]) -> str:
+    least, middle, most = (
+        f"{value:,.3g}" if value < 100 else f"{value:,.0f}"
+        for value in (min(values), statistics.median(values), max(values))
+    )
+    return middle if least == most else f"{middle} ({least} to {most})"
 
 
 def _show_queries(console: Console, figures: TrinoFigures) -> None:

@@ -3,6 +3,7 @@
 import os
 import resource
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -20,6 +21,8 @@ SHARE_OF_LOOKING = 1 / 40
 MEGABYTE = 2**20
 # Not by a configuration folder: it would be on the class path, and Java refuse the archive of classes.
 LOGGED = " ".join(f"--conf {name}={value}" for name, value in EVENT_LOG.items())
+
+REFERENCE_WORK = "sum(number * number for number in range(10_000_000))"
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,18 @@ class Measure:
     spark_tasks: int = 0
     to_driver_mb: float = 0.0
     executors_mb: float = 0.0
+
+
+def reference_s() -> float:
+    """Seconds of a fixed piece of work on every core at once: how fast the machine is just now.
+
+    Times of another day, or of another machine, compare by it.
+    """
+    began = time.monotonic()
+    working = [subprocess.Popen([sys.executable, "-I", "-c", REFERENCE_WORK]) for _ in range(os.cpu_count() or 1)]
+    for process in working:
+        process.wait()
+    return time.monotonic() - began
 
 
 def measured(
