@@ -84,15 +84,14 @@ def medians(
     for run in runs:
         for unit, value in {SECONDS: run.wall_s, CPU_SECONDS: run.cpu_s, PEAK_MB: run.peak_mb}.items():
             values.setdefault(f"{run.scenario}, {unit}", []).append(value)
-    for queried in trino:
-        values[f"{queried.lake}: Trino healthy, s"] = [queried.healthy_s]
-        values[f"{queried.lake}: Trino at rest, MB"] = [queried.resident_mb]
-        values[f"{queried.lake}: slowest query, p95 s"] = [max(query.p95_s for query in queried.queries)]
-    for server in superset:
-        dashboards = server.dashboards
-        values[f"{server.lake}: Superset from empty metadata to drawn, s"] = [server.rendered_s]
-        values[f"{server.lake}: slowest dashboard cold, s"] = [max(dashboard.cold_s for dashboard in dashboards)]
-        values[f"{server.lake}: slowest dashboard warm, s"] = [max(dashboard.warm_s for dashboard in dashboards)]
+    for server in trino:
+        values[f"{server.lake}: Trino healthy, s"] = [server.healthy_s]
+        values[f"{server.lake}: Trino at rest, MB"] = [server.resident_mb]
+        values[f"{server.lake}: slowest query, p95 s"] = [max(query.p95_s for query in server.queries)]
+    for shown in superset:
+        values[f"{shown.lake}: Superset from empty metadata to drawn, s"] = [shown.rendered_s]
+        values[f"{shown.lake}: slowest dashboard cold, s"] = [max(times.cold_s for times in shown.dashboards)]
+        values[f"{shown.lake}: slowest dashboard warm, s"] = [max(times.warm_s for times in shown.dashboards)]
     found = {figure: statistics.median(measured) for figure, measured in values.items()}
     return found | _ratios(found)
 

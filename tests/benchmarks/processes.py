@@ -21,7 +21,6 @@ SHARE_OF_LOOKING = 1 / 40
 MEGABYTE = 2**20
 # Not by a configuration folder: it would be on the class path, and Java refuse the archive of classes.
 LOGGED = " ".join(f"--conf {name}={value}" for name, value in EVENT_LOG.items())
-
 REFERENCE_WORK = "sum(number * number for number in range(10_000_000))"
 
 

@@ -96,7 +96,8 @@ class Browser:
             self.page.wait_for_timeout(POLL_MS)
             before, charts = charts, [ShownChart(**chart) for chart in self.page.evaluate(CHARTS_SHOWN)]
             is_settled = bool(charts) and len(charts) == len(before) and all(chart.is_done for chart in charts)
-            done_at = done_at if settled else time.monotonic()
+            if not settled:
+                done_at = time.monotonic()
             settled = settled + 1 if is_settled else 0
         return Opened(charts, dict(self.asked), dict(self.cached), done_at)
 
