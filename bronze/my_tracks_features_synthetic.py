@@ -6,8 +6,8 @@ The values are drawn from the track id alone, so that every run makes the same o
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.columns import UNIT_FEATURES
 from lakehouse.contract import in_range, table
+from lakehouse.contract.columns import UNIT_FEATURES
 
 HASH_RANGE = 2**32
 

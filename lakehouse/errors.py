@@ -7,3 +7,7 @@ class LakehouseError(Exception):
 
 class UsageError(LakehouseError):
     """The user asked for something that cannot be; the command ends with exit code 2."""
+
+
+class LostWriterError(LakehouseError):
+    """Another writer took over, or nobody can tell: this process must not commit any more."""

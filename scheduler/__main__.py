@@ -18,12 +18,12 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers import SchedulerNotRunningError
 from apscheduler.schedulers.blocking import BlockingScheduler
 
-from bronze.inbox import waiting_files
+from bronze.delivered.inbox import waiting_files
 from lakehouse.errors import LakehouseError, UsageError
-from lakehouse.health import problems
-from lakehouse.lock import SCHEDULER_LOCK
+from lakehouse.lake.lock import SCHEDULER_LOCK
 from lakehouse.settings import Settings, load_settings
 from lakehouse.state_files import moment_in, only_one_process, read_state
+from pipeline.health import problems
 from scheduler.logs import log, start_logging
 from scheduler.schedule import HEARTBEAT_EVERY, HEARTBEAT_FILE, Schedule
 

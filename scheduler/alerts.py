@@ -6,10 +6,10 @@ from http import HTTPStatus
 
 import requests
 
-from lakehouse.health import Problem
 from lakehouse.settings import Settings
+from lakehouse.spotify.web_api import BoundedSession
 from lakehouse.state_files import moment_in, read_state, write_state
-from lakehouse.web_api import BoundedSession
+from pipeline.health import Problem
 from scheduler.logs import log
 
 ALERTS_STATE = "state/alerts.json"

@@ -10,13 +10,13 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from bronze.inbox import waiting_files
+from bronze.delivered.inbox import waiting_files
 from lakehouse.errors import LakehouseError
-from lakehouse.health import ended_jobs, note_ended_job, problems
-from lakehouse.lock import writer_at_work
-from lakehouse.login_status import login_status
+from lakehouse.lake.lock import writer_at_work
 from lakehouse.settings import Settings
+from lakehouse.spotify.login_status import login_status
 from lakehouse.state_files import moment_in, write_state
+from pipeline.health import ended_jobs, note_ended_job, problems
 from scheduler.alerts import send_alerts
 from scheduler.children import Children
 from scheduler.logs import log

@@ -9,12 +9,12 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.artifacts import Artifact
-from lakehouse.bounded import in_pandas
-from lakehouse.columns import AUDIO_FEATURES
 from lakehouse.contract import expression, in_range, table
-from silver.feature_source import IMPUTED_FEATURES, is_measured
-from silver.listener_lines import MAX_CALIBRATION_TRACKS, fitted, lines_of, lines_schema
+from lakehouse.contract.columns import AUDIO_FEATURES
+from lakehouse.models.artifacts import Artifact
+from silver.artists.listener_lines import MAX_CALIBRATION_TRACKS, fitted, lines_of, lines_schema
+from silver.rules.bounded import in_pandas
+from silver.rules.feature_source import IMPUTED_FEATURES, is_measured
 
 BOUNDED_FEATURES = ("valence", "energy", "danceability")
 
@@ -48,8 +48,8 @@ def artist_estimates(feature_matches: DataFrame, artist_model: Artifact) -> Data
             yield _raw_estimates(batch, artist_model)
 
     def lines(measured: pd.DataFrame) -> pd.DataFrame:
-        from silver.artist_estimate_model import fit_listener
-        from silver.artist_means import PARAMETERS, ArtistModel
+        from silver.artists.artist_estimate_model import fit_listener
+        from silver.artists.artist_means import PARAMETERS, ArtistModel
 
         return lines_of(fit_listener(ArtistModel.from_state(artist_model.parts["artists"]), measured, PARAMETERS))
 
@@ -79,9 +79,9 @@ def artist_estimates(feature_matches: DataFrame, artist_model: Artifact) -> Data
 def _raw_estimates(tracks: pd.DataFrame, model: Artifact) -> pd.DataFrame:
     """Estimates of the tracks whose artist is known, before the fit to the listener."""
     # Loads scipy, which only the workers that estimate should pay.
-    from silver.artist_estimate_model import estimate_tracks
-    from silver.artist_means import PARAMETERS, ArtistModel
-    from silver.listener_calibration import listener_artist_folds
+    from silver.artists.artist_estimate_model import estimate_tracks
+    from silver.artists.artist_means import PARAMETERS, ArtistModel
+    from silver.artists.listener_calibration import listener_artist_folds
 
     names = tracks["artist_name"]
     estimates = estimate_tracks(ArtistModel.from_state(model.parts["artists"]), names)

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from lakehouse.artifacts import Trained
 from lakehouse.contract import model
+from lakehouse.models.artifacts import Trained
 from silver.catalogue_tracks import DATA, LICENCE, MAX_CATALOGUE_ROWS
 
 CAVEATS = [
@@ -17,7 +17,7 @@ CAVEATS = [
 def artist_model(catalogue_tracks: pd.DataFrame) -> Trained:
     """Shrunken means of every artist, with and without each fold of recordings; see `artist_means`."""
     # Loads scipy, which only training should.
-    from silver.artist_means import PARAMETERS, split, train
+    from silver.artists.artist_means import PARAMETERS, split, train
 
     trained = train(split(catalogue_tracks, PARAMETERS), PARAMETERS)
     card = {

@@ -6,10 +6,10 @@ The catalogue file repeats a track once per genre; joining it as delivered would
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from lakehouse.columns import AUDIO_FEATURES, UNIT_FEATURES
 from lakehouse.contract import in_range, table
-from silver.feature_source import known
-from silver.recording_key import ARTIST_SEPARATOR, name_key
+from lakehouse.contract.columns import AUDIO_FEATURES, UNIT_FEATURES
+from silver.rules.feature_source import known
+from silver.rules.recording_key import ARTIST_SEPARATOR, name_key
 
 # For the cards of the models that are trained on it.
 DATA = (

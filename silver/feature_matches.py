@@ -6,12 +6,12 @@ from operator import or_
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from lakehouse.columns import AUDIO_FEATURES, UNIT_FEATURES
 from lakehouse.contract import Summary, accepted_values, in_range, table
-from silver.counted_plays import counted_plays
-from silver.feature_source import FEATURE_SOURCES, NO_SOURCE, SYNTHETIC_SOURCE, known
-from silver.recording_key import name_key
-from silver.track_facts import SPELLING, plain_isrc, track_key, untold_plays
+from lakehouse.contract.columns import AUDIO_FEATURES, UNIT_FEATURES
+from silver.rules.counted_plays import counted_plays
+from silver.rules.feature_source import FEATURE_SOURCES, NO_SOURCE, SYNTHETIC_SOURCE, known
+from silver.rules.recording_key import name_key
+from silver.rules.track_facts import SPELLING, plain_isrc, track_key, untold_plays
 
 # Names joined by a shared ISRC, ISRCs joined by a shared name: two rounds reach a release of a release.
 MERGE_ROUNDS = 2

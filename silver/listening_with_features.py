@@ -3,11 +3,11 @@
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.columns import AUDIO_FEATURES, UNIT_FEATURES
 from lakehouse.contract import Growth, accepted_values, in_range, table
+from lakehouse.contract.columns import AUDIO_FEATURES, UNIT_FEATURES
 from silver.artist_estimates import BOUNDED_FEATURES
-from silver.counted_plays import counted_plays, distinct_plays
-from silver.feature_source import (
+from silver.rules.counted_plays import counted_plays, distinct_plays
+from silver.rules.feature_source import (
     ESTIMATED_SOURCE,
     FEATURE_SOURCES,
     IMPUTED_FEATURES,
@@ -15,8 +15,8 @@ from silver.feature_source import (
     is_measured,
     mood_category,
 )
-from silver.sessions import settled_before, with_session_id
-from silver.track_facts import track_key
+from silver.rules.sessions import settled_before, with_session_id
+from silver.rules.track_facts import track_key
 
 BOUNDS = tuple(f"{name}_{bound}_90" for name in BOUNDED_FEATURES for bound in ("lower", "upper"))
 # First local hour of each part of the day; before the first it is still night.

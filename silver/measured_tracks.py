@@ -3,9 +3,9 @@
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from lakehouse.columns import AUDIO_FEATURES
 from lakehouse.contract import table
-from silver.feature_source import is_measured
+from lakehouse.contract.columns import AUDIO_FEATURES
+from silver.rules.feature_source import is_measured
 
 FROM_CATALOGUE = ("artists", "track_genres", "explicit")
 

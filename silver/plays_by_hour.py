@@ -7,10 +7,10 @@ Tables of gold that count and average by hour, weekday or part of the day sum th
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.columns import UNIT_FEATURES
 from lakehouse.contract import Update, accepted_values, expression, in_range, table
-from silver import moments
-from silver.feature_source import FEATURE_SOURCES, HIGH, LOW
+from lakehouse.contract.columns import UNIT_FEATURES
+from silver.rules import moments
+from silver.rules.feature_source import FEATURE_SOURCES, HIGH, LOW
 
 FEATURES = ("valence", "energy", "danceability", "acousticness", "instrumentalness", "tempo")
 HOUR = ("hour_of_day", "day_of_week", "day_name", "part_of_day", "is_weekend")

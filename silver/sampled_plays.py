@@ -2,9 +2,9 @@
 
 from pyspark.sql import DataFrame
 
-from lakehouse.bounded import sample
 from lakehouse.contract import Update, in_range, table
-from silver.feature_source import is_measured
+from silver.rules.bounded import sample
+from silver.rules.feature_source import is_measured
 
 COLUMNS = (
     "play_id recording_key date hour_of_day part_of_day is_weekend danceability energy key loudness mode speechiness "

@@ -14,14 +14,14 @@ from pyspark.sql import DataFrame, SparkSession
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from lakehouse.registry import pipeline_tables
-from lakehouse.runner import run
+from lakehouse.lake.storage import Lake
 from lakehouse.settings import Settings
-from lakehouse.spark import build_session
-from lakehouse.storage import Lake
-from tests.frames import Tables
-from tests.readme import ReadmeRun, run_readme
-from tests.spotify_server import SpotifyServer, log_in, spotify_server
+from lakehouse.spark.session import build_session
+from pipeline.registry import pipeline_tables
+from pipeline.runner import run
+from tests.support.frames import Tables
+from tests.support.readme import ReadmeRun, run_readme
+from tests.support.spotify_server import SpotifyServer, log_in, spotify_server
 
 REAL_DATA_DIR = Path(os.environ.get("REAL_DATA_DIR", "../shared/data"))
 TESTS = Path(__file__).parent

@@ -3,11 +3,11 @@
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.enough import ENOUGH_PLAYS
-from gold.wording import compared, number, percent, sentence, steady
+from gold.shared.enough import ENOUGH_PLAYS
+from gold.shared.wording import compared, number, percent, sentence, steady
 from lakehouse.contract import in_range, table
-from silver.feature_source import HIGH, LOW, is_featured, is_measured
 from silver.plays_by_hour import deviation, mean, plays, total
+from silver.rules.feature_source import HIGH, LOW, is_featured, is_measured
 
 OVERALL = "overall"
 # Spread of valence: a uniform one has 0.29.

@@ -3,10 +3,10 @@
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.enough import ENOUGH_PLAYS
-from gold.wording import compared, number, sentence, steady
+from gold.shared.enough import ENOUGH_PLAYS
+from gold.shared.wording import compared, number, sentence, steady
 from lakehouse.contract import accepted_values, in_range, table
-from silver.feature_source import is_measured
+from silver.rules.feature_source import is_measured
 
 # The modified z-score: 0.6745 (deviation from the median) / MAD; beyond 3.5 is an outlier (Iglewicz and Hoaglin 1993,
 # "How to Detect and Handle Outliers"). 0.6745 puts the MAD of a normal distribution at one standard deviation.

@@ -8,11 +8,11 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.wording import compared, number, percent, sentence, steady
-from lakehouse.bounded import in_pandas
+from gold.shared.wording import compared, number, percent, sentence, steady
 from lakehouse.contract import expression, in_range, table
-from silver.feature_source import is_measured
-from silver.moments import deviation, merged, moments_of
+from silver.rules.bounded import in_pandas
+from silver.rules.feature_source import is_measured
+from silver.rules.moments import deviation, merged, moments_of
 
 # Each clustered feature with the words for high and low; valence first, because it orders the clusters.
 FEATURE_WORDS = {
@@ -97,7 +97,7 @@ def _scaled(name: str) -> Column:
 def _centres(recordings: pd.DataFrame) -> pd.DataFrame:
     """One row per cluster: its name and its centre, in the units of the recordings; none below enough recordings."""
     # scikit-learn takes seconds to import, which only the task that fits should pay, not every start of the program.
-    from gold.cognitive.cluster_models import fit_clusters, names_of, set_apart
+    from gold.learning.cluster_models import fit_clusters, names_of, set_apart
 
     values = recordings[list(FEATURE_WORDS)].to_numpy()
     varies = np.ptp(values, axis=0) > 0

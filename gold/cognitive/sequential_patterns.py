@@ -7,12 +7,12 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold import cluster_robust
-from gold.consecutive_plays import consecutive_measured_plays, with_new_pairs
-from gold.wording import number, percent, sentence, steady
-from lakehouse.bounded import in_pandas
+from gold.shared import cluster_robust
+from gold.shared.consecutive_plays import consecutive_measured_plays, with_new_pairs
+from gold.shared.wording import number, percent, sentence, steady
 from lakehouse.contract import Update, accepted_values, in_range, table
-from silver.feature_source import MOODS
+from silver.rules.bounded import in_pandas
+from silver.rules.feature_source import MOODS
 from silver.sampled_plays import MAX_PLAYS
 
 # A lift this far from 1, or its reciprocal, is called a pattern where the difference is no chance either.
@@ -50,12 +50,12 @@ def with_new_plays(patterns: DataFrame, plays: DataFrame, new_plays: DataFrame) 
     update=Update("listening_with_features", with_new_plays),
 )
 def sequential_patterns(listening_with_features: DataFrame) -> DataFrame:
-    """Transitions of a first-order Markov chain; see `gold.consecutive_plays` for what a pair is.
+    """Transitions of a first-order Markov chain; see `gold.shared.consecutive_plays` for what a pair is.
 
     transition_probability is the pair's share of all transitions from its first mood (the maximum-likelihood estimate;
     Anderson and Goodman 1957, "Statistical Inference about Markov Chains"). lift is that share over the second mood's
     share of all next plays, so 1 where the next play does not depend on this one. p_value tests whether the second mood
-    follows the first as often as it follows the others (`gold.cluster_robust.of_difference`, by recording and date of
+    follows the first as often as it follows the others (`cluster_robust.of_difference`, by recording and date of
     the next play: songs recur), for this pair of moods alone. Of the 25 pairs one or two would fall below 0.05 by
     chance: the pattern and the text go by the p-value corrected for all pairs tested (Holm 1979, "A Simple Sequentially
     Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6(2)).

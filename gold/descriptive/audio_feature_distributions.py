@@ -7,8 +7,8 @@ every track weighs the same. Key and mode are described as the numbers they are 
 from pyspark.sql import Column, DataFrame, GroupedData
 from pyspark.sql import functions as F
 
-from lakehouse.columns import AUDIO_FEATURES
 from lakehouse.contract import accepted_values, expression, table
+from lakehouse.contract.columns import AUDIO_FEATURES
 
 PERCENTILES = {"p25": 0.25, "median": 0.5, "p75": 0.75}
 

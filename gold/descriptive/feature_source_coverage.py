@@ -3,9 +3,9 @@
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.text_hash import text_hash
+from gold.shared.text_hash import text_hash
 from lakehouse.contract import Update, accepted_values, in_range, table
-from silver.feature_source import FEATURE_SOURCES
+from silver.rules.feature_source import FEATURE_SOURCES
 
 
 def with_new_plays(coverage: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:

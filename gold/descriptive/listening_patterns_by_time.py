@@ -3,8 +3,8 @@
 from pyspark.sql import DataFrame
 
 from lakehouse.contract import expression, in_range, table
-from silver.feature_source import is_featured
 from silver.plays_by_hour import HOUR, mean, plays
+from silver.rules.feature_source import is_featured
 
 AVERAGED_FEATURES = ("valence", "energy", "danceability", "acousticness", "tempo")
 

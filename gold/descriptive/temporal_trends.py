@@ -8,7 +8,7 @@ dates behind them.
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.text_hash import text_hash
+from gold.shared.text_hash import text_hash
 from lakehouse.contract import Update, expression, table
 
 MS_PER_MINUTE = 60_000

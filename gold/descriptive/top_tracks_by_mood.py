@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from lakehouse.contract import accepted_values, in_range, table
-from silver.feature_source import MOODS
+from silver.rules.feature_source import MOODS
 
 RECORDINGS_PER_MOOD = 50
 SHOWN = ("track_id", "track_name", "artist_name", "valence", "energy", "danceability", "tempo")

@@ -6,11 +6,11 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from gold import cluster_robust
-from gold.wording import DIGITS
-from lakehouse.bounded import in_pandas
-from lakehouse.columns import AUDIO_FEATURES
+from gold.shared import cluster_robust
+from gold.shared.wording import DIGITS
 from lakehouse.contract import accepted_values, expression, in_range, table
+from lakehouse.contract.columns import AUDIO_FEATURES
+from silver.rules.bounded import in_pandas
 from silver.sampled_plays import MAX_PLAYS
 
 PAIRS = list(combinations(AUDIO_FEATURES, 2))
@@ -37,7 +37,7 @@ MAX_CATALOGUE_TRACKS = 200_000
 def feature_correlations(sampled_plays: DataFrame, catalogue_tracks: DataFrame) -> DataFrame:
     """Pearson's r over measured plays that have both features, and over all catalogue tracks that have both.
 
-    The p-value is that of the slope of feature1 over feature2 (`gold.cluster_robust.of_slope`); it is for one pair, not
+    The p-value is that of the slope of feature1 over feature2 (`cluster_robust.of_slope`); it is for one pair, not
     corrected for looking at all of them. Key is a circle and is treated as a number: read its rows with care. Above
     the stated bounds a fixed random sample is taken.
     """

@@ -3,8 +3,8 @@
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.consecutive_plays import consecutive_measured_plays, with_new_pairs
-from gold.wording import DIGITS
+from gold.shared.consecutive_plays import consecutive_measured_plays, with_new_pairs
+from gold.shared.wording import DIGITS
 from lakehouse.contract import Update, accepted_values, in_range, table
 
 STABLE_UP_TO = 0.2
@@ -36,7 +36,7 @@ def with_new_plays(patterns: DataFrame, plays: DataFrame, new_plays: DataFrame) 
     update=Update("listening_with_features", with_new_plays),
 )
 def mood_shift_patterns(listening_with_features: DataFrame) -> DataFrame:
-    """Shifts by the hour of the later play; see `gold.consecutive_plays` for what a pair is.
+    """Shifts by the hour of the later play; see `gold.shared.consecutive_plays` for what a pair is.
 
     shift_probability is the share of the hour's shifts; lift is that share over the one of all hours together, so 1
     where magnitude and hour are independent.

@@ -5,11 +5,11 @@ Hours whose intervals lie apart differ; those whose intervals overlap may or may
 
 from pyspark.sql import DataFrame
 
-from gold import cluster_robust
-from lakehouse.bounded import in_pandas
+from gold.shared import cluster_robust
 from lakehouse.contract import expression, in_range, table
-from silver.feature_source import is_featured, is_measured
 from silver.plays_by_hour import deviation, mean, plays
+from silver.rules.bounded import in_pandas
+from silver.rules.feature_source import is_featured, is_measured
 from silver.sampled_plays import MAX_PLAYS
 
 
@@ -37,7 +37,7 @@ from silver.sampled_plays import MAX_PLAYS
 def mood_time_correlations(plays_by_hour: DataFrame, sampled_plays: DataFrame) -> DataFrame:
     """Averages rest on featured plays; measured_valence, spread and interval on measured ones.
 
-    Estimates lie too close together for a spread. The interval is that of `gold.cluster_robust.of_mean` within the
+    Estimates lie too close together for a spread. The interval is that of `cluster_robust.of_mean` within the
     hour, cut to 0..1.
     """
     by_hour = plays_by_hour.groupBy("hour_of_day").agg(

@@ -4,17 +4,17 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame
 
-from gold import cluster_robust
-from gold.wording import DIGITS
-from lakehouse.bounded import in_pandas
-from lakehouse.columns import AUDIO_FEATURES, COLUMNS
+from gold.shared import cluster_robust
+from gold.shared.wording import DIGITS
 from lakehouse.contract import accepted_values, expression, in_range, table
-from silver.feature_source import is_featured, is_measured
+from lakehouse.contract.columns import CONTINUOUS_FEATURES
 from silver.plays_by_hour import deviation, mean, plays
+from silver.rules.bounded import in_pandas
+from silver.rules.feature_source import is_featured, is_measured
 from silver.sampled_plays import MAX_PLAYS
 
 # Key, mode and time signature name things; means of them say nothing.
-CANDIDATES = tuple(name for name in AUDIO_FEATURES if COLUMNS[name].type == "double")
+CANDIDATES = CONTINUOUS_FEATURES
 AVERAGED = ("valence", "energy", "danceability", "acousticness", "instrumentalness", "tempo")
 DRIVER = ("top_driver", "driver_effect_size", "driver_ci_low", "driver_ci_high")
 
@@ -46,7 +46,7 @@ def part_of_day_drivers(plays_by_hour: DataFrame, sampled_plays: DataFrame) -> D
 
     The top driver is the feature with the largest Cohen's d in size: the mean here less that of all other parts of the
     day, in pooled standard deviations (Cohen 1988, "Statistical Power Analysis for the Behavioral Sciences", section
-    2.2). Its interval is that of `gold.cluster_robust.of_difference` in the same unit, widened for the choice among
+    2.2). Its interval is that of `cluster_robust.of_difference` in the same unit, widened for the choice among
     all candidates (Bonferroni): zero inside it means that nothing sets this part of the day apart for sure.
     """
     by_part = plays_by_hour.groupBy("part_of_day").agg(

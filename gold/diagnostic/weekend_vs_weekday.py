@@ -4,11 +4,11 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold import cluster_robust
-from lakehouse.bounded import in_pandas
+from gold.shared import cluster_robust
 from lakehouse.contract import accepted_values, in_range, table
-from silver.feature_source import is_featured, is_measured
 from silver.plays_by_hour import deviation, mean, plays
+from silver.rules.bounded import in_pandas
+from silver.rules.feature_source import is_featured, is_measured
 from silver.sampled_plays import MAX_PLAYS
 
 WEEKEND, WEEKDAY = "Weekend", "Weekday"
@@ -39,7 +39,7 @@ def weekend_vs_weekday(
     """Averages and their difference rest on featured plays, all else on measured ones alone.
 
     So p-value and interval are those of the difference between the two measured_valence. The test is
-    `gold.cluster_robust.of_difference`. plays_per_day counts the calendar dates from the first play to the last, also
+    `cluster_robust.of_difference`. plays_per_day counts the calendar dates from the first play to the last, also
     those without plays.
     """
     by_period = plays_by_hour.groupBy(_period(F.col("is_weekend")).alias("period")).agg(

@@ -3,10 +3,10 @@
 import pandas as pd
 from pyspark.sql import DataFrame
 
-from gold.predictive.model_parameters import ENERGY, MOOD, MOOD_CLASS, PARAMETERS
-from lakehouse.artifacts import Artifact
-from lakehouse.bounded import in_pandas
+from gold.learning.model_parameters import ENERGY, MOOD, MOOD_CLASS, PARAMETERS
 from lakehouse.contract import table
+from lakehouse.models.artifacts import Artifact
+from silver.rules.bounded import in_pandas
 
 # Shuffling scores every track a few hundred times; more of them change no ranking.
 MAX_TRACKS = 3_000
@@ -32,10 +32,10 @@ def model_feature_importance(
     models = ((MOOD, mood_model), (ENERGY, energy_model), (MOOD_CLASS, mood_class_model))
 
     def importance(measured: pd.DataFrame) -> pd.DataFrame:
-        from gold.predictive.feature_importance import importance_rows
-        from gold.predictive.folds import with_folds
-        from gold.predictive.model_building import main_model
-        from silver.recording_groups import RecordingFolds
+        from gold.learning.feature_importance import importance_rows
+        from gold.learning.folds import with_folds
+        from gold.learning.model_building import main_model
+        from silver.artists.recording_groups import RecordingFolds
 
         rows = []
         for spec, model in models:

@@ -8,12 +8,11 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from gold.predictive.measured_plays import measured_plays
-from gold.predictive.model_parameters import ENERGY, MOOD, MOOD_CLASS, PARAMETERS
-from lakehouse.artifacts import Artifact
-from lakehouse.bounded import in_pandas
-from lakehouse.columns import COLUMNS
+from gold.learning.measured_plays import measured_plays
+from gold.learning.model_parameters import ENERGY, MOOD, MOOD_CLASS, PARAMETERS
 from lakehouse.contract import in_range, table
+from lakehouse.models.artifacts import Artifact
+from silver.rules.bounded import in_pandas
 
 COLUMN_NAMES = (
     "model_name model_type training_approach evaluation segment train_size test_size test_tracks r2 rmse mae accuracy "
@@ -51,11 +50,11 @@ def model_performance_metrics(
     models = ((MOOD, mood_model), (ENERGY, energy_model), (MOOD_CLASS, mood_class_model))
 
     def metrics(measured: pd.DataFrame) -> pd.DataFrame:
-        from gold.predictive.model_metrics import artist_rows, model_rows
+        from gold.learning.model_metrics import artist_rows, model_rows
 
         rows = [row for spec, model in models for row in model_rows(model, spec, measured, PARAMETERS)]
         rows += artist_rows(artist_model, measured, PARAMETERS)
         return pd.DataFrame(rows)[COLUMN_NAMES.split()]
 
-    schema = ", ".join(f"{name} {COLUMNS[name].type}" for name in COLUMN_NAMES.split())
+    schema = ", ".join(f"{column.name} {column.type}" for column in model_performance_metrics.columns)
     return in_pandas(tracks, metrics, schema, key="track_key", max_rows=MAX_TRACKS, also_empty=True)

@@ -6,12 +6,12 @@ The mood is known for these plays: the prediction fills no gap, it shows how muc
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from gold.predictive.feature_scores import predicted_moods
-from gold.predictive.measured_plays import measured_plays
-from lakehouse.artifacts import Artifact
+from gold.learning.feature_scores import predicted_moods
+from gold.learning.measured_plays import measured_plays
 from lakehouse.contract import Growth, accepted_values, in_range, table
-from silver.feature_source import MOODS
-from silver.track_facts import track_key
+from lakehouse.models.artifacts import Artifact
+from silver.rules.feature_source import MOODS
+from silver.rules.track_facts import track_key
 
 
 @table(

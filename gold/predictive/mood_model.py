@@ -2,15 +2,15 @@
 
 import pandas as pd
 
-from gold.predictive.model_parameters import MOOD
-from lakehouse.artifacts import Trained
+from gold.learning.model_parameters import MOOD
 from lakehouse.contract import model
+from lakehouse.models.artifacts import Trained
 from silver.catalogue_tracks import MAX_CATALOGUE_ROWS
 
 
 @model(max_rows=MAX_CATALOGUE_ROWS)
 def mood_model(catalogue_tracks: pd.DataFrame) -> Trained:
     """See `model_training.trained_on`."""
-    from gold.predictive.model_training import trained_on  # loads scikit-learn, which only training should
+    from gold.learning.model_training import trained_on  # loads scikit-learn, which only training should
 
     return trained_on(catalogue_tracks, MOOD)

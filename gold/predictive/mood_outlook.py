@@ -5,11 +5,11 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from gold.predictive.outlook import ALPHA, DAYS_AHEAD, ENOUGH_DAYS, outlooks
-from gold.wording import steady
-from lakehouse.bounded import in_pandas
+from gold.learning.outlook import ALPHA, DAYS_AHEAD, ENOUGH_DAYS, outlooks
+from gold.shared.wording import steady
 from lakehouse.contract import expression, in_range, table
-from silver.feature_source import is_measured
+from silver.rules.bounded import in_pandas
+from silver.rules.feature_source import is_measured
 
 # The mean of fewer plays says little about a day.
 ENOUGH_PLAYS = 3

@@ -6,12 +6,12 @@ Valence is known for these plays: the prediction fills no gap, it shows how much
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from gold.predictive.feature_scores import predicted_features
-from gold.predictive.measured_plays import measured_plays
-from gold.predictive.model_parameters import MOOD
-from lakehouse.artifacts import Artifact
+from gold.learning.feature_scores import predicted_features
+from gold.learning.measured_plays import measured_plays
+from gold.learning.model_parameters import MOOD
 from lakehouse.contract import Growth, expression, in_range, table
-from silver.track_facts import of_few_plays
+from lakehouse.models.artifacts import Artifact
+from silver.rules.track_facts import of_few_plays
 
 
 def _of_few_plays(listening_with_features: DataFrame, measured_tracks: DataFrame, mood_model: Artifact) -> DataFrame:

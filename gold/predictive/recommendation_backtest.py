@@ -6,11 +6,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from gold.prescriptive.listed_songs import JUDGED_LENGTH, LISTS, MOST_PLAYED
-from gold.prescriptive.song_lists import RECOMMENDATIONS
-from gold.prescriptive.songs import HIDDEN_DAYS
-from gold.wording import DIGITS
-from lakehouse.bounded import in_pandas
+from gold.shared.song_lists import RECOMMENDATIONS
+from gold.shared.songs import HIDDEN_DAYS
+from gold.shared.wording import DIGITS
 from lakehouse.contract import in_range, table
+from silver.rules.bounded import in_pandas
 
 NEW_ONLY = f"{RECOMMENDATIONS.name}, new to you"
 MAX_LISTED = sum(song_list.known + song_list.new for song_list in LISTS) + JUDGED_LENGTH

@@ -3,10 +3,10 @@
 import pandas as pd
 from pyspark.sql import DataFrame
 
-from gold.prescriptive.song_lists import PLAYLISTS, RECOMMENDATIONS, listed
-from gold.prescriptive.songs import HIDDEN_DAYS, KEY, MAX_SONGS, before_hidden_dates, candidates, songs_of
-from lakehouse.bounded import in_pandas
+from gold.shared.song_lists import PLAYLISTS, RECOMMENDATIONS, listed
+from gold.shared.songs import HIDDEN_DAYS, KEY, MAX_SONGS, before_hidden_dates, candidates, songs_of
 from lakehouse.contract import accepted_values, expression, in_range, table
+from silver.rules.bounded import in_pandas
 
 LISTS = (RECOMMENDATIONS, *PLAYLISTS)
 MOST_PLAYED = "Most played"

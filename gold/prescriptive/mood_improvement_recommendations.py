@@ -7,10 +7,10 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from gold.prescriptive.song_lists import RECOMMENDATIONS, spotify_url
-from lakehouse.bounded import in_pandas
+from gold.shared.song_lists import RECOMMENDATIONS, spotify_url
 from lakehouse.contract import expression, in_range, table
-from silver.feature_source import HIGH, LOW
+from silver.rules.bounded import in_pandas
+from silver.rules.feature_source import HIGH, LOW
 
 Song = Mapping[Hashable, Any]
 DANCEABLE = 0.7

@@ -3,11 +3,11 @@
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from gold.prescriptive.hourly_music import BELOW, music_by_hour, numbers
-from gold.prescriptive.song_lists import DISCOVERY, ENERGY, MOOD_LIFT, RELAXATION
-from gold.wording import percent, sentence
+from gold.shared.hourly_music import BELOW, music_by_hour, numbers
+from gold.shared.song_lists import DISCOVERY, ENERGY, MOOD_LIFT, RELAXATION
+from gold.shared.wording import percent, sentence
 from lakehouse.contract import accepted_values, expression, in_range, table
-from silver.feature_source import HIGH, LOW
+from silver.rules.feature_source import HIGH, LOW
 
 HIGH_PRIORITY, MEDIUM_PRIORITY, LOW_PRIORITY = "High Priority", "Medium Priority", "Low Priority"
 

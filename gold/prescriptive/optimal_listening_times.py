@@ -3,11 +3,11 @@
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from gold.prescriptive.hourly_music import ABOVE, BELOW, USUAL, music_by_hour, numbers
-from gold.prescriptive.song_lists import MOOD_LIFT
-from gold.wording import sentence
+from gold.shared.hourly_music import ABOVE, BELOW, USUAL, music_by_hour, numbers
+from gold.shared.song_lists import MOOD_LIFT
+from gold.shared.wording import sentence
 from lakehouse.contract import expression, in_range, table
-from silver.feature_source import HIGH, LOW
+from silver.rules.feature_source import HIGH, LOW
 
 
 @table(

@@ -4,9 +4,9 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from gold.prescriptive.song_lists import PLAYLISTS, RECOMMENDATIONS, spotify_url
-from lakehouse.bounded import in_pandas
+from gold.shared.song_lists import PLAYLISTS, RECOMMENDATIONS, spotify_url
 from lakehouse.contract import accepted_values, expression, in_range, table
+from silver.rules.bounded import in_pandas
 
 MAX_LENGTH = 25
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.benchmarks.dashboards import DashboardTimes, SupersetFigures
-from tests.benchmarks.limits import LIMITS, judge, medians
-from tests.benchmarks.pipeline import BY_DUCKDB, EIGHT_STARTS, IMPORT, STEPS
-from tests.benchmarks.processes import Measure
-from tests.benchmarks.queries import QueryTimes, TrinoFigures
+from benchmarks.dashboards import DashboardTimes, SupersetFigures
+from benchmarks.limits import LIMITS, judge, medians
+from benchmarks.pipeline import BY_DUCKDB, EIGHT_STARTS, IMPORT, STEPS
+from benchmarks.processes import Measure
+from benchmarks.queries import QueryTimes, TrinoFigures
 
 
 def run(scenario: str, wall_s: float, peak_mb: float = 1.0) -> Measure:

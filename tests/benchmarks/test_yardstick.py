@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from lakehouse.registry import pipeline_tables
+from benchmarks.gold_steps import without
+from benchmarks.yardstick import LEFT_OUT, TABLES, build
+from lakehouse.lake.storage import Lake
 from lakehouse.settings import Settings
-from lakehouse.storage import Lake
-from tests.benchmarks.gold_steps import without
-from tests.benchmarks.yardstick import LEFT_OUT, TABLES, build
-from tests.frames import Tables
+from pipeline.registry import pipeline_tables
+from tests.support.frames import Tables
 
 Rows = dict[tuple[Hashable, ...], dict[str, Any]]
 

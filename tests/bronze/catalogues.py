@@ -4,7 +4,7 @@ import csv
 import io
 from pathlib import Path
 
-from bronze.catalogue_files import DELIVERED_COLUMNS
+from bronze.delivered.catalogue_files import DELIVERED_COLUMNS
 
 GOOD = {
     "track_id": "5SuOikwiRyPMVoIQDJUgSV", "artists": "Gen Hoshino;Somebody", "album_name": "Comedy",

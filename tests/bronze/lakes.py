@@ -12,11 +12,12 @@ from bronze import imports
 from bronze.kaggle_tracks import import_catalogue
 from bronze.listening_history import import_history
 from lakehouse.contract import Table
-from lakehouse.import_report import ImportReport
-from lakehouse.ops import IMPORT_AUDIT, REJECTED_ROWS
-from lakehouse.run_spool import RunLog
+from lakehouse.contract.ops import IMPORT_AUDIT, REJECTED_ROWS
+from lakehouse.lake.provenance import TableState
+from lakehouse.lake.storage import Lake
+from lakehouse.runlog.import_report import ImportReport
+from lakehouse.runlog.spool import RunLog
 from lakehouse.settings import Settings
-from lakehouse.storage import Lake, TableState
 from tests.bronze.records import NOW
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from bronze.delivered_files import DeliveredFile
-from bronze.plays import EARLIEST_PLAY, LATEST_AHEAD, LONGEST_PLAY_MS, LONGEST_TEXT, TRACK_ID, Play
+from bronze.delivered.delivered_files import DeliveredFile
+from bronze.delivered.plays import EARLIEST_PLAY, LATEST_AHEAD, LONGEST_PLAY_MS, LONGEST_TEXT, TRACK_ID, Play
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 SOME_ID = "3n3Ppam7vgaVa1iaRUc9Lp"

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from bronze.delivered.inbox import SEEN_FILES, waiting_files
 from bronze.imports import holds_demo_beside_real, take
-from bronze.inbox import SEEN_FILES, waiting_files
 from bronze.kaggle_tracks import kaggle_tracks_bronze
 from bronze.listening_history import holds_demo, holds_real, listening_history_bronze
 from lakehouse.contract import Table
-from lakehouse.demo_data import write_demo_data
-from lakehouse.import_report import ImportReport
+from lakehouse.runlog.import_report import ImportReport
 from lakehouse.settings import Settings
+from pipeline.demo.data import write_demo_data
 from tests.bronze.catalogues import GOOD, row, write_csv
 from tests.bronze.lakes import SmallLake
 from tests.bronze.records import NOW, account, extended, write_json

@@ -10,9 +10,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from bronze import kaggle_tracks
-from bronze.delivered_files import BadFile
+from bronze.delivered.delivered_files import BadFile
 from bronze.kaggle_tracks import kaggle_tracks_bronze
-from lakehouse.ops import REJECTED_ROWS
+from lakehouse.contract.ops import REJECTED_ROWS
 from tests.bronze.catalogues import GOOD, csv_text, row, write_csv
 from tests.bronze.lakes import SmallLake
 from tests.bronze.records import NOW
@@ -174,7 +174,7 @@ def test_a_bad_file_leaves_the_old_catalogue_in_place(small: SmallLake, text: st
 
 
 def test_too_many_bad_rows_refuse_the_file(small: SmallLake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bronze.catalogue_files.MOST_REJECTED", 1)
+    monkeypatch.setattr("bronze.delivered.catalogue_files.MOST_REJECTED", 1)
     monkeypatch.setattr(kaggle_tracks, "MOST_REJECTED", 1)
     path = write_csv(small.root / "bad.csv", [GOOD, row(energy="x"), row(tempo="y")])
     with pytest.raises(BadFile, match="more than 1 rows cannot be read, the first one: energy is no double: x"):

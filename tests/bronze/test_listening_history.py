@@ -16,9 +16,9 @@ from pyspark.sql import SparkSession
 
 from bronze import listening_history
 from bronze.listening_history import listening_history_bronze
-from lakehouse.import_report import ImportReport
-from lakehouse.ops import IMPORT_AUDIT, REJECTED_ROWS
-from lakehouse.run_log import append_finished_runs
+from lakehouse.contract.ops import IMPORT_AUDIT, REJECTED_ROWS
+from lakehouse.runlog.append import append_finished_runs
+from lakehouse.runlog.import_report import ImportReport
 from tests.bronze.lakes import SmallLake
 from tests.bronze.records import NOW, PERSONAL, account, api_item, extended, write_json
 

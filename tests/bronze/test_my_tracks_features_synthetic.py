@@ -8,9 +8,10 @@ from pyspark.sql import SparkSession
 
 from bronze.listening_history import listening_history_bronze
 from bronze.my_tracks_features_synthetic import my_tracks_features_bronze_synthetic as table
-from lakehouse.columns import UNIT_FEATURES
-from lakehouse.storage import conform, enforce
-from tests.frames import frame_of, rows
+from lakehouse.contract.columns import UNIT_FEATURES
+from lakehouse.lake.checks import enforce
+from lakehouse.lake.schema import conform
+from tests.support.frames import frame_of, rows
 
 EARLY, LATE = datetime(2024, 3, 14, 18, 30), datetime(2024, 3, 15, 18, 30)
 

@@ -12,9 +12,9 @@ from pyspark.sql import SparkSession
 
 from bronze.kaggle_tracks import kaggle_tracks_bronze
 from bronze.listening_history import listening_history_bronze
-from lakehouse.columns import COLUMNS, UNIT_FEATURES
 from lakehouse.contract import Table
-from lakehouse.import_report import ImportReport
+from lakehouse.contract.columns import COLUMNS, UNIT_FEATURES
+from lakehouse.runlog.import_report import ImportReport
 from tests.bronze.lakes import SmallLake
 
 pytestmark = pytest.mark.real_data

@@ -14,14 +14,14 @@ import pyspark
 import requests
 from trino.dbapi import connect
 
-from lakehouse.object_store import ObjectStore
-from lakehouse.processes import LOOPBACK, Background, wait_until_it_answers
+from lakehouse.lake.object_store import ObjectStore
 from lakehouse.settings import Settings
-from lakehouse.spark import S3_JARS_FOLDER
-from lakehouse.trino_registration import local_session
-from tests.ports import free_port
-from tests.spark_events import EVENT_LOG
+from lakehouse.spark.jars import S3_JARS_FOLDER
+from lakehouse.stack.processes import LOOPBACK, Background, wait_until_it_answers
+from lakehouse.stack.trino_registration import local_session
 from tests.stack.services import require_program
+from tests.support.ports import free_port
+from tests.support.spark_events import EVENT_LOG
 
 SERVICE_SECONDS = 60
 KEY, SECRET, BUCKET = "a-key-for-tests", "a-secret-for-tests", "listening"

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse import lease
-from lakehouse.errors import LakehouseError
-from lakehouse.lease import LEASE, leased
-from lakehouse.lock import LostWriterError, one_writer
-from lakehouse.object_store import ObjectStore
+from lakehouse.errors import LakehouseError, LostWriterError
+from lakehouse.lake import lease
+from lakehouse.lake.lease import LEASE, leased
+from lakehouse.lake.object_store import ObjectStore
+from lakehouse.lake.writer import one_writer
 from tests.cluster.servers import S3Server
 
 SPAWN = multiprocessing.get_context("spawn")

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse.lease import LEASE, Holder, _read, _written
-from lakehouse.object_store import ObjectStore
+from lakehouse.lake.lease import LEASE, Holder, _read, _written
+from lakehouse.lake.object_store import ObjectStore
 from tests.cluster.servers import S3Server, started, wait_until
-from tests.command_line import LAKEHOUSE, environment_with, lakehouse
-from tests.ports import free_port
+from tests.support.command_line import LAKEHOUSE, environment_with, lakehouse
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.long
 

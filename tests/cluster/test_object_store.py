@@ -7,16 +7,19 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lakehouse import object_store
-from lakehouse.artifacts import Artifact, ArtifactRefusedError, ArtifactStore
 from lakehouse.contract import Table
-from lakehouse.lock import LostWriterError
-from lakehouse.object_store import ModelObjects, ObjectStore, StoreRefusedError
-from lakehouse.ops import PIPELINE_RUNS
-from lakehouse.storage import Lake, Provenance, _no_rows, open_lake, schema_of
+from lakehouse.contract.ops import PIPELINE_RUNS
+from lakehouse.errors import LostWriterError
+from lakehouse.lake import object_store
+from lakehouse.lake.object_store import ObjectStore, StoreRefusedError
+from lakehouse.lake.provenance import Provenance
+from lakehouse.lake.schema import no_rows, schema_of
+from lakehouse.lake.storage import Lake, open_lake
+from lakehouse.models.artifacts import Artifact, ArtifactRefusedError, ArtifactStore
+from lakehouse.models.objects import ModelObjects
 from tests.cluster.servers import BUCKET, S3Server
-from tests.command_line import lakehouse
-from tests.ports import free_port
+from tests.support.command_line import lakehouse
+from tests.support.ports import free_port
 
 TABLE: Table = PIPELINE_RUNS
 
@@ -90,7 +93,7 @@ def test_a_writer_that_stands_still_between_asking_and_committing_is_fenced(stor
     other.create(TABLE)
     slow = Lake(store.uri, store=store, still_writer=lambda: other.create(TABLE))
     with pytest.raises(Exception, match="Failed to commit transaction"):
-        slow._commit(TABLE, _no_rows(schema_of(TABLE)), Provenance(run_id="slow"), mode=mode)  # type: ignore[arg-type]
+        slow._commit(TABLE, no_rows(schema_of(TABLE)), Provenance(run_id="slow"), mode=mode)  # type: ignore[arg-type]
     log = other.log(TABLE)
     assert log and log.version() == 1
 

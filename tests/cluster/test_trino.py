@@ -6,17 +6,17 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from lakehouse.demo_data import write_demo_data
-from lakehouse.processes import LOOPBACK, Background
-from lakehouse.registry import all_tables
+from lakehouse.lake.storage import open_lake
 from lakehouse.settings import Settings
-from lakehouse.stack import stack_down, stack_up
-from lakehouse.storage import open_lake
-from lakehouse.trino_registration import USER, built
-from lakehouse.trino_server import CONFIGURATION, get_cli, get_server, java_home, trino_process
+from lakehouse.stack.local_stack import stack_down, stack_up
+from lakehouse.stack.processes import LOOPBACK, Background
+from lakehouse.stack.trino_registration import USER, built
+from lakehouse.stack.trino_server import CONFIGURATION, get_cli, get_server, java_home, trino_process
+from pipeline.demo.data import write_demo_data
+from pipeline.registry import all_tables
 from tests.cluster.servers import BUCKET, KEYS, S3Server, answer, wait_until
-from tests.command_line import lakehouse
-from tests.ports import free_port
+from tests.support.command_line import lakehouse
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.long
 
@@ -47,7 +47,7 @@ def served(s3_server: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Ite
             environment.setenv(name, value)
         worker = Background("worker", folder / "worker")
         try:
-            stack_up(own, Console(), superset=False)
+            stack_up(own, all_tables().values(), Console(), superset=False)
             start_worker(worker, own)
             yield own
         finally:

@@ -16,16 +16,16 @@ import psutil
 import pytest
 
 from lakehouse.contract import Model, Table
-from lakehouse.demo_data import write_demo_data
 from lakehouse.errors import LakehouseError
-from lakehouse.registry import pipeline_nodes, pipeline_tables
+from lakehouse.lake.storage import Lake, open_lake
 from lakehouse.settings import Settings
-from lakehouse.spark import build_session
-from lakehouse.storage import Lake, open_lake
+from lakehouse.spark.session import build_session
+from pipeline.demo.data import write_demo_data
+from pipeline.registry import pipeline_nodes, pipeline_tables
 from tests.cluster.servers import S3Server, SparkCluster, started, wait_until
-from tests.command_line import LAKEHOUSE, environment_with, lakehouse
-from tests.ports import free_port
-from tests.spark_events import SparkJob, spark_jobs
+from tests.support.command_line import LAKEHOUSE, environment_with, lakehouse
+from tests.support.ports import free_port
+from tests.support.spark_events import SparkJob, spark_jobs
 
 pytestmark = pytest.mark.long
 
@@ -127,7 +127,7 @@ class LargeRun:
 def large_run(s3_server: S3Server, demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> LargeRun:
     """Imports, a whole run, and one table once more."""
     folder = tmp_path_factory.mktemp("large")
-    program = f"import lakehouse.storage as s; s.SMALL_ROWS = {FEW_ROWS}; from lakehouse.cli import main; main()"
+    program = f"import lakehouse.lake.storage as s; s.SMALL_ROWS = {FEW_ROWS}; from pipeline.cli import main; main()"
     commands = (
         ["catalogue", demo.sources["KAGGLE_CSV"]], ["import", demo.sources["IMPORT_DIR"]], ["run"],
         ["run", "--full", "--select", "listening_with_features"],

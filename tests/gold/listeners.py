@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.frames import play
+from tests.support.frames import play
 
 SESSION_STARTS = (0, 7, 13, 19)  # one per part of the day
 UNUSUAL_AT = 7

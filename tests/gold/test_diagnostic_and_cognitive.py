@@ -15,11 +15,12 @@ from gold.diagnostic.mood_time_correlations import mood_time_correlations
 from gold.diagnostic.part_of_day_drivers import part_of_day_drivers
 from gold.diagnostic.weekend_vs_weekday import weekend_vs_weekday
 from lakehouse.contract import Table
-from lakehouse.storage import conform, enforce
+from lakehouse.lake.checks import enforce
+from lakehouse.lake.schema import conform
 from silver.catalogue_tracks import catalogue_tracks
 from silver.listening_with_features import listening_with_features
-from tests.frames import frame_of, made_of_plays, play
 from tests.gold.listeners import listener
+from tests.support.frames import frame_of, made_of_plays, play
 
 TABLES = [
     mood_time_correlations,

@@ -15,11 +15,12 @@ from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
 from gold.descriptive import temporal_trends
-from lakehouse import incremental, runner
 from lakehouse.contract import Table
-from lakehouse.registry import pipeline_tables
+from lakehouse.lake.provenance import Provenance
+from lakehouse.lake.storage import Lake, Written
 from lakehouse.settings import Settings
-from lakehouse.storage import Lake, Provenance, Written
+from pipeline import incremental, runner
+from pipeline.registry import pipeline_tables
 from tests.bronze.records import extended, write_json
 
 TRENDS = "temporal_trends"

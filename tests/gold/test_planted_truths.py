@@ -1,4 +1,4 @@
-"""The truths that the demo data holds, see lakehouse/demo_parameters.toml, are found again in the tables."""
+"""The truths that the demo data holds, see pipeline/demo/parameters.toml, are found again in the tables."""
 
 import tomllib
 from importlib.resources import files
@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.frames import Tables
+from tests.support.frames import Tables
 
-PARAMETERS = tomllib.loads(files("lakehouse").joinpath("demo_parameters.toml").read_text(encoding="utf-8"))
+PARAMETERS = tomllib.loads(files("pipeline.demo").joinpath("parameters.toml").read_text(encoding="utf-8"))
 RHYTHM, TILTS, MOODS = PARAMETERS["rhythm"], PARAMETERS["rhythm"]["tilts"], PARAMETERS["moods"]["names"]
 
 

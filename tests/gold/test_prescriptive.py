@@ -15,10 +15,11 @@ from gold.prescriptive.mood_intervention_triggers import mood_intervention_trigg
 from gold.prescriptive.optimal_listening_times import optimal_listening_times
 from gold.prescriptive.personalized_playlist_suggestions import personalized_playlist_suggestions
 from lakehouse.contract import Table
-from lakehouse.storage import conform, enforce
-from tests.frames import frame_of, made_of_plays, play
+from lakehouse.lake.checks import enforce
+from lakehouse.lake.schema import conform
 from tests.gold.listeners import listener
 from tests.gold.prescriptive.music import inputs, lifting, offer, plays_of
+from tests.support.frames import frame_of, made_of_plays, play
 
 BY_HOUR = [mood_intervention_triggers, optimal_listening_times]
 FROM_SONGS = [

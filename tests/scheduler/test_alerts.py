@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from lakehouse.health import Problem
 from lakehouse.settings import Settings
+from pipeline.health import Problem
 from scheduler.alerts import send_alerts
-from tests.spotify_server import NOW, Fault, SpotifyServer, error
+from tests.support.spotify_server import NOW, Fault, SpotifyServer, error
 
 ENDED = Problem("login_ended", "Spotify ended the login")
 FAILED = Problem("run_failed", "the scheduled run failed")

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lakehouse.lock import writer_lock
+from lakehouse.lake.lock import writer_lock
 from scheduler import children
 from scheduler.children import Children
 

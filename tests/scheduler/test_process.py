@@ -15,10 +15,10 @@ import psutil
 import pytest
 from deltalake import DeltaTable
 
-from lakehouse.ops import PIPELINE_RUNS
+from lakehouse.contract.ops import PIPELINE_RUNS
+from lakehouse.lake.storage import Lake
 from lakehouse.settings import Settings
-from lakehouse.storage import Lake
-from tests.spotify_server import Fault, SpotifyServer, environment_of, log_in, play_item
+from tests.support.spotify_server import Fault, SpotifyServer, environment_of, log_in, play_item
 
 LONGEST_END_SECONDS = 10.0
 
@@ -168,6 +168,6 @@ def test_health_of_a_scheduler_that_is_not_there(environment: dict[str, str], tm
 
 
 def test_scheduler_and_polls_load_nothing_heavy() -> None:
-    program = "import sys, scheduler.__main__, bronze.spotify_polling; print(*sys.modules)"
+    program = "import sys, scheduler.__main__, bronze.web.spotify_polling; print(*sys.modules)"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert not {"pyspark", "deltalake", "pyarrow", "pandas", "numpy"} & set(answer.stdout.split())

@@ -14,17 +14,17 @@ import pytest
 from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.schedulers.blocking import BlockingScheduler
 
-from bronze.inbox import keep_answer
-from bronze.spotify_polling import poll
+from bronze.delivered.inbox import keep_answer
+from bronze.web.spotify_polling import poll
 from lakehouse.errors import LakehouseError
-from lakehouse.health import ended_jobs, note_ended_job, problems
-from lakehouse.lock import writer_lock
+from lakehouse.lake.lock import writer_lock
 from lakehouse.settings import Settings
-from lakehouse.spotify_login import SpotifyLogin
+from lakehouse.spotify.login import SpotifyLogin
+from pipeline.health import ended_jobs, note_ended_job, problems
 from scheduler.__main__ import build_scheduler, health
 from scheduler.children import Children, Ended
 from scheduler.schedule import Job, Schedule
-from tests.spotify_server import NOW
+from tests.support.spotify_server import NOW
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 

@@ -4,14 +4,15 @@ import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from lakehouse.storage import conform, enforce
-from silver.artist_estimate_model import estimate_tracks, fit_listener
+from lakehouse.lake.checks import enforce
+from lakehouse.lake.schema import conform
 from silver.artist_estimates import BOUNDED_FEATURES, artist_estimates
-from silver.artist_means import PARAMETERS, ArtistModel
-from silver.feature_source import IMPUTED_FEATURES
-from silver.listener_calibration import listener_artist_folds
-from tests.gold.predictive.small_catalogue import listened, small_catalogue
-from tests.gold.predictive.small_models import World
+from silver.artists.artist_estimate_model import estimate_tracks, fit_listener
+from silver.artists.artist_means import PARAMETERS, ArtistModel
+from silver.artists.listener_calibration import listener_artist_folds
+from silver.rules.feature_source import IMPUTED_FEATURES
+from tests.gold.learning.small_catalogue import listened, small_catalogue
+from tests.gold.learning.small_models import World
 
 ALL_FEATURES = list(IMPUTED_FEATURES)
 

@@ -7,10 +7,11 @@ import pytest
 from pyspark.sql import Row, SparkSession
 
 from bronze.kaggle_tracks import kaggle_tracks_bronze
-from lakehouse.columns import AUDIO_FEATURES
-from lakehouse.storage import conform, enforce
+from lakehouse.contract.columns import AUDIO_FEATURES
+from lakehouse.lake.checks import enforce
+from lakehouse.lake.schema import conform
 from silver.catalogue_tracks import catalogue_tracks
-from tests.frames import frame_of, rows
+from tests.support.frames import frame_of, rows
 
 MEASURED = {
     "danceability": 0.1, "energy": 0.2, "key": 3, "loudness": -4.0, "mode": 1, "speechiness": 0.6, "acousticness": 0.7,

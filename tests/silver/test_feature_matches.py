@@ -12,11 +12,12 @@ from bronze.kaggle_tracks import kaggle_tracks_bronze
 from bronze.listening_history import listening_history_bronze
 from bronze.my_tracks_features import my_tracks_features_bronze
 from bronze.my_tracks_features_synthetic import my_tracks_features_bronze_synthetic
-from lakehouse.columns import AUDIO_FEATURES
-from lakehouse.storage import conform, enforce
+from lakehouse.contract.columns import AUDIO_FEATURES
+from lakehouse.lake.checks import enforce
+from lakehouse.lake.schema import conform
 from silver.catalogue_tracks import catalogue_tracks
 from silver.feature_matches import feature_matches
-from tests.frames import frame_of, rows
+from tests.support.frames import frame_of, rows
 
 WHOLE_NUMBERS = ("key", "mode", "time_signature")
 

@@ -10,10 +10,10 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
-from lakehouse import incremental, runner
-from lakehouse.registry import pipeline_tables
+from lakehouse.lake.storage import Lake
 from lakehouse.settings import Settings
-from lakehouse.storage import Lake
+from pipeline import incremental, runner
+from pipeline.registry import pipeline_tables
 from silver.listening_with_features import listening_with_features
 from tests.bronze.lakes import small_settings
 from tests.bronze.records import extended, write_json

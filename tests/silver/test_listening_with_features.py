@@ -11,11 +11,12 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from bronze.listening_history import listening_history_bronze
-from lakehouse.storage import conform, enforce
+from lakehouse.lake.checks import enforce
+from lakehouse.lake.schema import conform
 from silver.artist_estimates import artist_estimates
 from silver.feature_matches import feature_matches
 from silver.listening_with_features import listening_with_features
-from tests.frames import WEEKDAYS, Tables, frame_of, mood, part_of_day, rows
+from tests.support.frames import WEEKDAYS, Tables, frame_of, mood, part_of_day, rows
 
 TRACK = {"track_id": "track", "track_name": "Old Title", "artist_name": "Artist"}
 MATCH = {

@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 from silver.catalogue_tracks import catalogue_tracks
 from silver.feature_matches import feature_matches
 from silver.measured_tracks import measured_tracks
-from tests.frames import frame_of, rows
+from tests.support.frames import frame_of, rows
 
 CATALOGUE: list[dict[str, Any]] = [
     {"track_id": "a", "name_key": "ann | x", "artists": "Ann", "popularity": 1, "track_genres": "a"},

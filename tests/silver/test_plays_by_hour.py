@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 
-from silver.feature_source import is_featured, is_measured
 from silver.listening_with_features import listening_with_features
 from silver.plays_by_hour import FEATURES, HOUR, deviation, mean, plays, plays_by_hour, total, with_new_plays
-from tests.frames import Tables, frame_of, only, play, rows
+from silver.rules.feature_source import is_featured, is_measured
 from tests.gold.descriptive.comparison import assert_same_rows
+from tests.support.frames import Tables, frame_of, only, play, rows
 
 SATURDAY = "2026-01-31"
 

@@ -6,10 +6,10 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from silver import sampled_plays as module
-from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
+from silver.rules.feature_source import MEASURED_SOURCES
 from silver.sampled_plays import sampled_plays, with_new_plays
-from tests.frames import Tables, frame_of, play, rows
+from tests.support.frames import Tables, frame_of, play, rows
 
 PLAYS = [play(f"2026-01-31 10:{i:02d}:00", valence=i / 60) for i in range(60)]
 

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from tests.bronze.records import extended
-from tests.spotify_server import play_item
+from tests.support.spotify_server import play_item
 
 TRACKS = 300
 SHORTEST_SHOWN_MS = 30_000

@@ -11,10 +11,11 @@ import sys
 import time
 from datetime import datetime
 
-from bronze.spotify_polling import poll
-from lakehouse import spotify_login, web_api
+from bronze.web.spotify_polling import poll
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings, load_settings
+from lakehouse.spotify import login as spotify_login
+from lakehouse.spotify import web_api
 
 # A simulated month has no time for slow servers.
 spotify_login.TIMEOUT_SECONDS = (2.0, 1.0)  # type: ignore[attr-defined]

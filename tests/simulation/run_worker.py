@@ -3,10 +3,10 @@
 import sys
 from datetime import UTC, datetime
 
-from bronze.inbox import waiting_files
-from bronze.spotify_polling import poll
-from lakehouse.runner import import_files, run
+from bronze.delivered.inbox import waiting_files
+from bronze.web.spotify_polling import poll
 from lakehouse.settings import load_settings
+from pipeline.runner import import_files, run
 
 TABLES = ("listening_patterns_by_time", "temporal_trends")
 

@@ -14,12 +14,13 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
-from lakehouse import incremental, runner
+from bronze.delivered.inbox import waiting_files
 from lakehouse.contract import Table
-from lakehouse.fingerprint import code_fingerprint
-from lakehouse.registry import importers, pipeline_nodes, pipeline_tables
+from lakehouse.lake.storage import Lake
 from lakehouse.settings import Settings
-from lakehouse.storage import Lake
+from pipeline import incremental, runner
+from pipeline.fingerprint import code_fingerprint
+from pipeline.registry import pipeline_nodes, pipeline_tables
 from tests.bronze.catalogues import row, write_csv
 from tests.bronze.lakes import small_settings
 from tests.bronze.records import account, write_json
@@ -184,7 +185,7 @@ class Life:
         return taken
 
     def _with_files(self, names: list[str]) -> runner.RunSummary:
-        waiting = importers().waiting_files(self.settings)
+        waiting = waiting_files(self.settings)
         if waiting:
             assert not runner.import_files(self.settings, waiting).errors
         return runner.run(self.settings, select=names)

@@ -17,16 +17,16 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from lakehouse.lock import writer_at_work
-from lakehouse.ops import OPS_TABLES, PIPELINE_RUNS
-from lakehouse.registry import all_tables
-from lakehouse.runner import import_files, run
+from lakehouse.contract.ops import OPS_TABLES, PIPELINE_RUNS
+from lakehouse.lake.lock import writer_at_work
+from lakehouse.lake.storage import Lake
 from lakehouse.settings import Settings
-from lakehouse.storage import Lake
+from pipeline.registry import all_tables
+from pipeline.runner import import_files, run
 from tests.bronze.records import write_json
 from tests.simulation.listener import listen
 from tests.simulation.run_worker import TABLES
-from tests.spotify_server import SpotifyServer, environment_of, log_in, play_item
+from tests.support.spotify_server import SpotifyServer, environment_of, log_in, play_item
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 # When something happened, in which run and from which answer: the same rows are made at another time.

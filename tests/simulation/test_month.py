@@ -15,15 +15,15 @@ import pytest
 from pyspark.sql import SparkSession
 
 from bronze import imports
-from bronze.inbox import waiting_files
+from bronze.delivered.inbox import waiting_files
 from bronze.listening_history import listening_history_bronze
-from lakehouse.registry import pipeline_tables
-from lakehouse.run_spool import RunLog, new_run_id
-from lakehouse.runner import run
+from lakehouse.lake.storage import Lake
+from lakehouse.runlog.spool import RunLog, new_run_id
 from lakehouse.settings import Settings
-from lakehouse.storage import Lake
+from pipeline.registry import pipeline_tables
+from pipeline.runner import run
 from tests.simulation.listener import SHORTEST_SHOWN_MS, Heard, listen
-from tests.spotify_server import Fault, SpotifyServer, environment_of, error, log_in, too_often
+from tests.support.spotify_server import Fault, SpotifyServer, environment_of, error, log_in, too_often
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 POLL_EVERY, IMPORT_EVERY = timedelta(minutes=30), timedelta(days=1)

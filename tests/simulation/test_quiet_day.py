@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from lakehouse.settings import Settings
-from lakehouse.spark import find_java
-from tests.spotify_server import SpotifyServer, environment_of, log_in
+from lakehouse.spark.java import find_java
+from tests.support.spotify_server import SpotifyServer, environment_of, log_in
 
 MOST_MEGABYTES = 150.0
 FLAT_MEGABYTES = 3.0

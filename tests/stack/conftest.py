@@ -12,13 +12,14 @@ from pydantic import SecretStr
 from rich.console import Console
 from trino.dbapi import connect
 
-from lakehouse.secret_files import create_secrets, read_secret
 from lakehouse.settings import Settings
-from lakehouse.stack import stack_down, stack_up
-from lakehouse.superset_server import start_superset, superset_process
-from lakehouse.trino_server import get_cli, get_server
-from tests.ports import free_port
+from lakehouse.stack.local_stack import stack_down, stack_up
+from lakehouse.stack.secret_files import create_secrets, read_secret
+from lakehouse.stack.superset_server import start_superset, superset_process
+from lakehouse.stack.trino_server import get_cli, get_server
+from pipeline.registry import all_tables
 from tests.stack.services import RedisServer, SupersetServer, postgres, require_superset
+from tests.support.ports import free_port
 
 Query = Callable[..., list[tuple[Any, ...]]]
 
@@ -53,7 +54,7 @@ def trino(demo_lake: Settings, downloads: Path, tmp_path_factory: pytest.TempPat
     settings = settings_in(tmp_path_factory.mktemp("trino"), downloads)
     shutil.copytree(demo_lake.lake_path, settings.lake_path)
     try:
-        stack_up(settings, Console(), superset=False)
+        stack_up(settings, all_tables().values(), Console(), superset=False)
         yield settings
     finally:
         stack_down(settings, Console())

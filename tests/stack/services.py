@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import requests
 
-from lakehouse.processes import LOOPBACK, Background, wait_until_it_answers
-from lakehouse.secret_files import read_secret
 from lakehouse.settings import Settings
-from lakehouse.superset_server import PROGRAMS
-from lakehouse.trino_registration import local_session
+from lakehouse.stack.processes import LOOPBACK, Background, wait_until_it_answers
+from lakehouse.stack.secret_files import read_secret
+from lakehouse.stack.superset_server import PROGRAMS
+from lakehouse.stack.trino_registration import local_session
 
 SERVICE_SECONDS = 60
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lakehouse.trino_registration import USER
+from lakehouse.stack.trino_registration import USER
 from tests.stack import query_contexts
 from tests.stack.browser import Browser, Opened, browser
 from tests.stack.conftest import Query, run_query

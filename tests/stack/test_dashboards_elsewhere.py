@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lakehouse.runner import run
 from lakehouse.settings import Settings
-from lakehouse.stack import stack_down, stack_up
+from lakehouse.stack.local_stack import stack_down, stack_up
+from pipeline.registry import all_tables
+from pipeline.runner import run
 from tests.stack.browser import Browser, browser
 from tests.stack.conftest import run_query, settings_in
 from tests.stack.services import SupersetServer
@@ -31,7 +32,7 @@ def showing(superset: SupersetServer, lake: Settings, folder: Path, downloads: P
     """Superset over another lake's Trino; gives that Trino."""
     trino = settings_in(folder, downloads)
     shutil.copytree(lake.lake_path, trino.lake_path)
-    stack_up(trino, Console(), superset=False)
+    stack_up(trino, all_tables().values(), Console(), superset=False)
     api = superset.login()
     [database] = api.rows("/api/v1/database/")
     try:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lakehouse.dashboards_export import export
 from lakehouse.errors import UsageError
-from lakehouse.superset_server import CONFIGURATION, bootstrap
+from lakehouse.stack.dashboards_export import export
+from lakehouse.stack.superset_server import CONFIGURATION, bootstrap
 from tests.stack.services import Api, SupersetServer
 
 BOARD = "Mine, to keep"

@@ -8,7 +8,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 
-from lakehouse.registry import all_tables
+from pipeline.registry import all_tables
 from tests.stack.documents import ROOT, SqlBlock, sql_blocks
 
 DASHBOARDS = (

@@ -9,10 +9,10 @@ from random import Random
 
 import pytest
 
-from lakehouse.registry import all_tables
+from lakehouse.lake.storage import Lake
 from lakehouse.settings import Settings
-from lakehouse.storage import Lake
-from lakehouse.trino_registration import register
+from lakehouse.stack.trino_registration import register
+from pipeline.registry import all_tables
 from tests.stack.conftest import Query
 
 

@@ -15,12 +15,13 @@ import pytest
 from deltalake import write_deltalake
 from rich.console import Console
 
-from lakehouse import trino_server
 from lakehouse.errors import LakehouseError
-from lakehouse.processes import Background
 from lakehouse.settings import Settings
-from lakehouse.stack import stack_down, stack_status, stack_up
-from lakehouse.trino_server import java_home, sql_command, unpack_server
+from lakehouse.stack import trino_server
+from lakehouse.stack.local_stack import stack_down, stack_status, stack_up
+from lakehouse.stack.processes import Background
+from lakehouse.stack.trino_server import java_home, sql_command, unpack_server
+from pipeline.registry import all_tables
 from tests.stack.conftest import run_query
 
 QUIET = Console(quiet=True)
@@ -36,14 +37,14 @@ def test_status_and_repeated_up_of_a_running_stack(trino: Settings) -> None:
     assert f"Trino answers at http://127.0.0.1:{trino.trino_port}, process " in said(trino)
     assert f"on the lake {trino.lake_path}." in said(trino)
     before = Background("trino", trino.stack_dir).facts
-    stack_up(trino, QUIET, superset=False)
+    stack_up(trino, all_tables().values(), QUIET, superset=False)
     assert Background("trino", trino.stack_dir).facts == before
 
 
 def test_a_running_stack_on_another_lake_is_not_taken_for_ours(trino: Settings, tmp_path: Path) -> None:
     other = trino.model_copy(update={"lake_uri": f"file://{tmp_path}"})
     with pytest.raises(LakehouseError, match=r"runs already, on port .* and lake .*: run `lakehouse stack down` first"):
-        stack_up(other, QUIET, superset=False)
+        stack_up(other, all_tables().values(), QUIET, superset=False)
 
 
 def test_it_listens_on_loopback_only(trino: Settings) -> None:
@@ -57,7 +58,7 @@ def test_a_lake_of_another_layout_is_said_to_have_no_tables(native: Settings) ->
     write_deltalake(native.lake_path / "temporal_trends", pa.table({"foreign": [1]}))
     output = io.StringIO()
     try:
-        stack_up(native, Console(file=output), superset=False)
+        stack_up(native, all_tables().values(), Console(file=output), superset=False)
         assert f"The lake {native.lake_uri} has no tables yet: `lakehouse run` makes" in output.getvalue()
         assert run_query(native, "SHOW SCHEMAS FROM delta LIKE 'default'") == []
     finally:
@@ -69,27 +70,27 @@ def test_a_taken_port_is_named(native: Settings) -> None:
         taken.bind(("127.0.0.1", native.trino_port))
         taken.listen()
         with pytest.raises(LakehouseError, match=rf"port {native.trino_port} is taken .*, or set TRINO_PORT"):
-            stack_up(native, QUIET, superset=False)
+            stack_up(native, all_tables().values(), QUIET, superset=False)
 
 
 def test_too_little_memory_is_said_before_starting(native: Settings) -> None:
     greedy = native.model_copy(update={"trino_memory": "9000g"})
     with pytest.raises(LakehouseError, match=r"Trino may use 9000g of memory \(TRINO_MEMORY\), .* GB are free"):
-        stack_up(greedy, QUIET, superset=False)
+        stack_up(greedy, all_tables().values(), QUIET, superset=False)
 
 
 def test_too_little_disk_is_said_before_downloading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10, 9, 1))
     with pytest.raises(LakehouseError, match=r"Trino 476 needs 2.0 GB on the disk of .*, 0.0 GB are free"):
-        stack_up(Settings(stack_dir=tmp_path, _env_file=None), QUIET, superset=False)
+        stack_up(Settings(stack_dir=tmp_path, _env_file=None), all_tables().values(), QUIET, superset=False)
 
 
 def test_a_trino_that_dies_while_starting_gives_its_reason_and_log(native: Settings) -> None:
     # A heap that Java accepts and Trino cannot live in.
     doomed = native.model_copy(update={"trino_memory": "8m"})
     with pytest.raises(LakehouseError, match=rf"Trino ended while starting: .+; its log: {native.stack_dir}/trino.log"):
-        stack_up(doomed, QUIET, superset=False)
+        stack_up(doomed, all_tables().values(), QUIET, superset=False)
     assert "Trino is not running, but it was started and not stopped: it died." in said(native)
     stack_down(native, QUIET)
     assert "Trino is not running." in said(native).splitlines()

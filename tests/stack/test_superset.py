@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-from lakehouse.superset_refresh import refresh
-from lakehouse.superset_server import bootstrap
+from lakehouse.stack.superset_refresh import refresh
+from lakehouse.stack.superset_server import bootstrap
 from tests.stack.services import Api, SupersetServer
 
 DASHBOARDS = {

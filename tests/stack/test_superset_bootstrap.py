@@ -13,14 +13,14 @@ import pytest
 import yaml
 from rich.console import Console
 
-from lakehouse import superset_server
 from lakehouse.errors import LakehouseError
-from lakehouse.secret_files import create_secrets
 from lakehouse.settings import Settings
-from lakehouse.stack import stack_down, stack_status
-from lakehouse.superset_server import CONFIGURATION, PROGRAMS, bootstrap, start_superset, superset_process
-from tests.ports import free_port
+from lakehouse.stack import superset_server
+from lakehouse.stack.local_stack import stack_down, stack_status
+from lakehouse.stack.secret_files import create_secrets
+from lakehouse.stack.superset_server import CONFIGURATION, PROGRAMS, bootstrap, start_superset, superset_process
 from tests.stack.services import Api, SupersetServer, require_superset
+from tests.support.ports import free_port
 
 QUIET = Console(quiet=True)
 KINDS = ("dashboard", "chart", "dataset", "database")

@@ -8,8 +8,8 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from lakehouse.secret_files import read_secret
-from lakehouse.trino_registration import local_session
+from lakehouse.stack.secret_files import read_secret
+from lakehouse.stack.trino_registration import local_session
 from tests.stack.browser import browser
 from tests.stack.services import Api, SupersetServer
 

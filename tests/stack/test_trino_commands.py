@@ -5,11 +5,11 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 from gold.descriptive.feature_source_coverage import feature_source_coverage
-from lakehouse.registry import all_tables
 from lakehouse.settings import Settings
-from tests.command_line import lakehouse
-from tests.ports import free_port
+from pipeline.registry import all_tables
 from tests.stack.conftest import Query
+from tests.support.command_line import lakehouse
+from tests.support.ports import free_port
 
 NAME = feature_source_coverage.name
 

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lakehouse.processes import Background
 from lakehouse.settings import Settings
+from lakehouse.stack.processes import Background
 from tests.stack.conftest import run_query
 from tests.stack.documents import sql_blocks
 

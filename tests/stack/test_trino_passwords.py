@@ -9,13 +9,14 @@ import pytest
 from pydantic import SecretStr
 from rich.console import Console
 
-from lakehouse import trino_server
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
-from lakehouse.stack import stack_down, stack_up
-from lakehouse.trino_registration import require_answer
-from tests.ports import free_port
+from lakehouse.stack import trino_server
+from lakehouse.stack.local_stack import stack_down, stack_up
+from lakehouse.stack.trino_registration import require_answer
+from pipeline.registry import all_tables
 from tests.stack.documents import indented_blocks
+from tests.support.ports import free_port
 
 PASSWORD = "a password of tests"  # noqa: S105
 
@@ -41,7 +42,7 @@ def test_with_the_recipe_trino_answers_over_tls_to_the_right_password_only(
         }
     )
     try:
-        stack_up(right, Console(), superset=False)
+        stack_up(right, all_tables().values(), Console(), superset=False)
         require_answer(right)
         for wrong in (SecretStr("other"), None):
             with pytest.raises(

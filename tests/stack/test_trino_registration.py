@@ -13,15 +13,16 @@ from deltalake import write_deltalake
 from pyspark.sql import SparkSession
 
 from lakehouse.contract import Table
+from lakehouse.contract.ops import REJECTED_ROWS
 from lakehouse.errors import LakehouseError
-from lakehouse.ops import REJECTED_ROWS
-from lakehouse.registry import all_tables
+from lakehouse.lake.provenance import Provenance
+from lakehouse.lake.storage import Lake
 from lakehouse.settings import Settings
-from lakehouse.storage import Lake, Provenance
-from lakehouse.trino_registration import register, require_answer
-from tests.frames import frame_of
-from tests.ports import free_port
+from lakehouse.stack.trino_registration import register, require_answer
+from pipeline.registry import all_tables
 from tests.stack.conftest import Query
+from tests.support.frames import frame_of
+from tests.support.ports import free_port
 
 PROVENANCE = Provenance(run_id="test")
 # A table that only these tests have.

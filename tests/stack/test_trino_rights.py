@@ -8,10 +8,10 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 from trino.exceptions import TrinoUserError
 
-from lakehouse.maven import fetch, maven_repository
-from lakehouse.registry import all_tables
 from lakehouse.settings import Settings
-from lakehouse.trino_server import TRINO_VERSION
+from lakehouse.stack.maven import fetch, maven_repository
+from lakehouse.stack.trino_server import TRINO_VERSION
+from pipeline.registry import all_tables
 from tests.stack.conftest import Query
 
 JDBC_SHA256 = "a3736d21609a5a317d2ce88b3835e312e9b6f41393c1d4b09f2ad6e7aeb3bb90"

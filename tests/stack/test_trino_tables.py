@@ -11,10 +11,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.contract import Table
-from lakehouse.registry import all_tables
+from lakehouse.lake.schema import comment_of, description_of
+from lakehouse.lake.storage import Lake
 from lakehouse.settings import Settings
-from lakehouse.storage import Lake, comment_of, description_of
-from lakehouse.superset_server import PROGRAMS
+from lakehouse.stack.superset_server import PROGRAMS
+from pipeline.registry import all_tables
 from tests.stack.conftest import Query
 from tests.stack.documents import SqlBlock, python_blocks, sql_blocks
 from tests.stack.services import require_program

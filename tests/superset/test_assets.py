@@ -10,9 +10,9 @@ import yaml
 from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 
-from lakehouse.registry import all_tables
-from lakehouse.superset_datasets import DATABASE_UUID, main_time_column, metrics, shown_tables, verbose_name
-from silver.feature_source import FEATURE_SOURCES, MOODS
+from pipeline.documents.superset_datasets import DATABASE_UUID, main_time_column, metrics, shown_tables, verbose_name
+from pipeline.registry import all_tables
+from silver.rules.feature_source import FEATURE_SOURCES, MOODS
 from tests.stack.query_contexts import digest, kept
 from tests.stack.test_documents import known_tables
 from tests.superset.bundle import ASSETS, Chart, Dashboard, Dataset, charts, columns_in, dashboards, datasets

@@ -9,11 +9,11 @@ from pyspark.sql import DataFrame, SparkSession
 from scipy import stats
 
 from gold.cognitive.listening_anomalies import listening_anomalies
-from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import Tables, frame_of, only, play, rows
+from silver.rules.feature_source import MEASURED_SOURCES
 from tests.gold.descriptive.comparison import assert_same_rows
 from tests.gold.wording import compared, number
+from tests.support.frames import Tables, frame_of, only, play, rows
 
 # Around 0.5, with a MAD of 0.05: 3.5 robust deviations are 0.2595 away.
 USUAL = [0.45, 0.5, 0.55] * 7

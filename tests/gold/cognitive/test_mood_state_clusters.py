@@ -10,11 +10,11 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_samples
 
 from gold.cognitive.mood_state_clusters import FEATURE_WORDS, LOG_OFFSET, LOGARITHMIC, mood_state_clusters
-from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import Tables, frame_of, play, rows
+from silver.rules.feature_source import MEASURED_SOURCES
 from tests.gold.descriptive.comparison import assert_same_rows
 from tests.gold.wording import compared, number, percent
+from tests.support.frames import Tables, frame_of, play, rows
 
 Plays = list[dict[str, Any]]
 

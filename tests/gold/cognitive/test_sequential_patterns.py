@@ -8,13 +8,13 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from gold.cognitive.sequential_patterns import sequential_patterns, with_new_plays
-from silver.feature_source import MEASURED_SOURCES
-from silver.feature_source import MOODS as ALL_MOODS
 from silver.listening_with_features import listening_with_features
-from tests.frames import Tables, frame_of, only, play, rows
+from silver.rules.feature_source import MEASURED_SOURCES
+from silver.rules.feature_source import MOODS as ALL_MOODS
 from tests.gold.descriptive.comparison import assert_same_rows
 from tests.gold.sandwich import p_value
 from tests.gold.wording import number, percent
+from tests.support.frames import Tables, frame_of, only, play, rows
 
 MOODS = {"happy": (0.8, 0.8), "calm": (0.8, 0.2), "sad": (0.2, 0.2), "neutral": (0.5, 0.5)}
 OFTEN = ("happy " * 10 + "sad " * 10).strip()

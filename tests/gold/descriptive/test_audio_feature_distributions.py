@@ -7,12 +7,12 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from gold.descriptive.audio_feature_distributions import audio_feature_distributions
-from lakehouse.columns import AUDIO_FEATURES
-from lakehouse.storage import conform
+from lakehouse.contract.columns import AUDIO_FEATURES
+from lakehouse.lake.schema import conform
 from silver.catalogue_tracks import catalogue_tracks
 from silver.listening_with_features import listening_with_features
-from tests.frames import Tables, frame_of, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
+from tests.support.frames import Tables, frame_of, only, play, rows
 
 Rows = list[dict[str, Any]]
 

@@ -7,10 +7,10 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from gold.descriptive.feature_source_coverage import feature_source_coverage, with_new_plays
-from lakehouse.storage import conform
+from lakehouse.lake.schema import conform
 from silver.listening_with_features import listening_with_features
-from tests.frames import Tables, frame_of, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
+from tests.support.frames import Tables, frame_of, play, rows
 
 
 def coverage(spark: SparkSession, *plays: dict[str, Any]) -> DataFrame:

@@ -7,10 +7,10 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from gold.descriptive.listening_patterns_by_time import listening_patterns_by_time
-from lakehouse.storage import conform
+from lakehouse.lake.schema import conform
 from silver.listening_with_features import listening_with_features
-from tests.frames import Tables, frame_of, made_of_plays, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
+from tests.support.frames import Tables, frame_of, made_of_plays, only, play, rows
 
 SATURDAY, SUNDAY = "2026-01-31", "2026-02-01"
 

@@ -8,10 +8,10 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from gold.descriptive.temporal_trends import temporal_trends, with_new_plays
-from lakehouse.storage import conform
+from lakehouse.lake.schema import conform
 from silver.listening_with_features import listening_with_features as PLAYS
-from tests.frames import Tables, dates, frame_of, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
+from tests.support.frames import Tables, dates, frame_of, only, play, rows
 
 # A play each: its day and its track.
 KNOWN = (("10", "heard early"), ("14", "heard early"), ("16", "only once"), ("28", "heard late"), ("31", "heard late"))

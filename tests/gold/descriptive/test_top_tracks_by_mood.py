@@ -7,10 +7,10 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from gold.descriptive.top_tracks_by_mood import RECORDINGS_PER_MOOD, top_tracks_by_mood
-from lakehouse.storage import conform
+from lakehouse.lake.schema import conform
 from silver.listening_with_features import listening_with_features
-from tests.frames import Tables, frame_of, only, play, rows
 from tests.gold.descriptive.comparison import assert_same_rows
+from tests.support.frames import Tables, frame_of, only, play, rows
 
 HAPPY = {"valence": 0.9, "energy": 0.9}
 SAD = {"valence": 0.1, "energy": 0.1}

@@ -10,13 +10,13 @@ from pyspark.sql import functions as F
 from scipy import stats
 
 from gold.diagnostic.feature_correlations import feature_correlations, strength_of
-from lakehouse.columns import AUDIO_FEATURES
+from lakehouse.contract.columns import AUDIO_FEATURES
 from silver.catalogue_tracks import catalogue_tracks
-from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import Tables, frame_of, made_of_plays, only, play, rows
+from silver.rules.feature_source import MEASURED_SOURCES
 from tests.gold.descriptive.comparison import assert_same_rows
 from tests.gold.sandwich import p_value
+from tests.support.frames import Tables, frame_of, made_of_plays, only, play, rows
 
 Rows = list[dict[str, Any]]
 

@@ -7,10 +7,10 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from gold.diagnostic.mood_shift_patterns import mood_shift_patterns, with_new_plays
-from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import Tables, frame_of, only, play, rows
+from silver.rules.feature_source import MEASURED_SOURCES
 from tests.gold.descriptive.comparison import assert_same_rows
+from tests.support.frames import Tables, frame_of, only, play, rows
 
 
 def shifts(spark: SparkSession, *plays: dict[str, Any]) -> DataFrame:

@@ -8,11 +8,11 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from gold.diagnostic.mood_time_correlations import mood_time_correlations
-from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import Tables, frame_of, made_of_plays, only, play, rows
+from silver.rules.feature_source import MEASURED_SOURCES
 from tests.gold.descriptive.comparison import assert_same_rows
 from tests.gold.sandwich import interval
+from tests.support.frames import Tables, frame_of, made_of_plays, only, play, rows
 
 
 def by_hour(spark: SparkSession, *plays: dict[str, Any]) -> DataFrame:

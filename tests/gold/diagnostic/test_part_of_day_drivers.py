@@ -9,11 +9,11 @@ from pyspark.sql import DataFrame, SparkSession
 from statsmodels.stats.weightstats import CompareMeans
 
 from gold.diagnostic.part_of_day_drivers import CANDIDATES, part_of_day_drivers
-from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import Tables, frame_of, made_of_plays, only, play, rows
+from silver.rules.feature_source import MEASURED_SOURCES
 from tests.gold.descriptive.comparison import assert_same_rows
 from tests.gold.sandwich import interval
+from tests.support.frames import Tables, frame_of, made_of_plays, only, play, rows
 
 MORNING, NIGHT = "2026-01-31 08:0{}:00", "2026-01-31 23:0{}:00"
 

@@ -8,11 +8,11 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from gold.diagnostic.weekend_vs_weekday import weekend_vs_weekday
-from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import Tables, frame_of, made_of_plays, only, play, rows
+from silver.rules.feature_source import MEASURED_SOURCES
 from tests.gold.descriptive.comparison import assert_same_rows
 from tests.gold.sandwich import interval, p_value
+from tests.support.frames import Tables, frame_of, made_of_plays, only, play, rows
 
 FRIDAY, SATURDAY, SUNDAY, MONDAY = "2026-01-30", "2026-01-31", "2026-02-01", "2026-02-02"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.gold.predictive.small_models import World, usual_world
+from tests.gold.learning.small_models import World, usual_world
 
 
 @pytest.fixture(scope="session")

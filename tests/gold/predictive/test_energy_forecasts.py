@@ -4,8 +4,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from gold.predictive.energy_forecasts import energy_forecasts
-from lakehouse.storage import conform, enforce
-from tests.gold.predictive.small_models import POOR_WORLDS, World
+from lakehouse.lake.checks import enforce
+from lakehouse.lake.schema import conform
+from tests.gold.learning.small_models import POOR_WORLDS, World
 
 
 def forecasts(spark: SparkSession, world: World) -> list[dict[str, object]]:

@@ -4,10 +4,11 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
+from gold.learning.model_parameters import MODEL_SPECS
 from gold.predictive.model_feature_importance import model_feature_importance
-from gold.predictive.model_parameters import MODEL_SPECS
-from lakehouse.storage import conform, enforce
-from tests.gold.predictive.small_models import POOR_WORLDS, World
+from lakehouse.lake.checks import enforce
+from lakehouse.lake.schema import conform
+from tests.gold.learning.small_models import POOR_WORLDS, World
 
 
 def importance(spark: SparkSession, world: World) -> pd.DataFrame:

@@ -8,9 +8,10 @@ from pyspark.sql import SparkSession
 
 from gold.predictive.model_performance_metrics import model_performance_metrics
 from gold.predictive.mood_predictions import mood_predictions
-from lakehouse.storage import conform, enforce
-from silver.feature_source import IMPUTED_FEATURES
-from tests.gold.predictive.small_models import POOR_WORLDS, World
+from lakehouse.lake.checks import enforce
+from lakehouse.lake.schema import conform
+from silver.rules.feature_source import IMPUTED_FEATURES
+from tests.gold.learning.small_models import POOR_WORLDS, World
 
 MODELS = {"mood", "energy", "mood_class", *(f"artist_estimate_{name}" for name in IMPUTED_FEATURES)}
 FIGURES = ["r2", "mae", "accuracy", "f1", "log_loss", "ci_low", "ci_high"]

@@ -4,9 +4,10 @@ import pytest
 from pyspark.sql import SparkSession
 
 from gold.predictive.mood_classifications import mood_classifications
-from lakehouse.storage import conform, enforce
-from silver.feature_source import MOODS
-from tests.gold.predictive.small_models import POOR_WORLDS, World, label_of
+from lakehouse.lake.checks import enforce
+from lakehouse.lake.schema import conform
+from silver.rules.feature_source import MOODS
+from tests.gold.learning.small_models import POOR_WORLDS, World, label_of
 
 
 def classifications(spark: SparkSession, world: World) -> list[dict[str, object]]:

@@ -9,9 +9,9 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from gold.predictive.mood_outlook import mood_outlook
-from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import Tables, dates, frame_of, play
+from silver.rules.feature_source import MEASURED_SOURCES
+from tests.support.frames import Tables, dates, frame_of, play
 
 LAST_DAY = datetime(2026, 3, 8, 23, 50)
 

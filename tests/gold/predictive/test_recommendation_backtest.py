@@ -9,8 +9,8 @@ from pyspark.sql import DataFrame, SparkSession
 from gold.predictive.recommendation_backtest import recommendation_backtest
 from gold.prescriptive.listed_songs import listed_songs
 from gold.prescriptive.mood_improvement_recommendations import mood_improvement_recommendations
-from tests.frames import Tables
 from tests.gold.prescriptive.music import day, inputs, lifting, offer, plays_of
+from tests.support.frames import Tables
 
 USUAL = plays_of("Usual", "Song", 20)
 

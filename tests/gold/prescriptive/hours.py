@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.frames import play
+from tests.support.frames import play
 
 
 def music_at(hour: int, valence: float, count: int = 24, label: str = "", **values: Any) -> list[dict[str, Any]]:

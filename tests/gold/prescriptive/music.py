@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from gold.prescriptive.listed_songs import listed_songs
 from silver.catalogue_tracks import catalogue_tracks
 from silver.listening_with_features import listening_with_features
-from tests.frames import frame_of, play
+from tests.support.frames import frame_of, play
 
 FIRST_DAY = datetime(2026, 1, 1, 12)
 SOUND = {

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.frames import Tables, rows
 from tests.gold.prescriptive.music import listed, offer, plays_of
+from tests.support.frames import Tables, rows
 
 USUAL = plays_of("Usual", "Song", 20)
 LATER = plays_of("Usual", "Later", 2, day=40, valence=0.8)

@@ -8,9 +8,9 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from gold.prescriptive.mood_improvement_recommendations import mood_improvement_recommendations
-from silver.feature_source import MEASURED_SOURCES
-from tests.frames import Tables, only
+from silver.rules.feature_source import MEASURED_SOURCES
 from tests.gold.prescriptive.music import lifting, listed, offer, plays_of
+from tests.support.frames import Tables, only
 
 USUAL = plays_of("Usual", "Song", 20)
 

@@ -7,11 +7,11 @@ import pytest
 from pyspark.sql import Row, SparkSession
 
 from gold.prescriptive.mood_intervention_triggers import mood_intervention_triggers
-from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import Tables, frame_of, made_of_plays
+from silver.rules.feature_source import MEASURED_SOURCES
 from tests.gold.prescriptive.hours import music_at
 from tests.gold.sandwich import interval
+from tests.support.frames import Tables, frame_of, made_of_plays
 
 
 def by_hour(spark: SparkSession, *plays: dict[str, Any]) -> dict[int, Row]:

@@ -8,11 +8,11 @@ from pyspark.sql import Row, SparkSession
 
 from gold.predictive.mood_predictions import mood_predictions
 from gold.prescriptive.optimal_listening_times import optimal_listening_times
-from silver.feature_source import MEASURED_SOURCES
 from silver.listening_with_features import listening_with_features
-from tests.frames import Tables, frame_of, made_of_plays
+from silver.rules.feature_source import MEASURED_SOURCES
 from tests.gold.prescriptive.hours import music_at
 from tests.gold.sandwich import interval
+from tests.support.frames import Tables, frame_of, made_of_plays
 
 
 def by_hour(

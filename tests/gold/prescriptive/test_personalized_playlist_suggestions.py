@@ -6,9 +6,9 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from gold.prescriptive.personalized_playlist_suggestions import personalized_playlist_suggestions
-from silver.feature_source import MEASURED_SOURCES
-from tests.frames import Tables, rows
+from silver.rules.feature_source import MEASURED_SOURCES
 from tests.gold.prescriptive.music import lifting, listed, offer, plays_of
+from tests.support.frames import Tables, rows
 
 NAMES = {"Focus", "Energy", "Relaxation", "Mood Lift", "Discovery"}
 CALM: dict[str, Any] = {"energy": 0.2, "acousticness": 0.9}

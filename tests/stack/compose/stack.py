@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SERVICES = ("postgres", "redis", "trino", "superset", "spotify-scheduler")

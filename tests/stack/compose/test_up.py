@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lakehouse.secret_files import SECRETS
+from lakehouse.stack.secret_files import SECRETS
 from tests.stack.compose.conftest import PLANTED
 from tests.stack.compose.stack import REPOSITORY, SERVICES, Stack, docker
 from tests.superset.bundle import ASSETS

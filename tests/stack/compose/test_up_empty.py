@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse.demo_data import write_demo_data
+from pipeline.demo.data import write_demo_data
 from tests.conftest import HISTORY_ZIP
-from tests.ports import free_port
 from tests.stack.compose.stack import UP_SECONDS, Stack
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.compose
 RUN_SECONDS = 900

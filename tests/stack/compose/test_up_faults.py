@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.ports import free_port
 from tests.stack.compose.stack import SERVICES, UP_SECONDS, Stack, docker
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.compose
 PLAYS = "SELECT count(*), sum(ms_played), count(DISTINCT played_at) FROM listening_with_features"

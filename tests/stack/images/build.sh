@@ -39,7 +39,7 @@ on_debian_13() {
     if missing trinodb/trino:476; then
         (cd $root && STACK_DIR=$stack .venv/bin/python -c 'from rich.console import Console
 from lakehouse.settings import load_settings
-from lakehouse.trino_server import get_cli, get_server
+from lakehouse.stack.trino_server import get_cli, get_server
 get_server(load_settings(), Console()), get_cli(load_settings(), Console())')
         build trinodb/trino:476 --build-context "stack=$stack" trino
     fi

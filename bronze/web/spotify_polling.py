@@ -1,0 +1,193 @@
+"""Asks Spotify's Web API for the plays that are new. Needs no Spark: answers wait in the inbox for the next run."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from bronze.delivered.inbox import keep_answer
+from bronze.delivered.plays import INSTANT, Malformed, moment
+from lakehouse.contract.ops import QUALITY_RESULTS
+from lakehouse.errors import LakehouseError
+from lakehouse.runlog.spool import RunLog, recorded_at_once
+from lakehouse.settings import Settings
+from lakehouse.spotify.login import SERVICE, SpotifyLogin
+from lakehouse.spotify.politeness import Politeness
+from lakehouse.spotify.poll_state import PollState, load_poll_state, save_poll_state
+from lakehouse.state_files import only_one_process
+
+# How an answer's file name begins; the importer knows it by that.
+ANSWER_KIND = "recently_played"
+PAGE_SIZE = 50
+# Plays are reported late: each poll asks again for this time before the newest one, and once a day for all.
+OVERLAP = timedelta(hours=2)
+ASK_FOR_ALL_EVERY = timedelta(days=1)
+MOST_PAGES = 4
+# Spotify shows 50 plays, of which it may leave out podcasts: so many without a known one mean that others are lost.
+FULL_WINDOW = 40
+MOST_KNOWN_PLAYS = 500
+POLL_LOCK, PAUSE_FILE = "state/poll.lock", "state/spotify_pause.json"
+
+
+@dataclass(frozen=True)
+class Poll:
+    """What came of one poll.
+
+    Attributes:
+        new_plays: plays that no poll had seen before; they wait in the inbox.
+        gap: between when and when plays were likely missed, '' where none were.
+    """
+
+    new_plays: int
+    gap: str = ""
+
+
+def poll(settings: Settings, now: datetime, *, pause: Callable[[float], None] = time.sleep) -> Poll:
+    """Ask once for what was played since the last poll, with an overlap, and keep the answer before anything else.
+
+    The poll is recorded as a run: 'succeeded' with new plays, 'no_news' without, or 'failed'.
+
+    Args:
+        settings: name the lake, the login and the server.
+        now: the current time.
+        pause: waits between two attempts.
+
+    Raises:
+        LoginNeeded: nobody is logged in, or the login has ended.
+        NotYet: Spotify asked to be left alone until some time that has not come.
+        LakehouseError: Spotify gave no usable answer, or another poll is at work.
+    """
+    work_path = settings.work_path
+    with only_one_process(work_path / POLL_LOCK, "another poll is at work: this one is not needed"):
+        login = SpotifyLogin(settings, now)
+        asking = Politeness(work_path / PAUSE_FILE, SERVICE, now, pause)
+        login.expect_usable()
+        asking.expect_allowed()
+        with recorded_at_once(work_path, "poll", now) as log:
+            try:
+                found = _Polling(settings, login, asking, now).ask()
+            except LakehouseError as error:
+                state = load_poll_state(work_path)
+                failing_since = state.failing_since or now.isoformat()
+                save_poll_state(work_path, replace(state, failing_since=failing_since, error=str(error)))
+                log.finish("failed", now, error=str(error))
+                failure: LakehouseError | None = error
+            else:
+                failure = None
+                _record(log, found, now)
+        if failure:
+            raise failure
+        return found
+
+
+def _record(log: RunLog, found: Poll, now: datetime) -> None:
+    if found.new_plays:
+        log.add(
+            QUALITY_RESULTS, table_name="listening_history_bronze", check_name="no_plays_missed", severity="warn",
+            passed=not found.gap, failing_rows=0, checked_at=now,
+            detail=f"plays {found.gap} were likely missed" if found.gap else "every poll reached the one before",
+        )  # fmt: skip
+    log.finish("succeeded" if found.new_plays else "no_news", now)
+
+
+@dataclass
+class _Polling:
+    """One poll: pages are asked for until one reaches what is known."""
+
+    settings: Settings
+    login: SpotifyLogin
+    asking: Politeness
+    now: datetime
+
+    def ask(self) -> Poll:
+        before = state = load_poll_state(self.settings.work_path)
+        new_plays, reached_known = 0, False
+        for answer in self._pages(before):
+            keys = list(dict.fromkeys(_key(item, self.now) for item in answer["items"]))
+            fresh = [key for key in keys if key not in state.known_plays]
+            reached_known |= len(fresh) < len(keys)
+            if fresh:
+                # The answer first: a kill before the state is kept only means asking for it again.
+                keep_answer(self.settings, ANSWER_KIND, answer, self.now)
+                new_plays += len(fresh)
+                state = _with_plays(state, keys, self.now)
+                # The cursor moves only when all pages are kept.
+                save_poll_state(self.settings.work_path, replace(state, newest_played_at=before.newest_played_at))
+        gap = ""
+        if before.known_plays and new_plays >= FULL_WINDOW and not reached_known:
+            fresh_times = (_time_in(key) for key in state.known_plays if key not in before.known_plays)
+            oldest = min(filter(None, fresh_times), default="")
+            gap = f"between {before.newest_played_at[:16]} and {oldest[:16]} UTC"
+            state = replace(state, gap=gap, gap_noticed_at=self.now.isoformat())
+        asked_for_all_at = self.now.isoformat() if _asks_for_all(before, self.now) else before.asked_for_all_at
+        state = replace(
+            state, answered_at=self.now.isoformat(), failing_since="", error="", asked_for_all_at=asked_for_all_at
+        )
+        save_poll_state(self.settings.work_path, state)
+        return Poll(new_plays, gap)
+
+    def _pages(self, state: PollState) -> Iterator[dict[str, Any]]:
+        """Answers, the newest plays first, back to what is known or to the end of what Spotify shows."""
+        newest = state.moment("newest_played_at")
+        asked: dict[str, int] = {}
+        if newest and not _asks_for_all(state, self.now):
+            asked = {"after": _milliseconds(newest - OVERLAP)}
+        for _ in range(MOST_PAGES):
+            answer = self.asking.ask(partial(self._answer, asked))
+            yield answer
+            times = list(filter(None, (_time_in(_key(item, self.now)) for item in answer["items"])))
+            oldest = min(times, default="")
+            if len(times) < FULL_WINDOW or (newest and datetime.fromisoformat(oldest) <= newest):
+                return
+            asked = {"before": _milliseconds(datetime.fromisoformat(oldest))}
+
+    def _answer(self, asked: dict[str, int]) -> dict[str, Any]:
+        """One page."""
+        answer = self.login.ask(lambda client: client.current_user_recently_played(limit=PAGE_SIZE, **asked))
+        if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
+            raise ValueError("no list of plays")
+        return answer
+
+
+def _asks_for_all(state: PollState, now: datetime) -> bool:
+    last = state.moment("asked_for_all_at")
+    return last is None or now - last >= ASK_FOR_ALL_EVERY
+
+
+def _with_plays(state: PollState, keys: Collection[str], now: datetime) -> PollState:
+    """The state with these plays known. A clock that runs ahead does not move the cursor beyond now."""
+    # What was seen last stays longest.
+    others = [key for key in state.known_plays if key not in keys]
+    times = [time for time in map(_time_in, keys) if time]
+    newest = max([state.newest_played_at, min(max(times, default=""), _text(now))])
+    return replace(state, newest_played_at=newest, known_plays=(*others, *sorted(keys))[-MOST_KNOWN_PLAYS:])
+
+
+def _key(item: object, now: datetime) -> str:
+    """What makes an item itself: when it was played and which track; of one that cannot be read, all of it."""
+    played_at, what = "", item
+    if isinstance(item, dict):
+        with suppress(Malformed):
+            played_at = _text(moment(item, "played_at", now, INSTANT))
+            track = item.get("track")
+            what = track.get("uri") or track.get("id") if isinstance(track, dict) else item
+    digest = hashlib.sha256(json.dumps(what or item, sort_keys=True).encode()).hexdigest()[:16]
+    return f"{played_at}|{digest}"
+
+
+def _time_in(key: str) -> str:
+    return key.split("|", 1)[0]
+
+
+def _text(instant: datetime) -> str:
+    """One way to write instants, so that their texts sort by time."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _milliseconds(instant: datetime) -> int:
+    return int(instant.timestamp() * 1000)

@@ -1,6 +1,0 @@
-"""`python -m lakehouse`: the command line, for those who start it without a shell."""
-
-from lakehouse.cli import main
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,107 @@
+"""Runs a contract's checks over all rows of a frame in one pass."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
+
+from lakehouse.contract import Check, Table
+
+if TYPE_CHECKING:
+    pass
+from lakehouse.lake.schema import ContractViolation
+
+# Columns beside the rows while they are looked at: which checks a row fails, and its hash.
+FAILS, DIGEST = "_fails_", "_digest"
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """How many rows fail a check."""
+
+    check: Check
+    failing_rows: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether no row fails."""
+        return self.failing_rows == 0
+
+
+class Evaluation(NamedTuple):
+    """What one look at all rows of a frame tells: their number, the result of each check, and a digest of them."""
+
+    rows: int
+    checks: tuple[CheckResult, ...]
+    digest: str
+
+
+def enforce(table: Table, frame: DataFrame) -> Evaluation:
+    """Count rows, run all checks of the contract and digest the rows in one pass.
+
+    Raises:
+        ContractViolation: lists every failed check of severity 'fail'.
+    """
+    # As text: building expressions one by one costs more calls into Java than a small table has rows.
+    aggregates = ["count(1) AS rows", f"bit_xor({row_digest(frame)}) AS digest"]
+    aggregates += [f"count_if({check.failing}) AS c{i}" for i, check in enumerate(table.all_checks)]
+    if table.key:
+        values = ", ".join(f"coalesce(CAST(`{name}` AS STRING), '')" for name in table.key)
+        aggregates.append(f"count(DISTINCT {values}) AS keys")
+    counts = frame.selectExpr(*aggregates).first()
+    assert counts is not None, "an aggregate without grouping has one row"
+    failing = [counts[f"c{i}"] for i in range(len(table.all_checks))]
+    keys = counts["keys"] if table.key else counts["rows"]
+    return evaluate(table, counts["rows"], failing, keys, counts["digest"] or 0)
+
+
+def collect_with_checks(table: Table, frame: DataFrame, most_rows: int) -> pa.Table | None:
+    """Few rows, with which checks each fails and its hash; None where there are more.
+
+    A second job, for the checks, would take longer than all else.
+    """
+    results = [f"({check.failing}) AS {FAILS}{i}" for i, check in enumerate(table.all_checks)]
+    seen = frame.selectExpr("*", *results, f"{row_digest(frame)} AS {DIGEST}").limit(most_rows + 1).toArrow()
+    return seen if seen.num_rows <= most_rows else None
+
+
+def evaluate_rows(table: Table, seen: pa.Table) -> Evaluation:
+    """What `enforce` tells, of rows as `collect_with_checks` gives them."""
+    failing = [pc.sum(seen[f"{FAILS}{i}"]).as_py() or 0 for i in range(len(table.all_checks))]
+    keys = seen.group_by(list(table.key)).aggregate([]).num_rows if table.key else seen.num_rows
+    return evaluate(table, seen.num_rows, failing, keys, int(np.bitwise_xor.reduce(seen[DIGEST].to_numpy())))
+
+
+def row_digest(frame: DataFrame) -> str:
+    """A row's hash, in SQL. Spark's passes over nulls, so where they are is hashed beside the values."""
+    names = [f"`{name}`" for name in frame.columns]
+    return f"xxhash64({', '.join([*names, *(f'{name} IS NULL' for name in names)])})"
+
+
+def evaluate(table: Table, rows: int, failing: list[int], keys: int, digest: int) -> Evaluation:
+    """The result of each check.
+
+    Args:
+        table: the contract.
+        rows: how many there are.
+        failing: how many fail each of `all_checks`.
+        keys: how many different ones there are.
+        digest: of all rows.
+
+    Raises:
+        ContractViolation: lists every failed check of severity 'fail'.
+    """
+    results = [CheckResult(check, count) for check, count in zip(table.all_checks, failing, strict=True)]
+    if table.key:
+        results.append(CheckResult(Check(f"unique({', '.join(table.key)})", ""), rows - keys))
+    if table.min_rows:
+        enough_rows = Check(f"min_rows({table.min_rows})", "", "warn")
+        results.append(CheckResult(enough_rows, max(0, table.min_rows - rows)))
+    failed = [result for result in results if not result.passed and result.check.severity == "fail"]
+    if failed:
+        listed = "; ".join(f"{result.check.name}: {result.failing_rows} rows" for result in failed)
+        raise ContractViolation(f"{table.name} breaks its contract, its last good version stays. {listed}")
+    return Evaluation(rows, tuple(results), f"{digest:x}")

@@ -1,0 +1,87 @@
+"""What a commit was made from, stored in the commit itself."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from deltalake import DeltaTable
+
+if TYPE_CHECKING:
+    pass
+
+
+# Delta's names of operations after which a table has the same rows.
+KEEPS_ROWS = {
+    "OPTIMIZE", "REORG", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES", "CHANGE COLUMN",
+    "ADD COLUMNS", "ADD CONSTRAINT", "DROP CONSTRAINT", "UPGRADE PROTOCOL", "COMPUTE STATS", "CLUSTER BY",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What one commit was made from.
+
+    Attributes:
+        run_id: the run that committed.
+        code: fingerprint of the transform's code and contract, '' for imports.
+        parameters: the settings the transform took.
+        inputs: data version of each input: a table's Delta version, a model's artifact version.
+        rows: rows in the table after the commit.
+        digest: of all rows, whatever their order; '' where only a part of them was looked at.
+        same_as: the version whose rows these still are; None for a commit that may have changed rows.
+    """
+
+    run_id: str
+    code: str = ""
+    parameters: dict[str, str] | None = None
+    inputs: dict[str, int | str] | None = None
+    rows: int = 0
+    digest: str = ""
+    same_as: int | None = None
+
+
+@dataclass(frozen=True)
+class TableState:
+    """The newest data of a table: the Delta version of its rows, what they were last made from, and when."""
+
+    version: int
+    provenance: Provenance
+    committed_at: datetime
+
+
+def commit_metadata(provenance: Provenance) -> str:
+    """Provenance as a Delta commit's user metadata."""
+    return json.dumps(asdict(provenance))
+
+
+def newest_state(log: DeltaTable) -> TableState:
+    """The state of a table that was written, from its newest commits."""
+    for limit in (1, 10, None):
+        foreign = None
+        for commit in log.history(limit):
+            if provenance := _provenance_in(commit):
+                if foreign is None:
+                    return _state(commit, provenance)
+                return _state(foreign, replace(provenance, code="", rows=_rows_in(log), digest="", same_as=None))
+            if foreign is None and commit.get("operation") not in KEEPS_ROWS:
+                foreign = commit
+    # The log no longer reaches back to a commit of ours: the rows are there all the same.
+    return _state(foreign or log.history(1)[0], Provenance(run_id="", rows=_rows_in(log)))
+
+
+def _state(commit: dict[str, Any], provenance: Provenance) -> TableState:
+    committed_at = datetime.fromtimestamp(commit["timestamp"] / 1000).astimezone()
+    version = int(commit["version"]) if provenance.same_as is None else provenance.same_as
+    return TableState(version, provenance, committed_at)
+
+
+def _rows_in(log: DeltaTable) -> int:
+    return int(log.to_pyarrow_dataset().count_rows())
+
+
+def _provenance_in(commit: dict[str, Any]) -> Provenance | None:
+    try:
+        return Provenance(**json.loads(commit["userMetadata"]))
+    except (KeyError, TypeError, ValueError):
+        return None

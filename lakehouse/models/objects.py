@@ -1,0 +1,42 @@
+"""Models in an object store."""
+
+from collections.abc import Mapping
+
+from lakehouse.lake.object_store import ObjectStore
+from lakehouse.models.card import CARD_JSON
+
+
+class ModelObjects:
+    """Artifacts of models as objects, as `lakehouse.models.artifacts.Files`.
+
+    Objects cannot be renamed, so an artifact exists while its card does: the card goes first and comes last.
+    """
+
+    def __init__(self, store: ObjectStore, root: str) -> None:
+        """Keep them in `store`, below a folder."""
+        self._store, self._root = store, root
+
+    def folders(self, parent: str) -> list[str]:
+        """Names of the finished folders below a folder, sorted."""
+        inside = f"{self._root}/{parent}"
+        names = (name.removeprefix(f"{inside}/").split("/") for name, _ in self._store.objects(inside))
+        return sorted({folder for folder, *rest in names if rest == [CARD_JSON]})
+
+    def read(self, folder: str, file: str) -> bytes:
+        """The content of a file.
+
+        Raises:
+            OSError: It is not there.
+        """
+        kept = self._store.read(f"{self._root}/{folder}/{file}")
+        if kept is None:
+            raise FileNotFoundError(f"{folder}/{file} is missing")
+        return kept.content
+
+    def write(self, folder: str, files: Mapping[str, bytes]) -> None:
+        """Put a whole folder in place of whatever was there; killed at any instant, no half of it is seen."""
+        place = f"{self._root}/{folder}"
+        self._store.delete([f"{place}/{CARD_JSON}"])
+        self._store.delete([name for name, _ in self._store.objects(place)])
+        for name in sorted(files, key=lambda name: name == CARD_JSON):
+            self._store.write(f"{place}/{name}", files[name])

@@ -1,0 +1,237 @@
+"""The listener's login at Spotify, by spotipy's authorization code flow, and the file it is kept in.
+
+The file is readable for its owner alone and lies outside the lake. Nothing of its tokens is ever logged or told.
+"""
+
+import logging
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import spotipy
+from spotipy.cache_handler import CacheHandler
+from spotipy.exceptions import SpotifyOauthError
+from spotipy.oauth2 import SpotifyOAuth
+
+from lakehouse.errors import LakehouseError, UsageError
+from lakehouse.settings import Settings
+from lakehouse.spotify.login_status import LOG_IN, LoginStatus, login_status, one_line
+from lakehouse.spotify.web_api import TIMEOUT_SECONDS, BoundedSession, NotAccepted, Refused, errors_of
+from lakehouse.state_files import PRIVATE, moment_in, only_one_process, read_state, write_state
+
+SERVICE = "Spotify"
+SCOPE = "user-read-recently-played"
+NEW_SCOPE = "log in again with `lakehouse auth`"
+NOT_ALLOWED = (
+    "the app's owner needs Spotify Premium, and you must be listed under User Management of the app in Spotify's "
+    "developer dashboard"
+)
+BUSY = "another process is renewing the login at Spotify: try again"
+# An access token is renewed this long before its end.
+RENEW_BEFORE = timedelta(minutes=1)
+
+# Its debug lines hold tokens; its errors are told by us.
+logging.getLogger("spotipy").setLevel(logging.CRITICAL)
+
+
+class LoginNeeded(LakehouseError):
+    """Nobody is logged in, or Spotify ended the login: nothing is asked until the next one."""
+
+
+class SpotifyLogin:
+    """The login in its file. Access tokens are renewed as needed; tokens never leave but to Spotify."""
+
+    def __init__(self, settings: Settings, now: datetime) -> None:
+        """Open the login.
+
+        Args:
+            settings: name the app, the file and the server.
+            now: the current time.
+
+        Raises:
+            UsageError: no app is named.
+        """
+        if not settings.spotify_client_id or not settings.spotify_client_secret:
+            raise UsageError(
+                "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET are not set: make an app at "
+                f"https://developer.spotify.com/dashboard with the redirect URI {settings.spotify_redirect_uri} "
+                "and put both into .env"
+            )
+        self.now = now
+        self.file = settings.spotify_token_file
+        self._api_url = settings.spotify_api_url
+        # A new consent is kept in one step with its first tokens.
+        self._with_tokens: dict[str, str] = {}
+        self._oauth = SpotifyOAuth(
+            client_id=settings.spotify_client_id,
+            client_secret=settings.spotify_client_secret.get_secret_value(),
+            redirect_uri=settings.spotify_redirect_uri,
+            scope=SCOPE,
+            state=secrets.token_urlsafe(16),
+            cache_handler=_TokenFile(self),
+            requests_session=BoundedSession(),
+            requests_timeout=TIMEOUT_SECONDS,
+        )
+        self._oauth.OAUTH_TOKEN_URL = f"{settings.spotify_accounts_url}/api/token"
+        self._oauth.OAUTH_AUTHORIZE_URL = f"{settings.spotify_accounts_url}/authorize"
+
+    @property
+    def authorize_url(self) -> str:
+        """Where the listener agrees; Spotify then sends the browser to the redirect URI with a code."""
+        return str(self._oauth.get_authorize_url())
+
+    def code_in(self, redirected: str) -> str:
+        """The code in the address that Spotify sent the browser to.
+
+        Raises:
+            LakehouseError: the listener did not agree.
+            UsageError: the address is of no login, or of another one.
+        """
+        try:
+            state, code = self._oauth.parse_auth_response_url(redirected.strip())
+        except SpotifyOauthError as error:
+            raise LakehouseError(f"Spotify did not log you in ({one_line(error.error)}): try again") from None
+        except ValueError:  # no address at all
+            state = code = None
+        if not code:
+            raise UsageError("this address holds no code: it must be the one the browser shows after you agreed")
+        if state != self._oauth.state:
+            raise UsageError("this address belongs to another login: use the one of the page opened just now")
+        return str(code)
+
+    def complete(self, code: str) -> LoginStatus:
+        """Exchange a code for tokens and keep them, then ask whose they are.
+
+        Raises:
+            WebApiError: Spotify does not take the code or cannot be reached.
+        """
+        with only_one_process(self._lock_file, BUSY):
+            self._with_tokens = {"consented_at": self.now.isoformat(), "ended": "", "account": ""}
+            with errors_of(SERVICE, self.now):
+                self._oauth.get_access_token(code, as_dict=False, check_cache=False)
+        me = self.ask(lambda client: client.current_user())
+        with errors_of(SERVICE, self.now):
+            account = f"{one_line(me.get('display_name') or '')} ({one_line(me['id'])})".strip()
+        self._change(account=account)
+        status = self.status()
+        assert status is not None, "the login was written just now"
+        return status
+
+    def status(self) -> LoginStatus | None:
+        """What may be told, or None where nobody is logged in."""
+        return login_status(self.file)
+
+    def ask(self, question: Callable[[spotipy.Spotify], Any]) -> Any:
+        """Ask Spotify's Web API; an access token that is not accepted is renewed once.
+
+        Raises:
+            LoginNeeded: nobody is logged in, or Spotify ended the login.
+            WebApiError: Spotify does not answer the question.
+        """
+        client = self.client()
+        try:
+            return self._answer(client, question)
+        except NotAccepted:
+            self.renew(client._auth)
+        return self._answer(self.client(), question)
+
+    def client(self) -> spotipy.Spotify:
+        """Spotify's Web API for this login.
+
+        Raises:
+            LoginNeeded: nobody is logged in, or Spotify ended the login.
+            WebApiError: the access token had to be renewed and could not.
+        """
+        login = self.expect_usable()
+        expires_at = moment_in(login, "access_expires_at")
+        if not login.get("access_token") or not expires_at or self.now >= expires_at - RENEW_BEFORE:
+            self.renew(login.get("access_token"))
+        client = spotipy.Spotify(
+            auth=self.expect_usable()["access_token"],
+            requests_session=BoundedSession(),
+            requests_timeout=TIMEOUT_SECONDS,
+        )
+        client.prefix = f"{self._api_url}/"
+        return client
+
+    def expect_usable(self) -> dict[str, Any]:
+        """What is kept of a login that Spotify still takes.
+
+        Raises:
+            LoginNeeded: nobody is logged in, or the login has ended.
+        """
+        login = read_state(self.file)
+        if not isinstance(login.get("refresh_token"), str):
+            raise LoginNeeded(f"nobody is logged in at Spotify: {LOG_IN}")
+        if login.get("ended"):
+            raise LoginNeeded(f"Spotify ended the login ({one_line(login['ended'])}): {LOG_IN}")
+        return login
+
+    def renew(self, used: str | None = None) -> None:
+        """Get a new access token; does nothing where another process has renewed `used` meanwhile.
+
+        Raises:
+            LoginNeeded: Spotify ended the login; this is remembered and nothing is asked again.
+            WebApiError: it could not be renewed this time.
+        """
+        with only_one_process(self._lock_file, BUSY):
+            login = self.expect_usable()
+            if used != login.get("access_token"):
+                return
+            try:
+                with errors_of(SERVICE, self.now):
+                    self._oauth.refresh_access_token(login["refresh_token"])
+            except Refused as refusal:
+                if not refusal.told.startswith("invalid_grant"):
+                    raise Refused(f"{refusal}; check SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET") from None
+                self.end(refusal.told)
+                raise LoginNeeded(f"Spotify ended the login ({refusal.told}): {LOG_IN}") from None
+
+    def end(self, reason: str) -> None:
+        """Spotify no longer takes this login: ask nothing until there is a new one."""
+        self._change(ended=reason)
+
+    def keep(self, tokens: dict[str, Any]) -> None:
+        """Keep what Spotify's token server answered.
+
+        Raises:
+            ValueError: it is no such answer.
+        """
+        access, refresh, seconds = (tokens.get(name) for name in ("access_token", "refresh_token", "expires_in"))
+        if not (isinstance(access, str) and isinstance(refresh, str) and isinstance(seconds, int)):
+            raise ValueError("no tokens")
+        expires_at = self.now + timedelta(seconds=seconds)
+        self._change(
+            access_token=access, refresh_token=refresh, scope=SCOPE, access_expires_at=expires_at.isoformat(),
+            **self._with_tokens,
+        )  # fmt: skip
+
+    def _answer(self, client: spotipy.Spotify, question: Callable[[spotipy.Spotify], Any]) -> Any:
+        try:
+            with errors_of(SERVICE, self.now):
+                return question(client)
+        except Refused as refusal:
+            remedy = NEW_SCOPE if "scope" in refusal.told.lower() else NOT_ALLOWED
+            raise Refused(f"{refusal}; {remedy}", refusal.told) from None
+
+    @property
+    def _lock_file(self) -> Path:
+        return self.file.with_name(f".{self.file.name}.lock")
+
+    def _change(self, **values: Any) -> None:
+        write_state(self.file, read_state(self.file) | values, mode=PRIVATE)
+
+
+class _TokenFile(CacheHandler):  # type: ignore[misc]
+    """Where spotipy puts the tokens it gets."""
+
+    def __init__(self, login: SpotifyLogin) -> None:
+        self._login = login
+
+    def get_cached_token(self) -> None:
+        """Tokens are taken from the login, which knows when they end."""
+
+    def save_token_to_cache(self, token_info: dict[str, Any]) -> None:
+        self._login.keep(token_info)

@@ -1,0 +1,80 @@
+"""`python -m lakehouse.stack.volumes` prepares the containers' volumes: folders, owners, secrets. It is idempotent.
+
+Runs as root at each start, before everything else, and ends. What is there is never overwritten.
+Exit codes: 0 success, 1 failure, 2 unusable setting.
+"""
+
+import os
+import shutil
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from lakehouse.errors import LakehouseError, UsageError
+from lakehouse.settings import load_settings
+from lakehouse.stack.secret_files import create_secrets
+
+# Of the pipeline's, Trino's and Superset's images.
+USER = 1000
+METASTORE, POSTGRES_SECRET = Path("/metastore"), Path("/postgres-secret")
+SHOW = "docker compose run --rm spotify-pipeline lakehouse credentials"
+
+
+def prepare(
+    lake: Path, secrets: Path, *, owned: tuple[Path, ...], postgres_secret: Path, user: int = USER
+) -> list[str]:
+    """Make folders and secrets that are missing, and set their owners right.
+
+    Args:
+        lake: the lake's volume.
+        secrets: the volume of the secrets that the user reads.
+        owned: further volumes that belong to the user.
+        postgres_secret: the volume of the one secret that Postgres reads, which runs as another user.
+        user: id of user and group.
+
+    Returns:
+        The names of the secrets that were made.
+    """
+    # Trino's list of tables is mounted here, into a lake that is read-only for it.
+    (lake / "metastore").mkdir(exist_ok=True)
+    made = create_secrets(secrets)
+    for folder in (lake, secrets, *owned):
+        give(folder, user)
+    secrets.chmod(0o700)
+    copy = postgres_secret / "postgres_password"
+    if not copy.exists():
+        partial = copy.with_name(".partial")
+        shutil.copyfile(secrets / copy.name, partial)
+        # Nobody but Postgres has this volume, whatever its id is.
+        partial.chmod(0o444)
+        partial.replace(copy)
+    return made
+
+
+def give(folder: Path, user: int) -> None:
+    """Make a folder and all that is in it the user's; files may come and go meanwhile."""
+    for place, _, files in os.walk(folder):
+        for path in (place, *(f"{place}/{name}" for name in files)):
+            with suppress(FileNotFoundError):
+                if os.lstat(path).st_uid != user:
+                    os.lchown(path, user, user)
+
+
+def main() -> int:
+    """Entry point: errors become one line."""
+    try:
+        settings = load_settings()
+        owned = (METASTORE, settings.spotify_token_file.parent)
+        made = prepare(settings.work_path, settings.secrets_dir, owned=owned, postgres_secret=POSTGRES_SECRET)
+    except LakehouseError as error:
+        sys.stderr.write(f"error {error}\n")
+        return 2 if isinstance(error, UsageError) else 1
+    except OSError as error:
+        sys.stderr.write(f"error {error.filename} cannot be prepared ({error.strerror})\n")
+        return 1
+    sys.stdout.write(f"{len(made)} secrets made. Superset: {settings.superset_browser_address}, password: {SHOW}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,272 @@
+"""Backup and restore: the lake with its models, and Superset's metadata, as one compressed tar file or stream.
+
+Its first member says what follows, so that a restore can refuse what is cut off, too large or no backup at all. Nothing
+of an archive is trusted: plain files only, no paths that lead elsewhere, no more bytes than it announced.
+"""
+
+import gzip
+import io
+import json
+import os
+import shutil
+import sys
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from lakehouse.errors import LakehouseError, UsageError
+from lakehouse.lake.lock import SCHEDULER_LOCK, writer_lock
+from lakehouse.lake.restore_swap import entries, exchange, new_folder
+from lakehouse.settings import Settings
+from lakehouse.stack.superset_metadata import SupersetMetadata
+from lakehouse.state_files import PRIVATE, only_one_process
+
+FORMAT = 1
+HEAD, LAKE, SUPERSET = "backup.json", "lake", "superset-metadata"
+MAX_HEAD_BYTES, MAX_FILES, MAX_NAME, MAX_REST_BYTES = 10_000, 10_000_000, 1_000, 100_000
+STREAM = Path("-")
+# A lake's files are compressed already.
+COMPRESS_LEVEL = 1
+BUSY = (
+    "the scheduler is at work: stop it first (`docker compose stop spotify-scheduler`), and start it again afterwards"
+)
+
+Told = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Backup:
+    """What a backup holds.
+
+    Attributes:
+        format: of the archive.
+        made_at: when, in UTC.
+        program: version that made it.
+        files: how many follow.
+        bytes: their size in all.
+        superset: 'postgres', 'sqlite', or '' where it holds the lake alone.
+    """
+
+    format: int
+    made_at: str
+    program: str
+    files: int
+    bytes: int
+    superset: str
+
+
+def backup(settings: Settings, target: Path, *, lake_only: bool = False, told: Told = lambda done, of: None) -> Backup:
+    """Write a backup; a file appears complete or not at all, readable for its owner alone.
+
+    Args:
+        settings: name the lake and Superset's metadata.
+        target: the file, or '-' for standard output.
+        lake_only: leave Superset's metadata out.
+        told: is told bytes done and bytes in all.
+
+    Raises:
+        LakehouseError: somebody writes to the lake, a database does not answer, or the disk is full.
+    """
+    _require_folder(settings)
+    metadata = SupersetMetadata(settings)
+    with (
+        writer_lock(settings.lake_path, purpose="backup", wait_seconds=settings.lock_wait_seconds),
+        tempfile.TemporaryDirectory(prefix="lakehouse-backup-") as scratch,
+    ):
+        files = dict(_files(settings.lake_path))
+        superset = "" if lake_only or not metadata.exists() else metadata.kind
+        if superset:
+            files[SUPERSET] = Path(scratch) / SUPERSET
+            metadata.save(files[SUPERSET])
+        sizes = {name: path.stat().st_size for name, path in files.items()}
+        made_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+        head = Backup(FORMAT, made_at, version("lakehouse"), len(files), sum(sizes.values()), superset)
+        with (
+            _written(target) as stream,
+            gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=COMPRESS_LEVEL, mtime=0) as packed,
+            tarfile.open(fileobj=packed, mode="w|") as archive,
+        ):
+            done, told_first = 0, json.dumps(asdict(head)).encode()
+            _add(archive, HEAD, io.BytesIO(told_first), len(told_first))
+            for name, path in files.items():
+                with path.open("rb") as file:
+                    _add(archive, name, file, sizes[name])
+                done += sizes[name]
+                told(done, head.bytes)
+    return head
+
+
+def restore(settings: Settings, source: Path, *, lake_only: bool = False, told: Told = lambda done, of: None) -> Backup:
+    """Replace the lake and Superset's metadata by a backup's; until it is unpacked and found whole nothing changes.
+
+    Args:
+        settings: name the lake and Superset's metadata.
+        source: the file, or '-' for standard input.
+        lake_only: leave Superset's metadata as it is.
+        told: is told bytes done and bytes in all.
+
+    Raises:
+        LakehouseError: it is no backup, damaged or too large for the disk; somebody writes to the lake; or Superset's
+            metadata does not fit. Nothing was changed.
+    """
+    _require_folder(settings)
+    metadata = SupersetMetadata(settings)
+    with (
+        writer_lock(settings.lake_path, purpose="restore", wait_seconds=settings.lock_wait_seconds),
+        only_one_process(settings.lake_path / SCHEDULER_LOCK, BUSY),
+        _read(source) as stream,
+    ):
+        folder = new_folder(settings.lake_path)
+        try:
+            head = _unpack(stream, folder, told)
+            if head.superset and not lake_only:
+                if head.superset != metadata.kind:
+                    raise LakehouseError(
+                        f"Superset's metadata in the backup is of {head.superset}, here it is {metadata.kind}: restore "
+                        "the lake alone (--lake-only)"
+                    )
+                metadata.restore(folder / SUPERSET)
+            (folder / LAKE).mkdir(exist_ok=True)
+            exchange(settings.lake_path, folder / LAKE)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    return head
+
+
+def _require_folder(settings: Settings) -> None:
+    if settings.is_in_object_store:
+        raise UsageError(
+            f"{settings.lake_uri} is in an object store, which keeps copies of objects itself: use its versioning or "
+            "replication"
+        )
+
+
+def _files(lake_path: Path) -> Iterator[tuple[str, Path]]:
+    """The lake's files by their names in the archive; without what is being written at the moment."""
+    for entry in entries(lake_path):
+        top = lake_path / entry
+        for path in [top] if top.is_file() else sorted(top.rglob("*")):
+            inside = path.relative_to(lake_path)
+            is_scratch = path.name.startswith(".") and path.suffix != ".crc"
+            if path.is_file() and not path.is_symlink() and not is_scratch and str(inside) != SCHEDULER_LOCK:
+                yield f"{LAKE}/{inside.as_posix()}", path
+
+
+def _add(archive: tarfile.TarFile, name: str, content: IO[bytes], size: int) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = size, 0o644
+    archive.addfile(member, content)
+
+
+def _unpack(stream: IO[bytes], folder: Path, told: Told) -> Backup:
+    try:
+        with (
+            gzip.GzipFile(fileobj=stream, mode="rb") as packed,
+            tarfile.open(fileobj=packed, mode="r|", tarinfo=_Member) as archive,
+        ):
+            members = iter(archive)
+            head = _head(archive, next(members, None))
+            if head.bytes > shutil.disk_usage(folder).free:
+                raise LakehouseError(f"the backup needs {head.bytes / 1e9:.1f} GB, more than the lake's disk has free")
+            files = size = 0
+            for member in members:
+                files, size = files + 1, size + member.size
+                if files > head.files or size > head.bytes:
+                    raise LakehouseError("the backup holds more than it announces: it is damaged or not to be trusted")
+                _extract(archive, member, folder)
+                told(size, head.bytes)
+            # Up to the checksum of all.
+            if len(packed.read(MAX_REST_BYTES)) == MAX_REST_BYTES:
+                raise LakehouseError("the backup goes on after its end: it is damaged or not to be trusted")
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise LakehouseError(f"the backup cannot be unpacked: {error.strerror}") from None
+        raise LakehouseError(f"this is no backup of a lakehouse, or it is damaged ({error})") from None
+    if (files, size) != (head.files, head.bytes):
+        raise LakehouseError(f"the backup is cut off: {files:,} of {head.files:,} files are there")
+    return head
+
+
+def _head(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> Backup:
+    """The first member.
+
+    Raises:
+        LakehouseError: it is not one of ours.
+    """
+    file = archive.extractfile(member) if member and member.name == HEAD and member.size <= MAX_HEAD_BYTES else None
+    try:
+        told: dict[str, Any] = json.loads(file.read()) if file else {}
+        head = Backup(**{field.name: told[field.name] for field in fields(Backup)})
+        counts = (head.format, head.files, head.bytes)
+        if not all(isinstance(count, int) and count >= 0 for count in counts) or head.files > MAX_FILES:
+            raise ValueError("counts")
+    except (ValueError, KeyError, TypeError):
+        raise LakehouseError("this is no backup of a lakehouse") from None
+    if head.format != FORMAT:
+        raise LakehouseError(f"the backup is of format {head.format}, known is {FORMAT}: use the program that made it")
+    return head
+
+
+def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    path = PurePosixPath(member.name)
+    is_ours = member.name == SUPERSET or (path.parts[:1] == (LAKE,) and len(path.parts) > 1)
+    is_plain = member.isreg() and not member.issparse() and not path.is_absolute() and ".." not in path.parts
+    content = archive.extractfile(member) if is_ours and is_plain and len(member.name) <= MAX_NAME else None
+    if content is None:
+        raise LakehouseError(f"the backup holds {member.name[:80]!r}, which no backup does: it is not to be trusted")
+    target = folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("xb") as file:
+        shutil.copyfileobj(content, file)
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose description is not larger than ours are: descriptions are read into memory."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> Any:
+        if not self.isreg() and self.size > MAX_HEAD_BYTES:
+            raise tarfile.HeaderError("a description is too large")
+        return super()._proc_member(archive)  # type: ignore[misc]
+
+
+@contextmanager
+def _read(source: Path) -> Iterator[IO[bytes]]:
+    if source == STREAM:
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = source.open("rb")
+    except OSError as error:
+        raise UsageError(f"{source} cannot be read ({error.strerror})") from None
+    with stream:
+        yield stream
+
+
+@contextmanager
+def _written(target: Path) -> Iterator[IO[bytes]]:
+    """A stream whose content becomes the file's at the end."""
+    if target == STREAM:
+        if sys.stdout.isatty():
+            raise UsageError("a backup is nothing for a terminal: name a file, or redirect the output into one")
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        partial.unlink(missing_ok=True)
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(target)
+    except OSError as error:
+        raise LakehouseError(f"{target} cannot be written ({error.strerror})") from None
+    finally:
+        partial.unlink(missing_ok=True)

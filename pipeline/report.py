@@ -1,0 +1,196 @@
+"""What the commands tell: summaries of runs and imports, and the state of the lake."""
+
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as Grid
+
+from bronze.imports import holds_demo, kaggle_tracks_bronze, listening_history_bronze
+from lakehouse.contract import Model, Table
+from lakehouse.errors import LakehouseError
+from lakehouse.lake.storage import DamagedTable, Lake, open_lake
+from lakehouse.models.trained_models import models_of, state_of
+from lakehouse.runlog.import_report import ImportReport
+from lakehouse.settings import Settings
+from lakehouse.spotify.login_status import LoginStatus, login_status
+from pipeline.health import problems
+from pipeline.registry import pipeline_nodes, pipeline_tables
+from pipeline.runner import RunSummary
+from pipeline.up_to_date import NO_NEWS
+
+VERDICTS = ("counted", "too_short", "podcast", "audiobook", "duplicate", "no_track", "malformed")
+# Files that an import passed over, told by name.
+MOST_NAMED = 20
+STATUS_STYLES = {"built": "green", "skipped": "dim", "failed": "bold red", "blocked": "yellow"}
+
+
+def print_run(out: Console, summary: RunSummary, settings: Settings) -> None:
+    """What was imported and built, and what to do next."""
+    for run_id in summary.killed_runs:
+        out.print(f"run {run_id} was killed; this run repaired what it left")
+    if summary.imported:
+        print_import(out, summary.imported)
+    if not summary.started_spark:
+        out.print(NO_NEWS.format(tables=len(summary.builds)))
+        return
+    grid = Grid(title="tables", title_justify="left")
+    for name, justify in (("table", "left"), ("", "left"), ("rows", "right"), ("version", "right"), ("s", "right")):
+        grid.add_column(name, justify=justify)  # type: ignore[arg-type]
+    grid.add_column("why")
+    for build in summary.builds:
+        if build.table.transform is None and build.state is None:
+            continue
+        rows, version = (build.state.provenance.rows, build.state.version) if build.state else (0, "-")
+        style = STATUS_STYLES[build.status]
+        seconds = f"{build.seconds:.1f}" if build.seconds else ""
+        grid.add_row(
+            build.table.name, f"[{style}]{build.status}[/]", f"{rows:,}", str(version), seconds, escape(build.reason)
+        )
+    out.print(grid)
+    for hint in _what_next(settings):
+        out.print(f"next: {hint}", soft_wrap=True)
+
+
+def print_import(out: Console, imported: ImportReport) -> None:
+    """One line per file with its records by verdict, and what became of the whole."""
+    if imported.verdicts:
+        grid = Grid(title="imported records", title_justify="left")
+        grid.add_column("file", overflow="fold")
+        shown = [verdict for verdict in VERDICTS if any(verdict in counts for counts in imported.verdicts.values())]
+        for verdict in (*shown, "records"):
+            grid.add_column(verdict.replace("_", " "), justify="right")
+        for name, counts in imported.verdicts.items():
+            grid.add_row(
+                escape(name.rsplit("/", 1)[-1]), *(f"{counts.get(v, 0):,}" for v in shown), f"{sum(counts.values()):,}"
+            )
+        out.print(grid)
+    for line in _what_came(imported):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _what_came(imported: ImportReport) -> list[str]:
+    lines = []
+    if imported.verdicts:
+        new = imported.new_plays
+        lines.append(f"{new:,} new plays" if new else "nothing new: 0 plays were added")
+    if imported.catalogue_rows is not None:
+        lines.append(
+            f"catalogue: {imported.catalogue_rows:,} rows" if imported.catalogue_rows else "catalogue: unchanged"
+        )
+    if imported.new_features:
+        lines.append(f"audio features of {imported.new_features:,} more tracks")
+    if imported.removed_demo:
+        lines.append(
+            "real data came in: demo data was removed from bronze, and leaves silver and gold as `lakehouse run` "
+            "rebuilds them"
+        )
+    if not lines and not imported.errors:
+        lines.append("nothing new")
+    if imported.ignored:
+        names = ", ".join(name.rsplit("/", 1)[-1] for name in imported.ignored[:MOST_NAMED])
+        more = f" and {len(imported.ignored) - MOST_NAMED} more" if len(imported.ignored) > MOST_NAMED else ""
+        lines.append(f"ignored {len(imported.ignored)} files that are no listening history: {names}{more}")
+    return lines
+
+
+def print_status(out: Console, settings: Settings) -> None:
+    """Tables and models with rows, versions and freshness, feature coverage, and what is missing."""
+    lake, models = open_lake(settings), models_of(settings)
+    grid = Grid(title=f"lake {escape(settings.lake_uri)}", title_justify="left")
+    for name, justify in (("layer", "left"), ("table", "left"), ("rows", "right"), ("version", "right")):
+        grid.add_column(name, justify=justify)  # type: ignore[arg-type]
+    grid.add_column("changed")
+    damaged = []
+    for node in pipeline_nodes().values():
+        rows, version, changed = "-", "-", "[yellow]not built[/]" if node.transform else "empty"
+        try:
+            state = state_of(node, lake, models)
+        except LakehouseError as error:
+            state, changed = None, "[bold red]damaged[/]"
+            damaged.append(str(error))
+        if state:
+            rows, version = f"{state.provenance.rows:,}", str(state.version)
+            changed = _ago(state.committed_at)
+        kind = f"{node.layer} model" if isinstance(node, Model) else " ".join(filter(None, (node.layer, node.group)))
+        grid.add_row(kind, node.name, rows, version, changed)
+    out.print(grid)
+    _print_coverage(out, lake)
+    for text in (*damaged, *(problem.text for problem in problems(settings, datetime.now(UTC)))):
+        out.print("attention:", text, markup=False, highlight=False, soft_wrap=True)
+    for hint in _what_next(settings):
+        out.print(f"next: {hint}", soft_wrap=True)
+
+
+def print_login(out: Console, login: LoginStatus, now: datetime) -> None:
+    """Whose login it is, what it allows and when it ends."""
+    lines = (
+        f"account   {login.account}",
+        f"scopes    {login.scopes}",
+        f"since     {login.consented_at:%Y-%m-%d}",
+        f"ends      {login.expires_at:%Y-%m-%d}",
+    )
+    for line in (*lines, *filter(None, [login.problem(now)])):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_check(out: Console, summary: RunSummary) -> None:
+    """Whether the stored tables keep their contracts."""
+    if not summary.errors:
+        out.print("every stored table keeps its contract")
+
+
+def _print_coverage(out: Console, lake: Lake) -> None:
+    table = pipeline_tables()["feature_source_coverage"]
+    try:
+        log = lake.log(table)
+    except DamagedTable:
+        return
+    if log is None:
+        return
+    rows = log.to_pyarrow_table().sort_by([("record_count", "descending")]).to_pylist()
+    grid = Grid(title="audio features of the plays", title_justify="left")
+    for name, justify in (("source", "left"), ("plays", "right"), ("share", "right"), ("tracks", "right")):
+        grid.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for row in rows:
+        plays, tracks = f"{row['record_count']:,}", f"{row['track_count']:,}"
+        grid.add_row(row["feature_source"], plays, f"{row['percentage']:.1f} %", tracks)
+    if rows:
+        total = sum(row["percentage"] for row in rows)
+        grid.add_row("all", f"{sum(row['record_count'] for row in rows):,}", f"{total:.1f} %", "", end_section=True)
+        out.print(grid)
+
+
+def _what_next(settings: Settings) -> list[str]:
+    lake = open_lake(settings)
+    hints = []
+    if _is_empty(lake, listening_history_bronze):
+        hints.append("lakehouse import my_spotify_data.zip  (or `lakehouse demo-data data/demo` to try it out)")
+    if _is_empty(lake, kaggle_tracks_bronze):
+        hints.append("lakehouse catalogue  (without it no play has audio features)")
+    if settings.spotify_client_id and login_status(settings.spotify_token_file) is None:
+        hints.append("lakehouse auth  (SPOTIFY_CLIENT_ID is set, but nobody is logged in: no play is fetched)")
+    if not settings.time_zone_is_set:
+        hints.append("set LISTENER_TIME_ZONE in .env (for example Europe/Berlin): hours and dates are UTC until then")
+    with suppress(DamagedTable):
+        if holds_demo(lake, listening_history_bronze):
+            hints.append("this is made-up demo data; the first import of your own removes it")
+    return hints
+
+
+def _is_empty(lake: Lake, table: Table) -> bool:
+    """Whether nothing was imported into a table so far; of a damaged one nobody can tell."""
+    try:
+        state = lake.state(table)
+    except DamagedTable:
+        return False
+    return not state or not state.provenance.rows
+
+
+def _ago(moment: datetime) -> str:
+    seconds = (datetime.now(UTC) - moment).total_seconds()
+    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return "just now"

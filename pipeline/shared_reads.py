@@ -1,0 +1,54 @@
+"""Tables that several others are made from are resolved and read once per run, and kept in memory while it lasts."""
+
+from threading import Lock
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+
+from lakehouse.contract import Table
+from lakehouse.lake.storage import Lake
+from silver.rules.bounded import sample
+
+# Larger tables are read again by each reader, column by column: keeping them would cost more than it saves.
+MOST_KEPT_ROWS = 1_000_000
+
+
+class SharedReads:
+    """The frames that one run's transforms read; one frame per version of a table."""
+
+    def __init__(self, lake: Lake) -> None:
+        """Read from `lake`."""
+        self._lake = lake
+        self._frames: dict[tuple[str, int], DataFrame] = {}
+        self._samples: dict[tuple[DataFrame, int], pa.Table] = {}
+        self._lock = Lock()
+        self._sampling = Lock()
+
+    def read(self, table: Table) -> DataFrame:
+        """The table's rows, kept in memory from the second reader on."""
+        state = self._lake.state(table)
+        if state is None:
+            return self._lake.read(table)
+        key = table.name, state.version
+        with self._lock:
+            if key not in self._frames:
+                self._frames[key] = self._lake.read(table)
+            elif state.provenance.rows <= MOST_KEPT_ROWS:
+                self._frames[key].persist()
+            return self._frames[key]
+
+    def sample(self, table: Table, max_rows: int) -> pa.Table:
+        """At most so many of the table's rows, see `bounded.sample`; collected once."""
+        frame = self.read(table)
+        with self._sampling:
+            if (frame, max_rows) not in self._samples:
+                self._samples[frame, max_rows] = sample(frame, table.key, max_rows).toArrow()
+            return self._samples[frame, max_rows]
+
+    def release(self) -> None:
+        """Forget what was kept."""
+        with self._lock:
+            for frame in self._frames.values():
+                frame.unpersist()
+            self._frames.clear()
+            self._samples.clear()

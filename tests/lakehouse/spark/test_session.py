@@ -1,0 +1,152 @@
+"""What a session needs is there, or one line says what to do."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from lakehouse.errors import LakehouseError
+from lakehouse.settings import Settings
+from lakehouse.spark import jars, session
+from lakehouse.spark.java import find_java
+
+ADAPTIVE = "spark.sql.adaptive.enabled"
+
+
+def fake_java(home: Path, told: str, *, release: str = "") -> Path:
+    """A Java that tells this version; returns its program."""
+    java = home / "bin" / "java"
+    java.parent.mkdir(parents=True)
+    java.write_text(f"#!/bin/sh\necho '{told}' >&2\n")
+    java.chmod(0o755)
+    if release:
+        (home / "release").write_text(release)
+    return java
+
+
+def test_without_java_it_says_which_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    with pytest.raises(LakehouseError, match="no Java found by the PATH: install Java 17 or newer"):
+        find_java()
+    monkeypatch.setenv("JAVA_HOME", f"{tmp_path}/nowhere")
+    with pytest.raises(LakehouseError, match=r"no Java found by JAVA_HOME=.*/nowhere: install Java 17 or newer"):
+        find_java()
+
+
+@pytest.mark.parametrize(
+    ("told", "release", "version"),
+    [
+        ('java version "1.8.0_392"', "", 8),
+        ('openjdk version "11.0.21" 2023-10-17', "", 11),
+        ('openjdk version "17.0.9"', 'IMPLEMENTOR="Debian"\nJAVA_VERSION="16.0.2"\n', 16),
+    ],
+)
+@pytest.mark.parametrize("by_home", [True, False])
+def test_an_old_java_is_named_with_its_version(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, told: str, release: str, version: int, by_home: bool
+) -> None:
+    java = fake_java(tmp_path, told, release=release)
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("JAVA_HOME" if by_home else "PATH", str(tmp_path if by_home else java.parent))
+    with pytest.raises(LakehouseError, match=f"{java} is Java {version}: install Java 17 or newer, or name"):
+        find_java()
+
+
+@pytest.mark.parametrize("told", ['openjdk version "17.0.9" 2023-10-17', 'openjdk version "25" 2025-09-16', "?"])
+def test_a_new_or_unknown_java_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, told: str) -> None:
+    java = fake_java(tmp_path, told)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    assert find_java() == java
+
+
+def test_without_jars_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(jars, "JARS_FOLDER", tmp_path)
+    with pytest.raises(LakehouseError, match=f"the Delta jars are missing in {tmp_path}: run `make setup` once with"):
+        session.build_session(Settings(_env_file=None))
+
+
+STORE: dict[str, Any] = {"lake_uri": "s3a://bucket/lake", "aws_endpoint_url": "http://127.0.0.1:9000"}
+
+
+def test_without_s3_jars_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(jars, "S3_JARS_FOLDER", tmp_path)
+    with pytest.raises(
+        LakehouseError, match=f"Spark's S3 jars are missing in {tmp_path}: run `make s3-jars` once with"
+    ):
+        session.build_session(Settings(**STORE, _env_file=None))
+
+
+def test_a_cluster_decides_for_itself_and_calls_back_where_the_driver_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a-key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret")
+    settings = Settings(**STORE, spark_master="spark://somewhere:7077", _env_file=None)
+    options = session._configuration(settings, [Path("/jars/delta.jar")], "")
+    assert not {"spark.driver.host", "spark.driver.bindAddress", "spark.sql.shuffle.partitions"} & set(options)
+    assert options["spark.sql.adaptive.enabled"] == "true"
+    assert options["spark.executor.extraClassPath"] == "/jars/delta.jar"
+    assert options["spark.hadoop.fs.s3a.endpoint"] == "http://127.0.0.1:9000"
+    assert not any("a-key" in value or "a-secret" in value for value in options.values())
+
+
+def test_a_lake_in_a_folder_has_no_option_of_an_object_store() -> None:
+    options = session._configuration(Settings(_env_file=None), [], "")
+    assert not [name for name in options if "s3a" in name]
+    assert options["spark.driver.host"] == "127.0.0.1"
+
+
+class Download:
+    """In the place of a session that downloads packages as it starts."""
+
+    asked = 0
+
+    def __init__(self) -> None:
+        self.options: dict[str, str] = {}
+
+    def master(self, _: str) -> "Download":
+        return self
+
+    def config(self, name: str, value: str) -> "Download":
+        self.options[name] = value
+        return self
+
+    def getOrCreate(self) -> Any:  # noqa: N802  (Spark's name)
+        Download.asked += 1
+        jars = Path(self.options["spark.jars.ivy"], "jars")
+        jars.mkdir()
+        for name in ("io.delta_delta-spark.jar", "org.slf4j_of-spark-itself.jar"):
+            (jars / name).touch()
+        return self
+
+    def stop(self) -> None:
+        pass
+
+
+def test_jars_of_another_version_are_replaced_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for older in ("delta-jars", "delta-jars-0.1"):
+        (tmp_path / older).mkdir()
+        (tmp_path / older / "io.delta_old.jar").touch()
+    (tmp_path / "delta-jars.log").touch()
+    monkeypatch.setattr(jars, "JARS_FOLDER", tmp_path / jars.JARS_FOLDER.name)
+    monkeypatch.setattr(SparkSession, "Builder", Download)
+    assert [jars.fetch_delta_jars(), jars.fetch_delta_jars()] == [1, 1]
+    assert Download.asked == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == [jars.JARS_FOLDER.name, "delta-jars.log"]
+    assert [path.name for path in jars.JARS_FOLDER.iterdir()] == ["io.delta_delta-spark.jar"]
+
+
+def test_memory_for_large_data_brings_the_settings_for_it(spark: SparkSession) -> None:
+    assert spark.conf.get(ADAPTIVE) == "false"
+    asked = (
+        "from lakehouse.settings import load_settings; from lakehouse.spark.session import build_session;"
+        "print(build_session(load_settings()).conf.get('%s'))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", asked % ADAPTIVE], env=os.environ | {"SPARK_DRIVER_MEMORY": "3g"}, check=True,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert told.stdout.strip() == "true"
