@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.support.command_line import lakehouse
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 # Run by a test of their own, against a server in Spotify's place.
 WEB_API_COMMANDS = ("auth", "poll", "features")
 DEMO_FILES = {"dataset.csv": "demo_tracks.csv", "my_spotify_data.zip": "demo_my_spotify_data.zip"}
