@@ -1,23 +1,24 @@
-"""Demo data: an invented catalogue and an invented listener, to try everything out without anybody's data.
+"""Demo data: a made-up catalogue and a made-up listener, to try everything out without anyone's real data.
 
-What is true of them is planted in `demo_parameters.toml`: what the tables find can be held against it.
+The truths planted in it stand in `parameters.toml`, so that tests can compare what the tables find.
 """
 
 import csv
 import io
 import json
 import os
-import tomllib
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.demo.catalogue import Catalogue, Ids, Names, Parameters, Track, build_catalogue
-from pipeline.demo.history import Record, build_history
+from pipeline.demo.catalogue import Catalogue, Track, build_catalogue
+from pipeline.demo.history import build_history
+from pipeline.demo.names import Ids, Names
+from pipeline.demo.parameters import Parameters, load_parameters
+from pipeline.demo.records import Record
 
 CSV_HEADER = (
     "",
@@ -54,19 +55,16 @@ class DemoFiles:
 
 
 def write_demo_data(directory: Path, *, seed: int | None = None) -> DemoFiles:
-    """Writes an invented catalogue and an invented listening history.
+    """Write a made-up catalogue and a made-up listening history, in place of any earlier ones.
 
-    Equal seeds give equal bytes. Existing demo files are replaced.
+    Equal seeds give equal bytes.
 
     Args:
-        directory: Folder to write to; it is made if it does not exist.
-        seed: Seed of all random draws; the one of the parameter file if not given.
-
-    Returns:
-        The paths of the two files.
+        directory: folder to write to; created when missing.
+        seed: of all random draws; None for that of the parameter file.
 
     Raises:
-        NotADirectoryError: If `directory` is a file.
+        NotADirectoryError: `directory` is a file.
     """
     parameters = load_parameters()
     if directory.exists() and not directory.is_dir():
@@ -82,12 +80,6 @@ def write_demo_data(directory: Path, *, seed: int | None = None) -> DemoFiles:
     _write_atomically(written.catalogue, _catalogue_csv(catalogue))
     _write_atomically(written.history, _history_zip(parameters, audio_files, video_file))
     return written
-
-
-def load_parameters() -> Parameters:
-    """Returns the parameters of the demo data, which are also the truths planted in it."""
-    text = files("pipeline.demo").joinpath("parameters.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
 
 
 def _catalogue_csv(catalogue: Catalogue) -> bytes:
@@ -135,9 +127,9 @@ def _history_zip(parameters: Parameters, audio_files: Sequence[list[Record]], vi
 
 
 def _write_atomically(path: Path, content: bytes) -> None:
-    """Writes beside the target and renames, so that nobody ever reads half a file.
+    """Write to a temporary file and rename it, so that a reader never sees half a file.
 
-    What holds this content already is left alone: a run would take it for a new delivery.
+    A file with this very content is not touched: a new modification time would make a run import it again.
     """
     if path.is_file() and path.read_bytes() == content:
         return

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.demo.data import CSV_HEADER, DemoFiles, load_parameters, write_demo_data
+from pipeline.demo.data import CSV_HEADER, DemoFiles, write_demo_data
+from pipeline.demo.parameters import load_parameters
 
 PARAMETERS = load_parameters()
 FEATURES: list[str] = PARAMETERS["features"]["names"]
@@ -92,7 +93,7 @@ def plain(text: str) -> str:
 
 
 def matcher(catalogue: pd.DataFrame) -> Any:
-    """Returns a function from (uri, artist, title) to (tier, id of a catalogue track)."""
+    """A function from (uri, artist, title) to (tier, id of a catalogue track)."""
     ids = set(catalogue.track_id)
     first_artist = catalogue.artists.str.split(";").str[0].map(plain)
     names = zip(first_artist, catalogue.track_name.map(plain), strict=True)
@@ -241,7 +242,7 @@ def test_records_have_the_keys_of_a_real_export_in_its_order(records: pd.DataFra
     assert ours == list(real)  # the address was taken out of the published export
 
 
-# ---- nobody can take it for real data
+# ---- it cannot be mistaken for real data
 
 
 def test_every_id_has_spotifys_form_and_says_demo(records: pd.DataFrame, catalogue: pd.DataFrame) -> None:
