@@ -1,5 +1,6 @@
 """Which recording is each listened track, and where do its audio features come from?"""
 
+from dataclasses import replace
 from functools import reduce
 from operator import or_
 
@@ -29,7 +30,6 @@ MERGE_ROUNDS = 2
         accepted_values("feature_source", *FEATURE_SOURCES),
         *(in_range(feature, 0, 1) for feature in UNIT_FEATURES),
     ],
-    summary=Summary("listening_history_bronze", untold_plays),
 )
 def feature_matches(
     listening_history_bronze: DataFrame,
@@ -129,3 +129,6 @@ def _offer(candidates: DataFrame, source: str, key: str) -> DataFrame:
     # A row without any feature, such as one fetched for its ISRC alone, offers nothing.
     offers = candidates.where(reduce(or_, (feature.isNotNull() for feature in features)))
     return offers.select(key, F.struct(F.lit(source).alias("source"), *fields).alias(source))
+
+
+feature_matches = replace(feature_matches, summary=Summary("listening_history_bronze", untold_plays))

@@ -1,5 +1,7 @@
 """Every counted play once, in the listener's local time, with its recording, session and audio features."""
 
+from dataclasses import replace
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -41,13 +43,6 @@ PARTS_OF_DAY = ((6, "morning"), (12, "afternoon"), (18, "evening"), (23, "night"
         *(in_range(feature, 0, 1) for feature in UNIT_FEATURES),
     ],
     caveats=["features_from_catalogue", "features_estimated", "track_not_listener"],
-    growth=Growth(
-        "listening_history_bronze",
-        "played_at",
-        settled_before,
-        joined=("feature_matches", "artist_estimates"),
-        key_of=track_key,
-    ),
 )
 def listening_with_features(
     listening_history_bronze: DataFrame,
@@ -101,3 +96,15 @@ def _part_of_day() -> Column:
     for first_hour, name in reversed(PARTS_OF_DAY[:-1]):
         part = part.when(F.col("hour_of_day") >= first_hour, name)
     return part.otherwise(PARTS_OF_DAY[-1][1])
+
+
+listening_with_features = replace(
+    listening_with_features,
+    growth=Growth(
+        "listening_history_bronze",
+        "played_at",
+        settled_before,
+        joined=("feature_matches", "artist_estimates"),
+        key_of=track_key,
+    ),
+)

@@ -4,6 +4,8 @@ Tables of gold that count and average by hour, weekday or part of the day sum th
 `total`, `mean` and `deviation`.
 """
 
+from dataclasses import replace
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -15,17 +17,6 @@ from silver.rules.feature_source import FEATURE_SOURCES, HIGH, LOW
 FEATURES = ("valence", "energy", "danceability", "acousticness", "instrumentalness", "tempo")
 HOUR = ("hour_of_day", "day_of_week", "day_name", "part_of_day", "is_weekend")
 SUMS = ("play_count", "known_plays", "low_plays", "high_plays", "value_sum")
-
-
-def with_new_plays(known: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
-    """Add new plays to the sums; all plays are not looked at."""
-    both = known.unionByName(_sums(new_plays))
-    added = both.groupBy(*HOUR, "feature_source", "feature_name").agg(
-        *(F.sum(name).alias(name) for name in SUMS), moments.merged(_moments()).alias("all")
-    )
-    squares = F.when(F.col("known_plays") > 0, F.col("all.squares"))
-    extremes = {"min": F.col("all.least"), "max": F.col("all.most")}
-    return added.withColumns({"square_sum": squares, **extremes}).drop("all")
 
 
 @table(
@@ -44,7 +35,6 @@ def with_new_plays(known: DataFrame, plays: DataFrame, new_plays: DataFrame) -> 
         expression("low and high plays are known plays", "low_plays + high_plays <= known_plays"),
     ],
     caveats=["features_from_catalogue", "features_estimated", "synthetic_features", "track_not_listener"],
-    update=Update("listening_with_features", with_new_plays),
 )
 def plays_by_hour(listening_with_features: DataFrame) -> DataFrame:
     """Sums are null where no play's value is known; play_count is the same for all features of an hour and source."""
@@ -110,3 +100,17 @@ def _moments() -> Column:
 def _is_of(feature: str, where: Column | None) -> Column:
     is_of = F.col("feature_name") == feature
     return is_of if where is None else is_of & where
+
+
+def with_new_plays(known: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
+    """Add new plays to the sums; all plays are not looked at."""
+    both = known.unionByName(_sums(new_plays))
+    added = both.groupBy(*HOUR, "feature_source", "feature_name").agg(
+        *(F.sum(name).alias(name) for name in SUMS), moments.merged(_moments()).alias("all")
+    )
+    squares = F.when(F.col("known_plays") > 0, F.col("all.squares"))
+    extremes = {"min": F.col("all.least"), "max": F.col("all.most")}
+    return added.withColumns({"square_sum": squares, **extremes}).drop("all")
+
+
+plays_by_hour = replace(plays_by_hour, update=Update("listening_with_features", with_new_plays))

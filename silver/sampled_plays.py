@@ -1,5 +1,7 @@
 """Which measured plays do intervals and tests look at?"""
 
+from dataclasses import replace
+
 from pyspark.sql import DataFrame
 
 from lakehouse.contract import Update, in_range, table
@@ -14,18 +16,12 @@ COLUMNS = (
 MAX_PLAYS = 50_000
 
 
-def with_new_plays(sampled: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
-    """The sample of all plays is that of its own rows and of the new plays."""
-    return sample(sampled.unionByName(_measured(new_plays)), ["play_id"], MAX_PLAYS)
-
-
 @table(
     grain="One row per measured play, of more than 50,000 a fixed random sample of that size.",
     key="play_id",
     columns=COLUMNS,
     checks=[in_range("hour_of_day", 0, 23)],
     caveats=["features_from_catalogue", "measured_only", "track_not_listener"],
-    update=Update("listening_with_features", with_new_plays),
 )
 def sampled_plays(listening_with_features: DataFrame) -> DataFrame:
     """Those with the smallest hashes of their ids, so that a run looks at the same plays as the one before."""
@@ -34,3 +30,11 @@ def sampled_plays(listening_with_features: DataFrame) -> DataFrame:
 
 def _measured(plays: DataFrame) -> DataFrame:
     return plays.where(is_measured()).select(*COLUMNS.split())
+
+
+def with_new_plays(sampled: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
+    """The sample of all plays is that of its own rows and of the new plays."""
+    return sample(sampled.unionByName(_measured(new_plays)), ["play_id"], MAX_PLAYS)
+
+
+sampled_plays = replace(sampled_plays, update=Update("listening_with_features", with_new_plays))

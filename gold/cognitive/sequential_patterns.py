@@ -1,5 +1,6 @@
 """Which mood of music follows which within a session, and more often than by chance?"""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -26,12 +27,6 @@ PAIR = ("mood_category", "next_mood_category")
 KINDS = tuple(f"{leaning} {kind}" for leaning in (FAVOURED, AVOIDED, EXPECTED, TOO_FEW) for kind in (REPEAT, CHANGE))
 
 
-def with_new_plays(patterns: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
-    """Count the pairs of the sessions that have new plays anew; the tests look at all pairs, for their sample."""
-    counts = with_new_pairs(patterns.select(*PAIR, "occurrence_count"), _counts, plays, new_plays)
-    return _patterns(counts, plays)
-
-
 @table(
     grain="One row per ordered pair of moods of consecutive measured plays within a session.",
     key="mood_category next_mood_category",
@@ -47,7 +42,6 @@ def with_new_plays(patterns: DataFrame, plays: DataFrame, new_plays: DataFrame) 
         in_range("p_value", 0, 1),
     ],
     caveats=["features_from_catalogue", "measured_only", "track_not_listener", "single_listener"],
-    update=Update("listening_with_features", with_new_plays),
 )
 def sequential_patterns(listening_with_features: DataFrame) -> DataFrame:
     """Transitions of a first-order Markov chain; see `gold.shared.consecutive_plays` for what a pair is.
@@ -146,3 +140,11 @@ def _insight() -> Column:
         *(F.col(name) for name in (*PAIR, "occurrence_count", "from_mood")), percent(F.col("transition_probability")),
         percent(F.col("next_share")), number(F.col("lift")), _chance(), meaning,
     )  # fmt: skip
+
+
+def with_new_plays(patterns: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
+    """Count the pairs of the sessions that have new plays anew; the tests look at all pairs, for their sample."""
+    return _patterns(with_new_pairs(patterns.select(*PAIR, "occurrence_count"), _counts, plays, new_plays), plays)
+
+
+sequential_patterns = replace(sequential_patterns, update=Update("listening_with_features", with_new_plays))

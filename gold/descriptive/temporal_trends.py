@@ -5,6 +5,8 @@ the same weight, so a date with few plays moves them little; `total_plays_7d` is
 dates behind them.
 """
 
+from dataclasses import replace
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -20,22 +22,6 @@ ZERO_WITHOUT_PLAYS = (
 )  # fmt: skip
 
 
-def with_new_plays(trends: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
-    """Take new plays in: only dates from their first one on, or that have no row yet, are made anew."""
-    known = trends.agg(F.min("date").alias("first"), F.date_add(F.max("date"), 1).alias("next"))
-    since = F.least(new_plays.agg(F.min("date")).scalar(), "next")
-    # The first of these dates looks back, but not beyond all plays.
-    begin = F.greatest(F.date_sub(since, ROLLING_DATES - 1), F.least("first", since))
-    since, begin = (known.select(bound).scalar() for bound in (since, begin))
-    lately = plays.where(F.col("date") >= begin)
-    # What was heard lately is new where it was not heard before.
-    recording = text_hash(F.col("recording_key"))
-    heard = F.broadcast(lately.select(recording.alias("heard")).distinct())
-    heard_plays = plays.join(heard, on=recording == F.col("heard"), how="left_semi")
-    changed = _trends(_calendar(lately, begin), lately, _new_tracks(heard_plays)).where(F.col("date") >= since)
-    return trends.where(F.col("date") < since).unionByName(changed)
-
-
 @table(
     grain="One row per local date from the first play to the last, also dates without plays.",
     key="date",
@@ -49,7 +35,6 @@ def with_new_plays(trends: DataFrame, plays: DataFrame, new_plays: DataFrame) ->
         expression("7 dates include this one", "total_plays_7d >= total_plays"),
     ],
     caveats=["features_from_catalogue", "features_estimated", "synthetic_features", "track_not_listener"],
-    update=Update("listening_with_features", with_new_plays, by="date"),
 )
 def temporal_trends(listening_with_features: DataFrame) -> DataFrame:
     """A date without plays has counts of 0 and averages of null."""
@@ -113,3 +98,22 @@ def _new_tracks(plays: DataFrame) -> DataFrame:
     """How many recordings were first heard on each date that has any."""
     first_heard = plays.groupBy(text_hash(F.col("recording_key"))).agg(F.min("date").alias("date"))
     return first_heard.groupBy("date").agg(F.count("*").alias("new_tracks"))
+
+
+def with_new_plays(trends: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
+    """Take new plays in: only dates from their first one on, or that have no row yet, are made anew."""
+    known = trends.agg(F.min("date").alias("first"), F.date_add(F.max("date"), 1).alias("next"))
+    since = F.least(new_plays.agg(F.min("date")).scalar(), "next")
+    # The first of these dates looks back, but not beyond all plays.
+    begin = F.greatest(F.date_sub(since, ROLLING_DATES - 1), F.least("first", since))
+    since, begin = (known.select(bound).scalar() for bound in (since, begin))
+    lately = plays.where(F.col("date") >= begin)
+    # What was heard lately is new where it was not heard before.
+    recording = text_hash(F.col("recording_key"))
+    heard = F.broadcast(lately.select(recording.alias("heard")).distinct())
+    heard_plays = plays.join(heard, on=recording == F.col("heard"), how="left_semi")
+    changed = _trends(_calendar(lately, begin), lately, _new_tracks(heard_plays)).where(F.col("date") >= since)
+    return trends.where(F.col("date") < since).unionByName(changed)
+
+
+temporal_trends = replace(temporal_trends, update=Update("listening_with_features", with_new_plays, by="date"))

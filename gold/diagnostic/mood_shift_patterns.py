@@ -1,5 +1,7 @@
 """At which hours does the mood of the music stay, and at which does it jump from one play to the next?"""
 
+from dataclasses import replace
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -15,14 +17,6 @@ CHANGES = ("valence_change", "energy_change")
 WHOLE = 10**DIGITS
 
 
-def with_new_plays(patterns: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
-    """Change the shifts of the sessions that have new plays."""
-    known = patterns.select(
-        *KEY, "shift_count", *(_whole(F.col(f"avg_{name}") * F.col("shift_count")) for name in CHANGES)
-    ).toDF(*KEY, "shift_count", *CHANGES)
-    return _patterns(with_new_pairs(known, _shifts, plays, new_plays))
-
-
 @table(
     grain="One row per hour and shift_magnitude; a shift joins two consecutive measured plays of one session.",
     key="hour_of_day shift_magnitude",
@@ -33,7 +27,6 @@ def with_new_plays(patterns: DataFrame, plays: DataFrame, new_plays: DataFrame) 
         accepted_values("shift_magnitude", "Stable", "Minor_Shift", "Major_Shift"),
     ],
     caveats=["features_from_catalogue", "measured_only", "track_not_listener"],
-    update=Update("listening_with_features", with_new_plays),
 )
 def mood_shift_patterns(listening_with_features: DataFrame) -> DataFrame:
     """Shifts by the hour of the later play; see `gold.shared.consecutive_plays` for what a pair is.
@@ -75,3 +68,14 @@ def _patterns(shifts: DataFrame) -> DataFrame:
             *((F.col(name) / WHOLE / F.col("shift_count")).alias(f"avg_{name}") for name in CHANGES),
         )
     )  # fmt: skip
+
+
+def with_new_plays(patterns: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
+    """Change the shifts of the sessions that have new plays."""
+    known = patterns.select(
+        *KEY, "shift_count", *(_whole(F.col(f"avg_{name}") * F.col("shift_count")) for name in CHANGES)
+    ).toDF(*KEY, "shift_count", *CHANGES)
+    return _patterns(with_new_pairs(known, _shifts, plays, new_plays))
+
+
+mood_shift_patterns = replace(mood_shift_patterns, update=Update("listening_with_features", with_new_plays))

@@ -4,6 +4,8 @@ No forecast of the future (for that see mood_outlook): energy is known for these
 of it lies in the other features.
 """
 
+from dataclasses import replace
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -13,13 +15,6 @@ from gold.learning.model_parameters import ENERGY
 from lakehouse.contract import Growth, expression, in_range, table
 from lakehouse.models.artifacts import Artifact
 from silver.rules.track_facts import of_few_plays
-
-
-def _of_few_plays(listening_with_features: DataFrame, measured_tracks: DataFrame, energy_model: Artifact) -> DataFrame:
-    """Of all tracks only the plays' own are scored."""
-    wanted = of_few_plays(measured_tracks, listening_with_features)
-    scores = predicted_features(measured_tracks, energy_model, ENERGY, wanted=wanted)
-    return _predicted(listening_with_features, scores, energy_model)
 
 
 @table(
@@ -34,7 +29,6 @@ def _of_few_plays(listening_with_features: DataFrame, measured_tracks: DataFrame
         expression("bounds hold the prediction", "predicted_energy BETWEEN lower_90 AND upper_90"),
     ],
     caveats=["trained_on_catalogue", "measured_only", "track_not_listener", "single_listener"],
-    growth=Growth("listening_with_features", "played_at", of_few=_of_few_plays),
 )
 def energy_forecasts(
     listening_with_features: DataFrame, measured_tracks: DataFrame, energy_model: Artifact
@@ -53,3 +47,15 @@ def _predicted(listening_with_features: DataFrame, scores: DataFrame, energy_mod
         F.col("predicted").alias("predicted_energy"), "lower_90", "upper_90", "tempo", "danceability",
         "feature_source", "fold", F.lit(energy_model.version).alias("model_version"),
     )  # fmt: skip
+
+
+def _of_few_plays(listening_with_features: DataFrame, measured_tracks: DataFrame, energy_model: Artifact) -> DataFrame:
+    """Of all tracks only the plays' own are scored."""
+    wanted = of_few_plays(measured_tracks, listening_with_features)
+    scores = predicted_features(measured_tracks, energy_model, ENERGY, wanted=wanted)
+    return _predicted(listening_with_features, scores, energy_model)
+
+
+energy_forecasts = replace(
+    energy_forecasts, growth=Growth("listening_with_features", "played_at", of_few=_of_few_plays)
+)

@@ -3,6 +3,8 @@
 The mood is known for these plays: the prediction fills no gap, it shows how much of it lies in the other features.
 """
 
+from dataclasses import replace
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -29,7 +31,6 @@ from silver.rules.track_facts import track_key
         in_range("mood_probability", 0, 1),
     ],
     caveats=["trained_on_catalogue", "measured_only", "track_not_listener", "single_listener"],
-    growth=Growth("listening_with_features", "played_at", joined=("measured_tracks",), key_of=track_key),
 )
 def mood_classifications(
     listening_with_features: DataFrame,
@@ -58,3 +59,9 @@ def _label() -> Column:
 
 def _name() -> Column:
     return F.get(F.lit(list(MOODS)), F.col("predicted_mood_label"))
+
+
+mood_classifications = replace(
+    mood_classifications,
+    growth=Growth("listening_with_features", "played_at", joined=("measured_tracks",), key_of=track_key),
+)

@@ -3,6 +3,8 @@
 Valence is known for these plays: the prediction fills no gap, it shows how much of it lies in the other features.
 """
 
+from dataclasses import replace
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -12,13 +14,6 @@ from gold.learning.model_parameters import MOOD
 from lakehouse.contract import Growth, expression, in_range, table
 from lakehouse.models.artifacts import Artifact
 from silver.rules.track_facts import of_few_plays
-
-
-def _of_few_plays(listening_with_features: DataFrame, measured_tracks: DataFrame, mood_model: Artifact) -> DataFrame:
-    """Of all tracks only the plays' own are scored."""
-    wanted = of_few_plays(measured_tracks, listening_with_features)
-    scores = predicted_features(measured_tracks, mood_model, MOOD, wanted=wanted)
-    return _predicted(listening_with_features, scores, mood_model)
 
 
 @table(
@@ -33,7 +28,6 @@ def _of_few_plays(listening_with_features: DataFrame, measured_tracks: DataFrame
         expression("bounds hold the prediction", "predicted_valence BETWEEN lower_90 AND upper_90"),
     ],
     caveats=["trained_on_catalogue", "measured_only", "track_not_listener", "single_listener"],
-    growth=Growth("listening_with_features", "played_at", of_few=_of_few_plays),
 )
 def mood_predictions(listening_with_features: DataFrame, measured_tracks: DataFrame, mood_model: Artifact) -> DataFrame:
     """Fitted to the listener's tracks of other artists; the bounds hold 90 % of their measured valences.
@@ -50,3 +44,15 @@ def _predicted(listening_with_features: DataFrame, scores: DataFrame, mood_model
         F.col("predicted").alias("predicted_valence"), "lower_90", "upper_90", "energy", "tempo", "feature_source",
         "fold", F.lit(mood_model.version).alias("model_version"),
     )  # fmt: skip
+
+
+def _of_few_plays(listening_with_features: DataFrame, measured_tracks: DataFrame, mood_model: Artifact) -> DataFrame:
+    """Of all tracks only the plays' own are scored."""
+    wanted = of_few_plays(measured_tracks, listening_with_features)
+    scores = predicted_features(measured_tracks, mood_model, MOOD, wanted=wanted)
+    return _predicted(listening_with_features, scores, mood_model)
+
+
+mood_predictions = replace(
+    mood_predictions, growth=Growth("listening_with_features", "played_at", of_few=_of_few_plays)
+)

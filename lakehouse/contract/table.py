@@ -6,7 +6,7 @@ A contract is data until the writer enforces it (`lakehouse.lake`), so importing
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from lakehouse.contract.checks import Check, not_null
@@ -108,9 +108,6 @@ def table(
     checks: Sequence[Check] = (),
     caveats: Sequence[str] = (),
     min_rows: int = 0,
-    growth: Growth | None = None,
-    summary: Summary | None = None,
-    update: Update | None = None,
 ) -> Callable[[Callable[..., Any]], Table]:
     """Declare the table that the decorated transform makes.
 
@@ -124,9 +121,6 @@ def table(
         checks: rules beyond the key, which is always checked.
         caveats: codes from `CAVEATS`.
         min_rows: fewer rows than this are reported as a warning.
-        growth: how the table takes in new rows once it is large.
-        summary: when new rows change nothing in the table once it is large.
-        update: how the table takes in new rows of an input that is large.
     """
 
     def declare(transform: Callable[..., Any]) -> Table:
@@ -134,11 +128,10 @@ def table(
         keyword_only: list[str] = []
         for parameter in inspect.signature(transform).parameters.values():
             (keyword_only if parameter.kind is parameter.KEYWORD_ONLY else positional).append(parameter.name)
-        declared = _declared(
+        return _declared(
             transform.__name__, transform.__module__, grain, key, columns, checks, caveats, min_rows,
             tuple(positional), tuple(keyword_only), transform,
         )  # fmt: skip
-        return replace(declared, growth=growth, summary=summary, update=update)
 
     return declare
 
