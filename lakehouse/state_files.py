@@ -1,6 +1,5 @@
 """Small JSON files that a kill leaves as they were or as they should be, and locks between processes."""
 
-import fcntl
 import json
 import os
 import tempfile
@@ -9,6 +8,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from lakehouse.errors import LakehouseError
 
@@ -69,6 +70,15 @@ def moment_in(state: dict[str, Any], name: str) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
+def process_lock(file: Path) -> FileLock:
+    """A lock between processes, not acquired yet; the operating system releases it when its holder dies.
+
+    The file stays, and what is in it stays. Without a file system that locks files there is no lock (an OSError):
+    filelock would otherwise lock by the file's existence, which outlives a killed holder.
+    """
+    return FileLock(file, preserve_lock_file=True, fallback_to_soft=False)
+
+
 @contextmanager
 def only_one_process(file: Path, busy: str) -> Iterator[None]:
     """Hold a lock that the operating system releases when its holder dies.
@@ -77,9 +87,12 @@ def only_one_process(file: Path, busy: str) -> Iterator[None]:
         LakehouseError: another process holds it; `busy` is the message.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LakehouseError(busy) from None
+    lock = process_lock(file)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise LakehouseError(busy) from None
+    try:
         yield
+    finally:
+        lock.release()

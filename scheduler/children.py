@@ -57,7 +57,7 @@ class Children:
                 if self._is_closed:
                     return None
                 child = subprocess.Popen(  # noqa: S603 (our own command)
-                    [sys.executable, "-m", "lakehouse", *command],
+                    [sys.executable, "-m", "pipeline", *command],
                     stdin=subprocess.DEVNULL, stdout=told, stderr=subprocess.STDOUT, start_new_session=True,
                 )  # fmt: skip
                 self._running.add(child)

@@ -3,19 +3,21 @@
 A lake in an object store has a lease as well (`lakehouse.lake.lease`), which other machines see.
 """
 
-import fcntl
 import json
 import os
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from filelock import Timeout
+
 from lakehouse.errors import LakehouseError
 from lakehouse.lake.restore_swap import finish_exchange
+from lakehouse.state_files import process_lock
 
+LOCK_FILE = ".writer.lock"
 POLL_SECONDS = 0.2
 # Held by the scheduler for as long as it is at work on the lake.
 SCHEDULER_LOCK = "state/scheduler.lock"
@@ -27,47 +29,36 @@ def writer_lock(lake_path: Path, *, purpose: str, wait_seconds: float) -> Iterat
 
     Args:
         lake_path: the lake's folder; created when missing.
-        purpose: what the holder does, told to those who wait.
+        purpose: what the holder does, shown to those who wait.
         wait_seconds: how long to wait for another writer.
 
     Raises:
         LakehouseError: another writer is still at work after that; names it.
     """
+    lock = process_lock(lake_path / LOCK_FILE)
     try:
         lake_path.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(lake_path / ".writer.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        lock.acquire(timeout=wait_seconds, poll_interval=POLL_SECONDS)
+    except Timeout:
+        raise LakehouseError(f"another run is writing to this lake ({_holder(lake_path)}): try again later") from None
     except OSError as error:
         raise LakehouseError(f"the lake {lake_path} cannot be written ({error.strerror}): check LAKE_URI") from None
     try:
-        deadline = time.monotonic() + wait_seconds
-        while not _try_lock(descriptor):
-            if time.monotonic() >= deadline:
-                raise LakehouseError(f"another run is writing to this lake ({_holder(descriptor)}): try again later")
-            time.sleep(POLL_SECONDS)
         holder = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
             "since": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
         }
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({**holder, "purpose": purpose}).encode(), 0)
+        (lake_path / LOCK_FILE).write_text(json.dumps({**holder, "purpose": purpose}), encoding="utf-8")
         finish_exchange(lake_path)
         yield
     finally:
-        os.close(descriptor)
+        lock.release()
 
 
-def _try_lock(descriptor: int) -> bool:
+def _holder(lake_path: Path) -> str:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _holder(descriptor: int) -> str:
-    try:
-        holder = json.loads(os.pread(descriptor, 1000, 0))
+        holder = json.loads((lake_path / LOCK_FILE).read_text(encoding="utf-8"))
         return "{purpose}, process {pid} on {host}, since {since}".format(**holder)
     except (ValueError, KeyError, TypeError):
         return "just started"
@@ -75,11 +66,10 @@ def _holder(descriptor: int) -> str:
 
 def writer_at_work(lake_path: Path) -> str:
     """Who holds the writer's lock now, or ''."""
-    try:
-        descriptor = os.open(lake_path / ".writer.lock", os.O_RDWR)
-    except FileNotFoundError:
+    if not (lake_path / LOCK_FILE).exists():
         return ""
     try:
-        return "" if _try_lock(descriptor) else _holder(descriptor)
-    finally:
-        os.close(descriptor)
+        with process_lock(lake_path / LOCK_FILE).acquire(blocking=False):
+            return ""
+    except Timeout:
+        return _holder(lake_path)

@@ -1,12 +1,11 @@
 """Processes that outlive the command that started them: found again by a file, stopped by whoever comes later."""
 
-import fcntl
 import json
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import psutil
 from rich.console import Console
 
 from lakehouse.errors import LakehouseError
+from lakehouse.state_files import only_one_process
 
 LOOPBACK = "127.0.0.1"
 STOP_SECONDS = 30
@@ -92,20 +92,13 @@ class Background:
         return process is not None
 
 
-@contextmanager
-def only_one(folder: Path) -> Iterator[None]:
+def only_one(folder: Path) -> AbstractContextManager[None]:
     """Keep two commands from starting and stopping the same processes at the same time.
 
     Raises:
-        LakehouseError: another one is at it.
+        LakehouseError: another one is at work.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LakehouseError(f"another `lakehouse stack` command is at work in {folder}: wait for it") from None
-        yield
+    return only_one_process(folder / "lock", f"another `lakehouse stack` command is at work in {folder}: wait for it")
 
 
 def require_free_port(port: int, setting: str) -> None:

@@ -233,7 +233,7 @@ def test_killed_in_the_middle_of_the_exchange_the_next_writer_completes_it(
 
 def test_as_streams_by_the_command_line(settings: Settings, tmp_path: Path) -> None:
     environment = os.environ | {"LAKE_URI": settings.lake_uri, "STACK_DIR": str(settings.stack_dir), "TRINO_PORT": "1"}
-    command = [sys.executable, "-m", "lakehouse"]
+    command = [sys.executable, "-m", "pipeline"]
     options = {"env": environment, "cwd": tmp_path, "check": True, "capture_output": True}
     saved = subprocess.run([*command, "backup", "-"], **options).stdout  # type: ignore[call-overload]
     write(settings, {"silver/new": "later"})

@@ -19,10 +19,11 @@ from pyspark.sql import SparkSession
 
 from lakehouse.contract.ops import OPS_TABLES, PIPELINE_RUNS
 from lakehouse.lake.lock import writer_at_work
-from lakehouse.lake.storage import Lake
+from lakehouse.lake.logs import DeltaLogs
 from lakehouse.settings import Settings
 from pipeline.registry import all_tables
-from pipeline.runner import import_files, run
+from pipeline.runs.run import run
+from pipeline.runs.upkeep import import_files
 from tests.bronze.records import write_json
 from tests.simulation.listener import listen
 from tests.simulation.run_worker import TABLES
@@ -36,7 +37,7 @@ Rows = dict[str, list[str]]
 
 def rows_of(settings: Settings) -> Rows:
     """The rows of every table of the three layers; fails where one cannot be read."""
-    lake = Lake(settings.lake_uri)
+    lake = DeltaLogs(settings.lake_uri)
     found: Rows = {}
     for table in all_tables().values():
         if lake.state(table) is None:
@@ -120,7 +121,7 @@ def test_killed_at_any_instant_the_next_run_ends_as_if_nothing_had_happened(
 def lakehouse(settings: Settings, *arguments: str, wait_seconds: int) -> "subprocess.Popen[str]":
     environment = {"LAKE_URI": settings.lake_uri, "LOCK_WAIT_SECONDS": str(wait_seconds), "COLUMNS": "200"}
     return subprocess.Popen(
-        [sys.executable, "-m", "lakehouse", *arguments], env=os.environ | environment, text=True,
+        [sys.executable, "-m", "pipeline", *arguments], env=os.environ | environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=settings.lake_path.parent,
     )  # fmt: skip
 
@@ -145,5 +146,5 @@ def test_of_two_runs_started_together_one_waits_or_declines(tmp_path: Path) -> N
     assert (first.returncode, waits.returncode) == (0, 0)
     assert f"{len(records)} new plays" in told_first
     assert "nothing new: 0 plays were added" in told_waiting
-    runs = DeltaTable(Lake(settings.lake_uri).location(PIPELINE_RUNS)).to_pyarrow_table()["status"].to_pylist()
+    runs = DeltaTable(DeltaLogs(settings.lake_uri).location(PIPELINE_RUNS)).to_pyarrow_table()["status"].to_pylist()
     assert runs == ["succeeded", "succeeded"]

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from lakehouse.lake.storage import Lake
+from lakehouse.lake.logs import DeltaLogs
 from lakehouse.settings import Settings
 from lakehouse.stack.trino_registration import register
 from pipeline.registry import all_tables
@@ -21,7 +21,7 @@ def test_a_registration_killed_at_any_instant_is_completed_by_the_next(
     trino: Settings, query: Query, sampled: bool, seed: int
 ) -> None:
     tables, chance = list(all_tables().values()), Random(seed)
-    stored = [table for table in tables if Lake(trino.lake_uri).state(table)]
+    stored = [table for table in tables if DeltaLogs(trino.lake_uri).state(table)]
     register(trino, tables[:3])
     started = time.monotonic()
     assert registering(trino).wait() == 0
@@ -37,7 +37,7 @@ def test_a_registration_killed_at_any_instant_is_completed_by_the_next(
         assert registration.broken == {}
         for table in stored:
             [(count,)] = query(f"SELECT count(*) FROM delta.{table.trino_schema}.{table.name}")
-            state = Lake(trino.lake_uri).state(table)
+            state = DeltaLogs(trino.lake_uri).state(table)
             assert state is not None
             assert count == state.provenance.rows
 
@@ -46,5 +46,5 @@ def registering(settings: Settings) -> "subprocess.Popen[bytes]":
     """`lakehouse register` as a process."""
     environment = {"LAKE_URI": settings.lake_uri, "TRINO_PORT": str(settings.trino_port)}
     return subprocess.Popen(
-        [sys.executable, "-m", "lakehouse", "register"], env=os.environ | environment, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "pipeline", "register"], env=os.environ | environment, stdout=subprocess.DEVNULL
     )
