@@ -3,8 +3,7 @@
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.shared.enough import ENOUGH_PLAYS
-from gold.shared.wording import compared, number, percent, sentence, steady
+from gold.shared.wording import ENOUGH_PLAYS, compared, number, percent, sentence, steady
 from lakehouse.contract import in_range, table
 from silver.plays_by_hour import deviation, mean, plays, total
 from silver.rules.feature_source import HIGH, LOW, is_featured, is_measured

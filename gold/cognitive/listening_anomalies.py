@@ -3,8 +3,8 @@
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.shared.enough import ENOUGH_PLAYS
-from gold.shared.wording import compared, number, sentence, steady
+from gold.shared.caveats import MEASURED
+from gold.shared.wording import ENOUGH_PLAYS, compared, number, sentence, steady
 from lakehouse.contract import accepted_values, in_range, table
 from silver.rules.feature_source import is_measured
 
@@ -29,7 +29,7 @@ MILD = "Low"
         in_range("avg_energy_deviation", -1, 1),
         accepted_values("anomaly_severity", *(name for _, name in SEVERITIES), MILD),
     ],
-    caveats=["features_from_catalogue", "measured_only", "track_not_listener", "single_listener"],
+    caveats=(*MEASURED, "single_listener"),
 )
 def listening_anomalies(listening_with_features: DataFrame) -> DataFrame:
     """Measured plays whose valence or energy has a modified z-score above 3.5 among the listener's plays at that hour.

@@ -9,6 +9,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from gold.shared import cluster_robust
+from gold.shared.caveats import MEASURED
 from gold.shared.consecutive_plays import consecutive_measured_plays, with_new_pairs
 from gold.shared.wording import number, percent, sentence, steady
 from lakehouse.contract import Update, accepted_values, in_range, table
@@ -41,7 +42,7 @@ KINDS = tuple(f"{leaning} {kind}" for leaning in (FAVOURED, AVOIDED, EXPECTED, T
         in_range("transition_probability", 0, 1),
         in_range("p_value", 0, 1),
     ],
-    caveats=["features_from_catalogue", "measured_only", "track_not_listener", "single_listener"],
+    caveats=(*MEASURED, "single_listener"),
 )
 def sequential_patterns(listening_with_features: DataFrame) -> DataFrame:
     """Transitions of a first-order Markov chain; see `gold.shared.consecutive_plays` for what a pair is.

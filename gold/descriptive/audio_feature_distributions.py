@@ -7,6 +7,7 @@ every track weighs the same. Key and mode are described as the numbers they are 
 from pyspark.sql import Column, DataFrame, GroupedData
 from pyspark.sql import functions as F
 
+from gold.shared.caveats import AVERAGES
 from lakehouse.contract import accepted_values, expression, table
 from lakehouse.contract.columns import AUDIO_FEATURES
 
@@ -21,7 +22,7 @@ PERCENTILES = {"p25": 0.25, "median": 0.5, "p75": 0.75}
         accepted_values("feature_name", *AUDIO_FEATURES),
         expression("a mean exactly where there are plays", "(play_count > 0) = (mean IS NOT NULL)"),
     ],
-    caveats=["features_from_catalogue", "features_estimated", "synthetic_features", "track_not_listener"],
+    caveats=AVERAGES,
 )
 def audio_feature_distributions(listening_with_features: DataFrame, catalogue_tracks: DataFrame) -> DataFrame:
     """Percentiles are exact, by linear interpolation; deviations are of a sample, null below two values."""

@@ -2,6 +2,7 @@
 
 from pyspark.sql import DataFrame
 
+from gold.shared.caveats import AVERAGES
 from lakehouse.contract import expression, in_range, table
 from silver.plays_by_hour import HOUR, mean, plays
 from silver.rules.feature_source import is_featured
@@ -21,7 +22,7 @@ AVERAGED_FEATURES = ("valence", "energy", "danceability", "acousticness", "tempo
         in_range("day_of_week", 0, 6),
         expression("featured plays are plays", "featured_play_count <= play_count"),
     ],
-    caveats=["features_from_catalogue", "features_estimated", "synthetic_features", "track_not_listener"],
+    caveats=AVERAGES,
 )
 def listening_patterns_by_time(plays_by_hour: DataFrame) -> DataFrame:
     """Counts are of all plays, averages of the featured ones; an hour without featured plays has null averages."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from gold.shared.caveats import AVERAGES
 from gold.shared.text_hash import text_hash
 from lakehouse.contract import Update, expression, table
 
@@ -34,7 +35,7 @@ ZERO_WITHOUT_PLAYS = (
         expression("new tracks are tracks", "new_tracks <= distinct_tracks"),
         expression("7 dates include this one", "total_plays_7d >= total_plays"),
     ],
-    caveats=["features_from_catalogue", "features_estimated", "synthetic_features", "track_not_listener"],
+    caveats=AVERAGES,
 )
 def temporal_trends(listening_with_features: DataFrame) -> DataFrame:
     """A date without plays has counts of 0 and averages of null."""

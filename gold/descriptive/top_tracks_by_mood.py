@@ -7,6 +7,7 @@ with the plays that it has in each.
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from gold.shared.caveats import MEASURED
 from lakehouse.contract import accepted_values, in_range, table
 from silver.rules.feature_source import MOODS
 
@@ -24,7 +25,7 @@ SHOWN = ("track_id", "track_name", "artist_name", "valence", "energy", "danceabi
         accepted_values("mood_category", *MOODS),
         in_range("rank_in_category", 1, RECORDINGS_PER_MOOD),
     ],
-    caveats=["features_from_catalogue", "measured_only", "track_not_listener"],
+    caveats=MEASURED,
 )
 def top_tracks_by_mood(listening_with_features: DataFrame) -> DataFrame:
     """Of equally often played recordings the smaller `recording_key` comes first.

@@ -7,6 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from gold.shared import cluster_robust
+from gold.shared.caveats import MEASURED
 from gold.shared.wording import DIGITS
 from lakehouse.contract import accepted_values, expression, in_range, table
 from lakehouse.contract.columns import AUDIO_FEATURES
@@ -32,7 +33,7 @@ MAX_CATALOGUE_TRACKS = 200_000
         accepted_values("strength", *(name for _, name in STRENGTHS), NEGLIGIBLE),
         expression("a p-value comes with a correlation", "p_value IS NULL OR correlation IS NOT NULL"),
     ],
-    caveats=["features_from_catalogue", "measured_only", "track_not_listener"],
+    caveats=MEASURED,
 )
 def feature_correlations(sampled_plays: DataFrame, catalogue_tracks: DataFrame) -> DataFrame:
     """Pearson's r over measured plays that have both features, and over all catalogue tracks that have both.

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from gold.shared.caveats import MEASURED
 from gold.shared.consecutive_plays import consecutive_measured_plays, with_new_pairs
 from gold.shared.wording import DIGITS
 from lakehouse.contract import Update, accepted_values, in_range, table
@@ -26,7 +27,7 @@ WHOLE = 10**DIGITS
         in_range("shift_probability", 0, 1),
         accepted_values("shift_magnitude", "Stable", "Minor_Shift", "Major_Shift"),
     ],
-    caveats=["features_from_catalogue", "measured_only", "track_not_listener"],
+    caveats=MEASURED,
 )
 def mood_shift_patterns(listening_with_features: DataFrame) -> DataFrame:
     """Shifts by the hour of the later play; see `gold.shared.consecutive_plays` for what a pair is.

@@ -6,6 +6,7 @@ Hours whose intervals lie apart differ; those whose intervals overlap may or may
 from pyspark.sql import DataFrame
 
 from gold.shared import cluster_robust
+from gold.shared.caveats import TESTED_BY_TIME
 from lakehouse.contract import expression, in_range, table
 from silver.plays_by_hour import deviation, mean, plays
 from silver.rules.bounded import in_pandas
@@ -26,13 +27,7 @@ from silver.sampled_plays import MAX_PLAYS
         in_range("avg_energy", 0, 1),
         expression("interval is not upside down", "valence_ci_low <= valence_ci_high"),
     ],
-    caveats=[
-        "features_from_catalogue",
-        "features_estimated",
-        "tests_measured_only",
-        "clock_time_weak",
-        "track_not_listener",
-    ],
+    caveats=TESTED_BY_TIME,
 )
 def mood_time_correlations(plays_by_hour: DataFrame, sampled_plays: DataFrame) -> DataFrame:
     """Averages rest on featured plays; measured_valence, spread and interval on measured ones.

@@ -5,6 +5,7 @@ import pandas as pd
 from pyspark.sql import DataFrame
 
 from gold.shared import cluster_robust
+from gold.shared.caveats import TESTED_BY_TIME
 from gold.shared.wording import DIGITS
 from lakehouse.contract import accepted_values, expression, in_range, table
 from lakehouse.contract.columns import CONTINUOUS_FEATURES
@@ -33,13 +34,7 @@ DRIVER = ("top_driver", "driver_effect_size", "driver_ci_low", "driver_ci_high")
         in_range("avg_valence", 0, 1),
         expression("interval is not upside down", "driver_ci_low <= driver_ci_high"),
     ],
-    caveats=[
-        "features_from_catalogue",
-        "features_estimated",
-        "tests_measured_only",
-        "clock_time_weak",
-        "track_not_listener",
-    ],
+    caveats=TESTED_BY_TIME,
 )
 def part_of_day_drivers(plays_by_hour: DataFrame, sampled_plays: DataFrame) -> DataFrame:
     """Averages rest on featured plays; spread and driver on measured ones, for estimates lie too close together.

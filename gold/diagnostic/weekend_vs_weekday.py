@@ -5,6 +5,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from gold.shared import cluster_robust
+from gold.shared.caveats import TESTED_BY_TIME
 from lakehouse.contract import accepted_values, in_range, table
 from silver.plays_by_hour import deviation, mean, plays
 from silver.rules.bounded import in_pandas
@@ -25,13 +26,7 @@ TEST = ("valence_p_value", "valence_difference_ci_low", "valence_difference_ci_h
         "valence_p_value valence_difference_ci_low valence_difference_ci_high"
     ),
     checks=[accepted_values("period", WEEKDAY, WEEKEND), in_range("valence_p_value", 0, 1)],
-    caveats=[
-        "features_from_catalogue",
-        "features_estimated",
-        "tests_measured_only",
-        "clock_time_weak",
-        "track_not_listener",
-    ],
+    caveats=TESTED_BY_TIME,
 )
 def weekend_vs_weekday(
     listening_with_features: DataFrame, plays_by_hour: DataFrame, sampled_plays: DataFrame

@@ -119,7 +119,7 @@ def evaluate_classes(
     Args:
         truth: (n,) labels 0..4, NaN is left out.
         probabilities: (n, 5), NaN is left out.
-        chosen: (n,) label per row, see `feature_models.decide`.
+        chosen: (n,) label per row, see `cross_fitted_model.decide`.
         weight: (n,) plays per track, or ones.
         artist: (n,) artist per track, for the interval.
         catalogue_shares: (5,) share of each class in the catalogue.

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gold.learning.cross_fitted_model import CrossFittedModel, links_of, score
 from gold.learning.evaluation import PROBABILITY_FLOOR
-from gold.learning.feature_models import CrossFittedModel, links_of, score
 from gold.learning.model_parameters import ModelParameters, ModelSpec
 from gold.learning.training_set import mood_labels
 from silver.artists.recording_groups import FloatArray, IntArray

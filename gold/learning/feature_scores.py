@@ -14,6 +14,36 @@ from gold.learning.model_parameters import PARAMETERS, ModelSpec
 from lakehouse.models.artifacts import Artifact
 from silver.artists.listener_lines import MAX_CALIBRATION_TRACKS, fitted, lines_of, lines_schema
 from silver.rules.bounded import in_pandas
+from silver.rules.feature_source import is_measured
+from silver.rules.track_facts import of_few_plays, track_key
+
+
+def measured_plays(listening_with_features: DataFrame) -> DataFrame:
+    """The measured plays, with the key of their track."""
+    return listening_with_features.where(is_measured()).withColumn("track_key", track_key())
+
+
+def predicted_plays(
+    plays: DataFrame, tracks: DataFrame, model: Artifact, spec: ModelSpec, *, few: bool = False
+) -> DataFrame:
+    """The measured plays with what `predicted_features` gives for their tracks.
+
+    Args:
+        plays: rows of `listening_with_features`.
+        tracks: all rows of `measured_tracks`.
+        model: the saved model.
+        spec: what it predicts: a regression.
+        few: whether the plays are so few that scoring only their tracks is faster.
+
+    Returns:
+        The plays with predicted_<target>, lower_90, upper_90, fold and model_version.
+    """
+    wanted = of_few_plays(tracks, plays) if few else None
+    scores = predicted_features(tracks, model, spec, wanted=wanted)
+    scores = scores.withColumnRenamed("predicted", f"predicted_{spec.target}")
+    return (
+        measured_plays(plays).join(scores, on="track_key", how="left").withColumn("model_version", F.lit(model.version))
+    )
 
 
 def predicted_features(
@@ -62,14 +92,14 @@ def predicted_moods(tracks: DataFrame, model: Artifact) -> DataFrame:
         model: the saved model.
 
     Returns:
-        Per track track_key, predicted_mood_label (see `feature_models.decide`), confidence (its probability),
+        Per track track_key, predicted_mood_label (see `cross_fitted_model.decide`), confidence (its probability),
         mood_probability (that of its actual mood), fold; null where no model may or can score it.
     """
     names = ["track_key", "predicted_mood_label", "confidence", "mood_probability", "fold"]
     schema = "track_key string, predicted_mood_label int, confidence double, mood_probability double, fold int"
 
     def moods_of(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        from gold.learning.feature_models import decide
+        from gold.learning.cross_fitted_model import decide
         from gold.learning.model_building import PROBABILITIES, main_model
         from gold.learning.training_set import mood_labels
 

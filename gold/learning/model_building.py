@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gold.learning.feature_models import CrossFittedModel, decide, score, score_catalogue, train
+from gold.learning.cross_fitted_model import CrossFittedModel, decide, score, score_catalogue
+from gold.learning.feature_models import train
 from gold.learning.folds import with_folds
 from gold.learning.model_parameters import N_MOODS, ModelParameters, ModelSpec
 from gold.learning.training_set import TrainingSet, mood_labels
@@ -82,7 +83,7 @@ def score_listened(parts: Mapping[str, Any], tracks: pd.DataFrame, parameters: M
         parameters: The same parameters.
 
     Returns:
-        The rows on a range index with the folds of `folds.with_folds` and the columns of `feature_models.score`.
+        The rows on a range index with the folds of `folds.with_folds` and the columns of `cross_fitted_model.score`.
     """
     recordings = RecordingFolds.from_state(parts["recordings"])
     folded = with_folds(tracks.reset_index(drop=True), recordings, parameters)

@@ -1,18 +1,20 @@
-"""Rows of model_performance_metrics: every model beside its baselines, on the catalogue and on the listener."""
+"""Rows of model_performance_metrics: every model and its baselines, on the catalogue and on the listener."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gold.learning.cross_fitted_model import CrossFittedModel, decide, score_catalogue
 from gold.learning.evaluation import Evaluated, evaluate_classes, evaluate_regression
-from gold.learning.feature_models import decide, score_catalogue
 from gold.learning.folds import with_folds
 from gold.learning.model_building import PROBABILITIES, TrainedModel, predict_feature, predict_moods
-from gold.learning.model_parameters import N_MOODS, HoldoutBy, ModelParameters, ModelSpec
-from gold.learning.training_set import TrainingSet
+from gold.learning.model_parameters import ModelParameters, ModelSpec
+from gold.learning.training_set import TrainingSet, numeric_column
 from lakehouse.models.artifacts import Artifact
 from silver.artists.artist_estimate_model import evaluate
 from silver.artists.artist_means import PARAMETERS as ARTIST_PARAMETERS
@@ -22,57 +24,118 @@ from silver.artists.recording_groups import FloatArray, IntArray
 from silver.rules.feature_source import IMPUTED_FEATURES
 
 METRICS = ("r2", "rmse", "mae", "accuracy", "f1", "log_loss", "ece", "coverage_90", "skill")
-TREES, LINEAR, CONSTANT, SHRUNKEN = "hist_gradient_boosting", "linear_baseline", "constant_baseline", "shrunken_mean"
-
+TREES, CONSTANT = "hist_gradient_boosting", "constant_baseline"
 CROSS_FITTED = "catalogue, cross-fitted by recording"
-UNSEEN = "catalogue, cross-fitted by artist"
 RECALIBRATED = "; line and bounds from the listener's tracks of other artists"
-# How each column of predictions came about: model_type and training_approach.
-VARIANTS = {
-    "predicted": (TREES, CROSS_FITTED),
-    "artist_unseen": (TREES, UNSEEN),
-    "linear": (LINEAR, f"{CROSS_FITTED}; not fitted to the listener"),
-    "listener_mean": (CONSTANT, "mean of the listener's tracks of other artists"),
-    "catalogue_mean": (CONSTANT, "mean of the catalogue"),
-    "listener_shares": (CONSTANT, "mood shares of the listener's tracks of other artists"),
-    "catalogue_shares": (CONSTANT, "mood shares of the catalogue; chosen is the majority"),
-}
-# Variants with bounds, and the prefix of their columns.
-BOUNDED = {"predicted": "", "artist_unseen": "artist_unseen_"}
 
 
-def metric_row(
-    spec_name: str,
-    variant: str,
-    evaluation: str,
-    segment: str,
-    train_size: int,
-    primary_metric: str,
-    evaluated: Evaluated,
-    baseline_score: float,
-    note: str = "",
+class Variant(Enum):
+    """A way to predict: by the model, without the track's artist, or by a baseline.
+
+    The values are name (as in `predict_feature` and `predict_moods`), model_type and training_approach.
+    """
+
+    PREDICTED = "predicted", TREES, CROSS_FITTED
+    ARTIST_UNSEEN = "artist_unseen", TREES, "catalogue, cross-fitted by artist"
+    ARTIST_ESTIMATE = "artist_estimate", "shrunken_mean", CROSS_FITTED
+    LINEAR = "linear", "linear_baseline", f"{CROSS_FITTED}; not fitted to the listener"
+    LISTENER_MEAN = "listener_mean", CONSTANT, "mean of the listener's tracks of other artists"
+    CATALOGUE_MEAN = "catalogue_mean", CONSTANT, "mean of the catalogue"
+    LISTENER_SHARES = "listener_shares", CONSTANT, "mood shares of the listener's tracks of other artists"
+    CATALOGUE_SHARES = "catalogue_shares", CONSTANT, "mood shares of the catalogue; chosen is the majority"
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it is listed as a model of its own."""
+        return self not in (Variant.PREDICTED, Variant.ARTIST_UNSEEN, Variant.ARTIST_ESTIMATE)
+
+
+class Segment(Enum):
+    """What is scored and how tracks are weighted: evaluation and segment of a row, and those of ARTIST_UNSEEN."""
+
+    CATALOGUE = ("cv_recording", "catalogue"), ("cv_artist", "catalogue")
+    PER_PLAY = ("listener", "per_play"), ("listener", "artist_unseen")
+    PER_TRACK = ("listener", "per_track"), ("listener", "artist_unseen_per_track")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one variant predicts for n tracks.
+
+    Attributes:
+        variant: how it was predicted.
+        model: the model behind it; for a constant the one that it is compared with.
+        values: (n,) values of a feature, or (n, 5) mood probabilities.
+        bounds: (n,) lower and upper bounds of a feature, where there are any.
+        chosen: (n,) mood chosen from the probabilities.
+    """
+
+    variant: Variant
+    model: CrossFittedModel | ArtistModel
+    values: FloatArray
+    bounds: tuple[FloatArray, FloatArray] | None = None
+    chosen: IntArray | None = None
+
+
+@dataclass(frozen=True)
+class ScoredTracks:
+    """The n tracks that predictions are compared on.
+
+    Attributes:
+        truth: (n,) measured values, or mood labels; NaN where unknown.
+        artist: (n,) artist, for the bootstrap.
+        weights: (n,) weight of each track, per segment.
+        catalogue_mean: (1,) mean of the catalogue, or (5,) its mood shares.
+    """
+
+    truth: FloatArray
+    artist: npt.NDArray[np.object_]
+    weights: dict[Segment, FloatArray]
+    catalogue_mean: FloatArray
+
+    def rows(
+        self, model_name: str, primary_metric: str, predictions: Sequence[Prediction], parameters: ModelParameters
+    ) -> list[dict[str, Any]]:
+        """Rows of the table without model_version and trained_at; the first prediction is the baseline to beat."""
+        rows = []
+        for segment, weight in self.weights.items():
+            evaluated = [self._evaluate(prediction, weight, parameters) for prediction in predictions]
+            to_beat = evaluated[0].metrics[primary_metric]
+            for prediction, result in zip(predictions, evaluated, strict=True):
+                rows.append(_row(model_name, primary_metric, segment, prediction, result, to_beat))
+        return rows
+
+    def _evaluate(self, prediction: Prediction, weight: FloatArray, parameters: ModelParameters) -> Evaluated:
+        values, mean = prediction.values, self.catalogue_mean
+        if prediction.chosen is not None:
+            return evaluate_classes(self.truth, values, prediction.chosen, weight, self.artist, mean, parameters)
+        return evaluate_regression(
+            self.truth, values, weight, self.artist, float(mean[0]), parameters, prediction.bounds
+        )
+
+
+def _row(
+    name: str, primary_metric: str, segment: Segment, prediction: Prediction, evaluated: Evaluated, to_beat: float
 ) -> dict[str, Any]:
-    """One row in the contract's columns, without model_version and trained_at."""
-    model_type, approach = VARIANTS[variant]
-    own = variant in ("predicted", "artist_unseen")
-    if own and evaluation == "listener" and primary_metric == "mae":
-        approach += RECALIBRATED
+    variant, model = prediction.variant, prediction.model
+    suffix, model_type, approach = variant.value
+    evaluation, of_segment = segment.value[variant is Variant.ARTIST_UNSEEN]
     return {
-        "model_name": spec_name if own else f"{spec_name}_{variant}",
+        "model_name": f"{name}_{suffix}" if variant.is_baseline else name,
         "model_type": model_type,
-        "training_approach": approach,
+        "training_approach": approach + RECALIBRATED if prediction.bounds else approach,
         "evaluation": evaluation,
-        "segment": segment,
-        "train_size": train_size,
+        "segment": of_segment,
+        "train_size": 0 if model_type == CONSTANT else model.train_size,
         "test_size": evaluated.test_size,
         "test_tracks": evaluated.test_tracks,
-        **{name: evaluated.metrics.get(name, np.nan) for name in METRICS},
+        **{metric: evaluated.metrics.get(metric, np.nan) for metric in METRICS},
         "primary_metric": primary_metric,
         "ci_low": evaluated.ci_low,
         "ci_high": evaluated.ci_high,
-        "baseline_score": baseline_score,
-        "beats_baseline": evaluated.beats(baseline_score, primary_metric),
-        "note": "; ".join(filter(None, (note, evaluated.note))),
+        "baseline_score": to_beat,
+        "beats_baseline": evaluated.beats(to_beat, primary_metric),
+        "note": "; ".join(filter(None, (model.reason, evaluated.note))),
     }
 
 
@@ -83,129 +146,80 @@ def cross_validation_rows(
 
     It overstates what a listener gets: their music is not a sample of the catalogue.
     """
-    rows = []
-    baseline = "catalogue_mean" if spec.kind == "regression" else "catalogue_shares"
-    variants: tuple[tuple[str, str, Any, HoldoutBy], ...] = (
-        (baseline, "cv_recording", None, "recording"),
-        ("predicted", "cv_recording", trained.by_recording, "recording"),
-        ("linear", "cv_recording", trained.linear, "recording"),
-        ("artist_unseen", "cv_artist", trained.by_artist, "artist"),
-    )
-    score_to_beat = float("nan")
-    for variant, evaluation, model, by in variants:
-        if model is None:
-            values = np.tile(trained.by_recording.target_mean, (len(training.rows), 1))
+    rows, mean = training.rows, trained.by_recording.target_mean
+    scores = {
+        Variant.CATALOGUE_MEAN if spec.kind == "regression" else Variant.CATALOGUE_SHARES: np.tile(
+            mean, (len(rows), 1)
+        ),
+        Variant.PREDICTED: score_catalogue(trained.by_recording, training).to_numpy(),
+        Variant.LINEAR: score_catalogue(trained.linear, training).to_numpy(),
+        Variant.ARTIST_UNSEEN: score_catalogue(trained.by_artist, training, "artist").to_numpy(),
+    }
+    predictions = []
+    for variant, values in scores.items():
+        # Without bounds: the catalogue's half-width was taken from these very residuals.
+        if spec.kind == "regression":
+            predictions.append(Prediction(variant, _model_of(variant, trained), values[:, 0]))
         else:
-            values = score_catalogue(model, training, by).to_numpy()
-        evaluated = _evaluate_catalogue(values, trained, training, spec, parameters, variant)
-        if model is None:
-            score_to_beat = evaluated.metrics[spec.primary_metric]
-        size, note = (model.train_size, model.reason) if model else (0, trained.by_recording.reason)
-        rows.append(
-            metric_row(
-                spec.name, variant, evaluation, "catalogue", size, spec.primary_metric, evaluated, score_to_beat, note
-            )
-        )
-    return rows
-
-
-def _evaluate_catalogue(
-    values: FloatArray,
-    trained: TrainedModel,
-    training: TrainingSet,
-    spec: ModelSpec,
-    parameters: ModelParameters,
-    variant: str,
-) -> Evaluated:
-    truth = _truth(training.rows, spec)
-    weight = np.ones(len(truth))
-    artist = _first_artists(training.rows["artists"])
-    mean = trained.by_recording.target_mean
-    if spec.kind == "regression":
-        predicted = values[:, 0] if values.shape[1] else np.full(len(truth), np.nan)
-        # No coverage here: the catalogue's half-width was taken from these very residuals.
-        return evaluate_regression(truth, predicted, weight, artist, float(mean[0]), parameters)
-    if values.shape[1] != N_MOODS:
-        values = np.full((len(truth), N_MOODS), np.nan)
-    alpha = parameters.prior_alpha if variant in ("predicted", "artist_unseen") else 0.0
-    return evaluate_classes(truth, values, decide(values, mean, alpha), weight, artist, mean, parameters)
-
-
-def _first_artists(credits: "pd.Series[str]") -> npt.NDArray[np.object_]:
-    """Whom a track is of, for the bootstrap: songs with guests and other spellings are the same artist's."""
-    return credits.map(first_artist_key).to_numpy(dtype=object)
-
-
-def _truth(rows: pd.DataFrame, spec: ModelSpec) -> FloatArray:
-    if spec.target not in rows:
-        return np.full(len(rows), np.nan)
-    return rows[spec.target].to_numpy(dtype=float, na_value=np.nan)
+            chosen = decide(values, mean, 0.0 if variant.is_baseline else parameters.prior_alpha)
+            predictions.append(Prediction(variant, _model_of(variant, trained), values, chosen=chosen))
+    truth = numeric_column(rows, spec.target).to_numpy()
+    tracks = ScoredTracks(truth, _first_artists(rows["artists"]), {Segment.CATALOGUE: np.ones(len(rows))}, mean)
+    return tracks.rows(spec.name, spec.primary_metric, predictions, parameters)
 
 
 def listener_rows(
     trained: TrainedModel, spec: ModelSpec, measured: pd.DataFrame, parameters: ModelParameters
 ) -> list[dict[str, Any]]:
     """The model and its baselines on the listener's measured tracks, per play (the headline) and per track."""
-    rows = []
-    if spec.kind == "regression":
-        scored = predict_feature(trained, spec, measured, parameters)
-        segments = _regression_segments(scored, measured, trained, parameters)
-        baseline = "listener_mean"
-    else:
-        moods = predict_moods(trained, measured, parameters)
-        segments = _class_segments(moods, measured, trained, parameters)
-        baseline = "listener_shares"
-    evaluated = dict(segments)
-    for (variant, weighting), result in evaluated.items():
-        segment = weighting
-        if variant == "artist_unseen":
-            segment = "artist_unseen" if weighting == "per_play" else "artist_unseen_per_track"
-        model = {"artist_unseen": trained.by_artist, "linear": trained.linear}.get(variant, trained.by_recording)
-        size = 0 if VARIANTS[variant][0] == CONSTANT else model.train_size
-        to_beat = evaluated[(baseline, weighting)].metrics[spec.primary_metric]
-        rows.append(
-            metric_row(
-                spec.name, variant, "listener", segment, size, spec.primary_metric, result, to_beat, model.reason
-            )
-        )
-    return rows
+    predict = _predict_feature if spec.kind == "regression" else _predict_moods
+    truth, predictions = predict(trained, spec, measured, parameters)
+    artist, mean = _first_artists(measured["artist_name"]), trained.by_recording.target_mean
+    tracks = ScoredTracks(truth, artist, _weights(measured), mean)
+    return tracks.rows(spec.name, spec.primary_metric, predictions, parameters)
 
 
-Segment = tuple[tuple[str, str], Evaluated]
+def _predict_feature(
+    trained: TrainedModel, spec: ModelSpec, measured: pd.DataFrame, parameters: ModelParameters
+) -> tuple[FloatArray, list[Prediction]]:
+    scored = predict_feature(trained, spec, measured, parameters).astype(float)
+    predictions = []
+    for variant in (Variant.LISTENER_MEAN, Variant.CATALOGUE_MEAN, Variant.LINEAR):
+        values = scored[variant.value[0]].to_numpy()
+        predictions.append(Prediction(variant, _model_of(variant, trained), values))
+    for variant, prefix in ((Variant.PREDICTED, ""), (Variant.ARTIST_UNSEEN, "artist_unseen_")):
+        values, lower, upper = (scored[prefix + name].to_numpy() for name in ("predicted", "lower_90", "upper_90"))
+        predictions.append(Prediction(variant, _model_of(variant, trained), values, bounds=(lower, upper)))
+    return scored["truth"].to_numpy(), predictions
 
 
-def _weights(measured: pd.DataFrame) -> Iterator[tuple[str, FloatArray]]:
-    yield "per_play", measured["plays"].to_numpy(dtype=float)
-    yield "per_track", np.ones(len(measured))
+def _predict_moods(
+    trained: TrainedModel, _: ModelSpec, measured: pd.DataFrame, parameters: ModelParameters
+) -> tuple[FloatArray, list[Prediction]]:
+    moods = predict_moods(trained, measured, parameters)
+    predictions = []
+    for variant in (
+        Variant.LISTENER_SHARES, Variant.CATALOGUE_SHARES, Variant.LINEAR, Variant.PREDICTED, Variant.ARTIST_UNSEEN,
+    ):  # fmt: skip
+        scored = moods[variant.value[0]]
+        values, chosen = scored[PROBABILITIES].to_numpy(), scored["chosen"].to_numpy()
+        predictions.append(Prediction(variant, _model_of(variant, trained), values, chosen=chosen))
+    return moods["predicted"]["truth"].to_numpy(), predictions
 
 
-def _regression_segments(
-    scored: pd.DataFrame, measured: pd.DataFrame, trained: TrainedModel, parameters: ModelParameters
-) -> Iterator[Segment]:
-    truth = scored["truth"].to_numpy()
-    artist = _first_artists(measured["artist_name"])
-    mean = float(trained.by_recording.target_mean[0])
-    for weighting, weight in _weights(measured):
-        for variant in ("listener_mean", "catalogue_mean", "linear", "predicted", "artist_unseen"):
-            column, bounds = variant, None
-            if variant in BOUNDED:
-                prefix = BOUNDED[variant]
-                column = f"{prefix}predicted"
-                bounds = scored[f"{prefix}lower_90"].to_numpy(), scored[f"{prefix}upper_90"].to_numpy()
-            values = scored[column].to_numpy(dtype=float)
-            yield (variant, weighting), evaluate_regression(truth, values, weight, artist, mean, parameters, bounds)
+def _model_of(variant: Variant, trained: TrainedModel) -> CrossFittedModel:
+    models = {Variant.ARTIST_UNSEEN: trained.by_artist, Variant.LINEAR: trained.linear}
+    return models.get(variant, trained.by_recording)
 
 
-def _class_segments(
-    moods: dict[str, pd.DataFrame], measured: pd.DataFrame, trained: TrainedModel, parameters: ModelParameters
-) -> Iterator[Segment]:
-    artist = _first_artists(measured["artist_name"])
-    shares = trained.by_recording.target_mean
-    for weighting, weight in _weights(measured):
-        for variant, frame in moods.items():
-            chosen: IntArray = frame["chosen"].to_numpy()
-            truth, values = frame["truth"].to_numpy(), frame[PROBABILITIES].to_numpy()
-            yield (variant, weighting), evaluate_classes(truth, values, chosen, weight, artist, shares, parameters)
+def _first_artists(credits: "pd.Series[str]") -> npt.NDArray[np.object_]:
+    """The main artist, for the bootstrap: songs with guests and other spellings belong to the same artist."""
+    return credits.map(first_artist_key).to_numpy(dtype=object)
+
+
+def _weights(measured: pd.DataFrame) -> dict[Segment, FloatArray]:
+    plays = measured["plays"].to_numpy(dtype=float)
+    return {Segment.PER_PLAY: plays, Segment.PER_TRACK: np.ones(len(plays))}
 
 
 def model_rows(
@@ -214,68 +228,54 @@ def model_rows(
     """All rows of a saved model: on the catalogue as measured when it was trained, and on the listener now.
 
     Args:
-        model: The saved model.
-        spec: What it predicts.
-        measured: One row per measured track, see `silver.measured_tracks`, and plays; there may be none.
-        parameters: The same parameters.
+        model: the saved model.
+        spec: what it predicts.
+        measured: one row per measured track, see `silver.measured_tracks`, and plays; there may be none.
+        parameters: those of training.
     """
     trained = TrainedModel.from_parts(model.parts)
     folded = with_folds(measured, trained.recordings, parameters)
     rows = [*model.card["figures"], *listener_rows(trained, spec, folded, parameters)]
-    return [_of_artifact(row, model) for row in rows]
+    return [_with_version(row, model) for row in rows]
 
 
 def artist_rows(model: Artifact, measured: pd.DataFrame, parameters: ModelParameters) -> list[dict[str, Any]]:
     """Rows of the saved artist estimate; see `model_rows`."""
     artists = ArtistModel.from_state(model.parts["artists"])
-    means = dict(zip(artists.features, artists.catalogue_mean, strict=True))
-    judged = evaluate(artists, measured, ARTIST_PARAMETERS)
-    rows = artist_estimate_rows(judged, measured, means, artists.train_size, parameters, artists.reason)
-    return [_of_artifact(row, model) for row in rows]
+    estimated = evaluate(artists, measured, ARTIST_PARAMETERS)
+    return [_with_version(row, model) for row in artist_estimate_rows(artists, estimated, measured, parameters)]
 
 
-def _of_artifact(row: dict[str, Any], model: Artifact) -> dict[str, Any]:
+def _with_version(row: dict[str, Any], model: Artifact) -> dict[str, Any]:
     """A row with the artifact's version and time of training; in UTC without a zone, as Spark takes it."""
     trained_at = pd.Timestamp(model.card["trained_at"]).tz_convert("UTC").tz_localize(None)
     return {**row, "note": row["note"] or None, "model_version": model.version, "trained_at": trained_at}
 
 
 def artist_estimate_rows(
-    judged: pd.DataFrame,
-    measured: pd.DataFrame,
-    catalogue_means: dict[str, float],
-    train_size: int,
-    parameters: ModelParameters,
-    reason: str = "",
+    model: ArtistModel, estimated: pd.DataFrame, measured: pd.DataFrame, parameters: ModelParameters
 ) -> list[dict[str, Any]]:
     """The artist estimate and its baselines per feature, on the measured tracks whose artist is known.
 
     Args:
-        judged: Result of `artist_estimate_model.evaluate`.
-        measured: The measured tracks it was made from: artist_name, plays.
-        catalogue_means: Mean of each feature over the catalogue.
-        train_size: Recordings the estimate rests on.
-        parameters: Bootstrap.
-        reason: Why nothing can be estimated; '' if something can.
+        model: the model that estimates.
+        estimated: result of `artist_estimate_model.evaluate`.
+        measured: the measured tracks it was made from: artist_name, plays.
+        parameters: of the bootstrap.
     """
+    means = dict(zip(model.features, model.catalogue_mean, strict=True))
     rows = []
     for feature in IMPUTED_FEATURES:
-        one = judged[judged["feature_name"] == feature].reset_index(drop=True)
-        known = one["predicted"].notna().to_numpy()
-        mean = catalogue_means.get(feature, float("nan"))
-        one, tracks = one[known].assign(catalogue_mean=mean), measured.reset_index(drop=True)[known]
-        artist = _first_artists(tracks["artist_name"])
-        for segment, weight in _weights(tracks):
-            to_beat = float("nan")
-            for variant in ("listener_mean", "catalogue_mean", "predicted"):
-                bounds = (one["lower_90"].to_numpy(), one["upper_90"].to_numpy()) if variant == "predicted" else None
-                values, truth = one[variant].to_numpy(dtype=float), one["truth"].to_numpy(dtype=float)
-                result = evaluate_regression(truth, values, weight, artist, mean, parameters, bounds)
-                if variant == "listener_mean":
-                    to_beat = result.metrics["mae"]
-                size = train_size if variant == "predicted" else 0
-                row = metric_row(
-                    f"artist_estimate_{feature}", variant, "listener", segment, size, "mae", result, to_beat, reason
-                )
-                rows.append(row if variant != "predicted" else {**row, "model_type": SHRUNKEN})
+        of_feature = estimated[estimated["feature_name"] == feature].drop(columns="feature_name")
+        known = of_feature["predicted"].notna().to_numpy()
+        scored = {name: values.to_numpy(dtype=float) for name, values in of_feature[known].items()}
+        mean = np.array([means.get(feature, np.nan)])
+        predictions = [
+            Prediction(Variant.LISTENER_MEAN, model, scored["listener_mean"]),
+            Prediction(Variant.CATALOGUE_MEAN, model, np.repeat(mean, known.sum())),
+            Prediction(Variant.ARTIST_ESTIMATE, model, scored["predicted"], (scored["lower_90"], scored["upper_90"])),
+        ]
+        artist, weights = _first_artists(measured.loc[known, "artist_name"]), _weights(measured[known])
+        tracks = ScoredTracks(scored["truth"], artist, weights, mean)
+        rows += tracks.rows(f"artist_estimate_{feature}", "mae", predictions, parameters)
     return rows

@@ -7,28 +7,28 @@ of it lies in the other features.
 from dataclasses import replace
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
-from gold.learning.feature_scores import predicted_features
-from gold.learning.measured_plays import measured_plays
+from gold.learning.feature_scores import predicted_plays
 from gold.learning.model_parameters import ENERGY
+from gold.shared.caveats import PREDICTED
 from lakehouse.contract import Growth, expression, in_range, table
 from lakehouse.models.artifacts import Artifact
-from silver.rules.track_facts import of_few_plays
+
+COLUMNS = (
+    "play_id played_at date hour_of_day day_of_week energy predicted_energy lower_90 upper_90 tempo danceability "
+    "feature_source fold model_version"
+)
 
 
 @table(
     grain="One row per measured play; it is scored by the model trained without the recording's fold.",
     key="play_id",
-    columns=(
-        "play_id played_at date hour_of_day day_of_week energy predicted_energy lower_90 upper_90 tempo danceability "
-        "feature_source fold model_version"
-    ),
+    columns=COLUMNS,
     checks=[
         in_range("predicted_energy", 0, 1),
         expression("bounds hold the prediction", "predicted_energy BETWEEN lower_90 AND upper_90"),
     ],
-    caveats=["trained_on_catalogue", "measured_only", "track_not_listener", "single_listener"],
+    caveats=PREDICTED,
 )
 def energy_forecasts(
     listening_with_features: DataFrame, measured_tracks: DataFrame, energy_model: Artifact
@@ -37,23 +37,13 @@ def energy_forecasts(
 
     Null where no model was trained, or where a track's links lead to recordings of several folds.
     """
-    return _predicted(listening_with_features, predicted_features(measured_tracks, energy_model, ENERGY), energy_model)
-
-
-def _predicted(listening_with_features: DataFrame, scores: DataFrame, energy_model: Artifact) -> DataFrame:
-    plays = measured_plays(listening_with_features).join(scores, on="track_key", how="left")
-    return plays.select(
-        "play_id", "played_at", "date", "hour_of_day", "day_of_week", "energy",
-        F.col("predicted").alias("predicted_energy"), "lower_90", "upper_90", "tempo", "danceability",
-        "feature_source", "fold", F.lit(energy_model.version).alias("model_version"),
-    )  # fmt: skip
+    plays = predicted_plays(listening_with_features, measured_tracks, energy_model, ENERGY)
+    return plays.select(*COLUMNS.split())
 
 
 def _of_few_plays(listening_with_features: DataFrame, measured_tracks: DataFrame, energy_model: Artifact) -> DataFrame:
-    """Of all tracks only the plays' own are scored."""
-    wanted = of_few_plays(measured_tracks, listening_with_features)
-    scores = predicted_features(measured_tracks, energy_model, ENERGY, wanted=wanted)
-    return _predicted(listening_with_features, scores, energy_model)
+    plays = predicted_plays(listening_with_features, measured_tracks, energy_model, ENERGY, few=True)
+    return plays.select(*COLUMNS.split())
 
 
 energy_forecasts = replace(

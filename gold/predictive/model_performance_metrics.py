@@ -8,8 +8,9 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from gold.learning.measured_plays import measured_plays
+from gold.learning.feature_scores import measured_plays
 from gold.learning.model_parameters import ENERGY, MOOD, MOOD_CLASS, PARAMETERS
+from gold.shared.caveats import PREDICTED
 from lakehouse.contract import in_range, table
 from lakehouse.models.artifacts import Artifact
 from silver.rules.bounded import in_pandas
@@ -28,7 +29,7 @@ MAX_TRACKS = 20_000
     key="model_name evaluation segment",
     columns=COLUMN_NAMES,
     checks=[in_range(name, 0, 1) for name in ("mae", "accuracy", "f1", "ece", "coverage_90")],
-    caveats=["trained_on_catalogue", "measured_only", "track_not_listener", "single_listener"],
+    caveats=PREDICTED,
 )
 def model_performance_metrics(
     listening_with_features: DataFrame,

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from gold.learning.feature_scores import predicted_moods
-from gold.learning.measured_plays import measured_plays
+from gold.learning.feature_scores import measured_plays, predicted_moods
+from gold.shared.caveats import PREDICTED
 from lakehouse.contract import Growth, accepted_values, in_range, table
 from lakehouse.models.artifacts import Artifact
 from silver.rules.feature_source import MOODS
@@ -30,7 +30,7 @@ from silver.rules.track_facts import track_key
         in_range("confidence", 0, 1),
         in_range("mood_probability", 0, 1),
     ],
-    caveats=["trained_on_catalogue", "measured_only", "track_not_listener", "single_listener"],
+    caveats=PREDICTED,
 )
 def mood_classifications(
     listening_with_features: DataFrame,

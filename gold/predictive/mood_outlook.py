@@ -6,6 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from gold.learning.outlook import ALPHA, DAYS_AHEAD, ENOUGH_DAYS, outlooks
+from gold.shared.caveats import MEASURED
 from gold.shared.wording import steady
 from lakehouse.contract import expression, in_range, table
 from silver.rules.bounded import in_pandas
@@ -35,7 +36,7 @@ FORECAST = {"valence": 1.0, "energy": 1.0, "plays": np.inf}
             for name in FORECAST
         ),
     ],
-    caveats=["features_from_catalogue", "measured_only", "track_not_listener", "single_listener"],
+    caveats=(*MEASURED, "single_listener"),
 )
 def mood_outlook(listening_with_features: DataFrame) -> DataFrame:
     """An exponentially weighted mean of the daily means of the measured plays, and of the daily number of plays.

@@ -3,6 +3,7 @@
 import pandas as pd
 from pyspark.sql import DataFrame
 
+from gold.shared.caveats import MEASURED
 from gold.shared.song_lists import PLAYLISTS, RECOMMENDATIONS, listed
 from gold.shared.songs import HIDDEN_DAYS, KEY, MAX_SONGS, before_hidden_dates, candidates, songs_of
 from lakehouse.contract import accepted_values, expression, in_range, table
@@ -33,7 +34,7 @@ COLUMNS = [column.split()[0] for column in SCHEMA.split(",")]
         expression("only a backtest has hits", "(is_hit IS NULL) = (hidden_days = 0)"),
         expression("new means never played", "is_new_to_you = (play_count = 0)"),
     ],
-    caveats=["features_from_catalogue", "measured_only", "track_not_listener", "single_listener"],
+    caveats=(*MEASURED, "single_listener"),
 )
 def listed_songs(listening_with_features: DataFrame, catalogue_tracks: DataFrame) -> DataFrame:
     """What makes a list and the score of a song is in `song_lists`, what can be listed in `songs.candidates`.

@@ -7,6 +7,7 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from gold.shared.caveats import MEASURED
 from gold.shared.song_lists import RECOMMENDATIONS, spotify_url
 from lakehouse.contract import expression, in_range, table
 from silver.rules.bounded import in_pandas
@@ -28,7 +29,7 @@ DANCE, LIVELY, CALM, EVERYDAY = "Dancing or exercise", "A burst of energy", "A c
         *(in_range(name, 0, 1) for name in ("avg_valence", "avg_energy", "avg_danceability", "score")),
         expression("new means never played", "is_new_to_you = (play_count = 0)"),
     ],
-    caveats=["features_from_catalogue", "measured_only", "track_not_listener", "single_listener"],
+    caveats=(*MEASURED, "single_listener"),
 )
 def mood_improvement_recommendations(listed_songs: DataFrame) -> DataFrame:
     """Recordings with a higher valence than the mean of the listener's measured plays.

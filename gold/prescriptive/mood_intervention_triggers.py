@@ -3,6 +3,7 @@
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from gold.shared.caveats import TESTED_BY_TIME
 from gold.shared.hourly_music import BELOW, music_by_hour, numbers
 from gold.shared.song_lists import DISCOVERY, ENERGY, MOOD_LIFT, RELAXATION
 from gold.shared.wording import percent, sentence
@@ -26,14 +27,7 @@ HIGH_PRIORITY, MEDIUM_PRIORITY, LOW_PRIORITY = "High Priority", "Medium Priority
         accepted_values("intervention_needed", HIGH_PRIORITY, MEDIUM_PRIORITY, LOW_PRIORITY),
         expression("measured plays are counted plays", "low_mood_count <= sample_size AND sample_size <= total_plays"),
     ],
-    caveats=[
-        "features_from_catalogue",
-        "features_estimated",
-        "tests_measured_only",
-        "clock_time_weak",
-        "track_not_listener",
-        "single_listener",
-    ],
+    caveats=(*TESTED_BY_TIME, "single_listener"),
 )
 def mood_intervention_triggers(plays_by_hour: DataFrame, sampled_plays: DataFrame) -> DataFrame:
     """About the music, not about the listener; how an hour is compared with the usual is in `hourly_music`.

@@ -3,6 +3,7 @@
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from gold.shared.caveats import TESTED_BY_TIME
 from gold.shared.hourly_music import ABOVE, BELOW, USUAL, music_by_hour, numbers
 from gold.shared.song_lists import MOOD_LIFT
 from gold.shared.wording import sentence
@@ -23,14 +24,7 @@ from silver.rules.feature_source import HIGH, LOW
         in_range("avg_energy", 0, 1),
         expression("interval is not upside down", "valence_ci_low <= valence_ci_high"),
     ],
-    caveats=[
-        "features_from_catalogue",
-        "features_estimated",
-        "tests_measured_only",
-        "clock_time_weak",
-        "track_not_listener",
-        "single_listener",
-    ],
+    caveats=(*TESTED_BY_TIME, "single_listener"),
 )
 def optimal_listening_times(
     plays_by_hour: DataFrame, sampled_plays: DataFrame, mood_predictions: DataFrame

@@ -4,6 +4,7 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from gold.shared.caveats import MEASURED
 from gold.shared.song_lists import PLAYLISTS, RECOMMENDATIONS, spotify_url
 from lakehouse.contract import accepted_values, expression, in_range, table
 from silver.rules.bounded import in_pandas
@@ -22,7 +23,7 @@ MAX_LENGTH = 25
         in_range("position", 1, MAX_LENGTH),
         expression("new means never played", "is_new_to_you = (play_count = 0)"),
     ],
-    caveats=["features_from_catalogue", "measured_only", "track_not_listener", "single_listener"],
+    caveats=(*MEASURED, "single_listener"),
 )
 def personalized_playlist_suggestions(listed_songs: DataFrame) -> DataFrame:
     """What each playlist wants, how it ranks and orders is in `song_lists`; no song is in a playlist twice.

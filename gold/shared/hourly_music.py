@@ -4,8 +4,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from gold.shared import cluster_robust
-from gold.shared.enough import ENOUGH_PLAYS
-from gold.shared.wording import number, sentence, steady
+from gold.shared.wording import ENOUGH_PLAYS, number, sentence, steady
 from silver.plays_by_hour import mean, plays, total
 from silver.rules.bounded import in_pandas
 from silver.rules.feature_source import is_measured

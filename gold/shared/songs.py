@@ -9,8 +9,7 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from gold.shared.enough import ENOUGH_PLAYS
-from gold.shared.wording import DIGITS, steady
+from gold.shared.wording import DIGITS, ENOUGH_PLAYS, steady
 from silver.rules.feature_source import is_measured
 from silver.rules.recording_key import ARTIST_SEPARATOR, NAME_SEPARATOR, name_key
 

@@ -5,6 +5,8 @@ from pyspark.sql import functions as F
 
 DIGITS = 9
 UNKNOWN = "unknown"
+# With fewer measured plays nothing is said about an hour, a segment or a listener: their mean is mostly chance.
+ENOUGH_PLAYS = 20
 
 
 def steady(value: Column) -> Column:

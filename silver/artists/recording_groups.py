@@ -23,10 +23,15 @@ from silver.rules.recording_key import NAME_SEPARATOR
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.floating[Any]]
+# Row numbers and, parallel to them, keys of those rows.
+Link = tuple[IntArray, npt.NDArray[np.object_]]
 
 # Equality of fewer features happens by chance; Spotify's numbers have three significant digits.
 MIN_TWIN_FEATURES = 6
 CONFLICT = -1  # a track's links lead to recordings in different folds: nothing learnt is clean of it
+
+# Columns in which a listened track may have an id of the catalogue.
+ID_COLUMNS = ("track_id", "track_key", "matched_track_id")
 
 
 def recording_groups(catalogue: pd.DataFrame) -> "pd.Series[str]":
@@ -50,9 +55,6 @@ def recording_groups(catalogue: pd.DataFrame) -> "pd.Series[str]":
     members = pd.DataFrame({"group": labels, "name": catalogue["track_id"].to_numpy(dtype=object)})
     first = members.sort_values("name").drop_duplicates("group").sort_values("group")["name"]
     return pd.Series(first.to_numpy()[labels], index=catalogue.index, name="recording_group", dtype=object)
-
-
-Link = tuple[IntArray, npt.NDArray[np.object_]]
 
 
 def name_links(catalogue: pd.DataFrame) -> Link:
@@ -161,7 +163,7 @@ class RecordingFolds:
             (n,) the fold; CONFLICT where a track's keys lead to different folds.
         """
         numbers = np.arange(len(tracks))
-        ids = [(numbers, tracks[name].to_numpy(dtype=object)) for name in _ID_COLUMNS if name in tracks]
+        ids = [(numbers, tracks[name].to_numpy(dtype=object)) for name in ID_COLUMNS if name in tracks]
         names = (numbers, tracks["name_key"].to_numpy(dtype=object))
         rows, keys = _hashed(ids, names, sound_links(tracks, list(self.features)))
         place = np.searchsorted(self.keys, keys)
@@ -183,9 +185,6 @@ class RecordingFolds:
     def from_state(cls, state: Mapping[str, Any]) -> "RecordingFolds":
         """Undo `state`."""
         return cls(**{**state, "features": tuple(state["features"])})
-
-
-_ID_COLUMNS = ("track_id", "track_key", "matched_track_id")
 
 
 def _hashed(ids: list[Link], names: Link, sounds: Link) -> tuple[IntArray, IntArray]:

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gold.learning.feature_models import CrossFittedModel, decide, score, score_catalogue, train
+from gold.learning.cross_fitted_model import CrossFittedModel, decide, score, score_catalogue
+from gold.learning.feature_models import train
 from gold.learning.folds import catalogue_folds
 from gold.learning.model_parameters import ENERGY, MODEL_SPECS, MOOD, MOOD_CLASS, ModelParameters, ModelSpec
 from gold.learning.training_set import TrainingSet, mood_labels, split

@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from gold.learning.feature_scores import predicted_features, predicted_moods
+from gold.learning.feature_scores import measured_plays, predicted_features, predicted_moods
 from gold.learning.folds import with_folds
 from gold.learning.model_building import TrainedModel, predict_feature, predict_moods
 from gold.learning.model_parameters import ENERGY, MOOD, PARAMETERS
 from lakehouse.models.artifacts import Artifact, ArtifactStore, ModelFiles
+from silver.listening_with_features import listening_with_features
 from tests.gold.learning.small_models import World
+from tests.support.frames import frame_of, play, rows
 
 
 def in_memory(world: World, model: Artifact) -> tuple[TrainedModel, pd.DataFrame]:
@@ -79,3 +81,13 @@ def test_a_track_that_leads_to_two_recordings_has_no_score(spark: SparkSession, 
     ):
         found = scored.where(scored["track_key"] == tracks["track_key"][0]).collect()
         assert [value for value in found[0].asDict().values() if value is not None] == [tracks["track_key"][0]]
+
+
+def test_plays_find_their_track_by_id_or_name(spark: SparkSession) -> None:
+    plays = [
+        play("2026-01-01 10:00:00", track_id="id"),
+        play("2026-01-01 11:00:00", track_id=None, artist_name="Ann", track_name="X - Remastered 2011"),
+        play("2026-01-01 12:00:00", track_id="id", feature_source="none"),
+    ]
+    found = measured_plays(frame_of(spark, listening_with_features, plays))
+    assert rows(found, "hour_of_day", "track_key") == [(10, "id"), (11, "ann | x")]

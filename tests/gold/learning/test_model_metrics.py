@@ -12,9 +12,9 @@ import pytest
 from gold.learning.feature_importance import importance_rows
 from gold.learning.folds import catalogue_folds, with_folds
 from gold.learning.model_building import TrainedModel, build, predict_feature, predict_moods
-from gold.learning.model_cards import model_card
 from gold.learning.model_metrics import METRICS, artist_estimate_rows, cross_validation_rows, listener_rows
 from gold.learning.model_parameters import MODEL_SPECS, MOOD, MOOD_CLASS, ModelParameters, ModelSpec
+from gold.learning.model_training import model_card
 from gold.learning.training_set import TrainingSet, split
 from lakehouse.models.artifacts import Artifact, ArtifactStore, ModelFiles
 from silver.artists import artist_means
@@ -185,10 +185,9 @@ def test_artist_estimate_has_rows_per_feature_on_known_artists() -> None:
     measured = listened(catalogue, slice(0, 150))
     own = ArtistEstimateParameters(min_calibration_tracks=20)
     model = artist_means.train(artist_means.split(catalogue, own), own)
-    judged = evaluate(model, measured, own)
-    means = dict(zip(model.features, model.catalogue_mean, strict=True))
-    rows = pd.DataFrame(artist_estimate_rows(judged, measured, means, model.train_size, PARAMETERS))
+    estimated = evaluate(model, measured, own)
+    rows = pd.DataFrame(artist_estimate_rows(model, estimated, measured, PARAMETERS))
     assert len(rows) == 5 * 2 * 3
     assert not rows.duplicated(["model_name", "evaluation", "segment"]).any()
-    nothing = artist_estimate_rows(judged.iloc[:0], measured.iloc[:0], means, model.train_size, PARAMETERS)
+    nothing = artist_estimate_rows(model, estimated.iloc[:0], measured.iloc[:0], PARAMETERS)
     assert pd.DataFrame(nothing)["mae"].isna().all()

@@ -14,8 +14,8 @@ from pyspark.sql import functions as F
 from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error, r2_score, root_mean_squared_error
 
 from gold.learning.evaluation import HIGHER_IS_BETTER
+from gold.learning.feature_scores import measured_plays
 from gold.learning.folds import catalogue_folds, with_folds
-from gold.learning.measured_plays import measured_plays
 from gold.learning.model_building import PROBABILITIES, TrainedModel, predict_feature, predict_moods
 from gold.learning.model_parameters import ENERGY, MOOD, PARAMETERS, ModelSpec
 from lakehouse.contract.columns import AUDIO_FEATURES
