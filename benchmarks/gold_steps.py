@@ -17,8 +17,8 @@ from lakehouse.models.trained_models import models_of
 from lakehouse.settings import Settings, load_settings
 from lakehouse.spark.session import build_session
 from pipeline.registry import pipeline_nodes, pipeline_tables
-from pipeline.runner import PARALLEL_TABLES
-from pipeline.shared_reads import SharedReads
+from pipeline.runs.builder import PARALLEL_TABLES
+from pipeline.runs.shared_reads import SharedReads
 
 ROWS_TO_SCORE = 1_000_000
 MADE_OF_PLAYS = ("plays_by_hour", "sampled_plays")
@@ -48,7 +48,7 @@ def _build_groups(
         frame = table(*(shared.read(tables[name]) for name in table.inputs))
         # The lake holds these rows already; what is measured includes writing them.
         written = without(frame, left_out.get(table.name, ()))
-        lake.overwrite(table, written, Provenance(run_id="benchmark"), anew=True)
+        lake.overwrite(table, written, Provenance(run_id="benchmark"), rewrite=True)
 
     chosen = [table for table in tables.values() if table.group in groups]
     with ThreadPoolExecutor(PARALLEL_TABLES) as pool:

@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 
 from gold.diagnostic.mood_shift_patterns import MINOR_UP_TO, STABLE_UP_TO
 from lakehouse.contract.columns import AUDIO_FEATURES
-from lakehouse.lake.storage import Lake
+from lakehouse.lake.logs import DeltaLogs
 from lakehouse.settings import load_settings
 from pipeline.registry import pipeline_tables
 from silver.rules.feature_source import MEASURED_SOURCES, NO_SOURCE
@@ -165,7 +165,7 @@ TABLES = {
 }  # fmt: skip
 
 
-def build(lake: Lake, folder: Path) -> dict[str, Path]:
+def build(lake: DeltaLogs, folder: Path) -> dict[str, Path]:
     """Make every table of `TABLES` from a lake's silver.
 
     Args:
@@ -189,4 +189,4 @@ def build(lake: Lake, folder: Path) -> dict[str, Path]:
 
 
 if __name__ == "__main__":
-    build(Lake(load_settings().lake_uri), Path(sys.argv[1]))
+    build(DeltaLogs(load_settings().lake_uri), Path(sys.argv[1]))

@@ -7,7 +7,6 @@ of an archive is trusted: plain files only, no paths that lead elsewhere, no mor
 import gzip
 import io
 import json
-import os
 import shutil
 import sys
 import tarfile
@@ -26,7 +25,7 @@ from lakehouse.lake.lock import SCHEDULER_LOCK, writer_lock
 from lakehouse.lake.restore_swap import entries, exchange, new_folder
 from lakehouse.settings import Settings
 from lakehouse.stack.superset_metadata import SupersetMetadata
-from lakehouse.state_files import PRIVATE, only_one_process
+from lakehouse.state_files import PRIVATE, atomic_file, only_one_process
 
 FORMAT = 1
 HEAD, LAKE, SUPERSET = "backup.json", "lake", "superset-metadata"
@@ -258,15 +257,8 @@ def _written(target: Path) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    partial = target.with_name(f".{target.name}.partial")
     try:
-        partial.unlink(missing_ok=True)
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "wb") as stream:
+        with atomic_file(target, mode=PRIVATE, only_writer=True) as stream:
             yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(target)
     except OSError as error:
         raise LakehouseError(f"{target} cannot be written ({error.strerror})") from None
-    finally:
-        partial.unlink(missing_ok=True)

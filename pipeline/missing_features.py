@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from bronze.web.features_fetching import Fetched, fetch
-from lakehouse.lake.storage import open_lake
+from lakehouse.lake.logs import open_logs
 from lakehouse.settings import Settings
 from silver.feature_matches import feature_matches
 
@@ -19,7 +19,7 @@ def fetch_missing(settings: Settings, now: datetime, *, pause: Callable[[float],
 
 
 def _tracks_without_features(settings: Settings) -> set[str]:
-    log = open_lake(settings).log(feature_matches)
+    log = open_logs(settings).log(feature_matches)
     if log is None:
         return set()
     matches = log.to_pyarrow_table(columns=["track_id", "feature_source"])

@@ -10,15 +10,15 @@ from rich.table import Table as Grid
 from bronze.imports import holds_demo, kaggle_tracks_bronze, listening_history_bronze
 from lakehouse.contract import Model, Table
 from lakehouse.errors import LakehouseError
-from lakehouse.lake.storage import DamagedTable, Lake, open_lake
+from lakehouse.lake.logs import DamagedTable, DeltaLogs, open_logs
 from lakehouse.models.trained_models import models_of, state_of
 from lakehouse.runlog.import_report import ImportReport
 from lakehouse.settings import Settings
 from lakehouse.spotify.login_status import LoginStatus, login_status
 from pipeline.health import problems
 from pipeline.registry import pipeline_nodes, pipeline_tables
-from pipeline.runner import RunSummary
-from pipeline.up_to_date import NO_NEWS
+from pipeline.runs.run import DryRun
+from pipeline.runs.summary import RunSummary
 
 VERDICTS = ("counted", "too_short", "podcast", "audiobook", "duplicate", "no_track", "malformed")
 # Files that an import passed over, told by name.
@@ -32,9 +32,6 @@ def print_run(out: Console, summary: RunSummary, settings: Settings) -> None:
         out.print(f"run {run_id} was killed; this run repaired what it left")
     if summary.imported:
         print_import(out, summary.imported)
-    if not summary.started_spark:
-        out.print(NO_NEWS.format(tables=len(summary.builds)))
-        return
     grid = Grid(title="tables", title_justify="left")
     for name, justify in (("table", "left"), ("", "left"), ("rows", "right"), ("version", "right"), ("s", "right")):
         grid.add_column(name, justify=justify)  # type: ignore[arg-type]
@@ -51,6 +48,28 @@ def print_run(out: Console, summary: RunSummary, settings: Settings) -> None:
     out.print(grid)
     for hint in _what_next(settings):
         out.print(f"next: {hint}", soft_wrap=True)
+
+
+def print_plan(out: Console, planned: DryRun) -> None:
+    """The files that a run would take, and what it would build and why."""
+    for path in planned.waiting:
+        out.print(f"would import {path}", markup=False, highlight=False, soft_wrap=True)
+    if not planned.steps:
+        return
+    grid = Grid(title="plan", title_justify="left")
+    for name in ("table", "step", "why"):
+        grid.add_column(name)
+    for step in planned.steps:
+        if step.node.transform is None:
+            continue
+        if step.reason:
+            action, why = "[green]build[/]", step.reason
+        elif step.unsettled_inputs:
+            action, why = "build if changed", ", ".join(step.unsettled_inputs)
+        else:
+            action, why = "[dim]skip[/]", "up to date"
+        grid.add_row(step.node.name, action, escape(why))
+    out.print(grid)
 
 
 def print_import(out: Console, imported: ImportReport) -> None:
@@ -97,7 +116,7 @@ def _what_came(imported: ImportReport) -> list[str]:
 
 def print_status(out: Console, settings: Settings) -> None:
     """Tables and models with rows, versions and freshness, feature coverage, and what is missing."""
-    lake, models = open_lake(settings), models_of(settings)
+    lake, models = open_logs(settings), models_of(settings)
     grid = Grid(title=f"lake {escape(settings.lake_uri)}", title_justify="left")
     for name, justify in (("layer", "left"), ("table", "left"), ("rows", "right"), ("version", "right")):
         grid.add_column(name, justify=justify)  # type: ignore[arg-type]
@@ -141,7 +160,7 @@ def print_check(out: Console, summary: RunSummary) -> None:
         out.print("every stored table keeps its contract")
 
 
-def _print_coverage(out: Console, lake: Lake) -> None:
+def _print_coverage(out: Console, lake: DeltaLogs) -> None:
     table = pipeline_tables()["feature_source_coverage"]
     try:
         log = lake.log(table)
@@ -163,7 +182,7 @@ def _print_coverage(out: Console, lake: Lake) -> None:
 
 
 def _what_next(settings: Settings) -> list[str]:
-    lake = open_lake(settings)
+    lake = open_logs(settings)
     hints = []
     if _is_empty(lake, listening_history_bronze):
         hints.append("lakehouse import my_spotify_data.zip  (or `lakehouse demo-data data/demo` to try it out)")
@@ -179,7 +198,7 @@ def _what_next(settings: Settings) -> list[str]:
     return hints
 
 
-def _is_empty(lake: Lake, table: Table) -> bool:
+def _is_empty(lake: DeltaLogs, table: Table) -> bool:
     """Whether nothing was imported into a table so far; of a damaged one nobody can tell."""
     try:
         state = lake.state(table)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,13 +18,14 @@ from lakehouse.lake.storage import Lake
 from lakehouse.settings import Settings
 from lakehouse.spark.session import build_session
 from pipeline.registry import pipeline_tables
-from pipeline.runner import run
+from pipeline.runs.run import run
 from tests.support.frames import Tables
 from tests.support.readme import ReadmeRun, run_readme
 from tests.support.spotify_server import SpotifyServer, log_in, spotify_server
 
 REAL_DATA_DIR = Path(os.environ.get("REAL_DATA_DIR", "../shared/data"))
-TESTS = Path(__file__).parent
+# Kept for the next run of the tests, whose run of the pipeline rebuilds what is out of date.
+KEPT_REAL_LAKE = Path("data/test-lake")
 HISTORY_ZIP = "spotify_extended_streaming_history.zip"
 
 
@@ -33,11 +34,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=1, help="of the sample and of what long tests do at random")
 
 
+# Folders whose tests share servers; of the other folders each is a scope.
+WHOLE = ("tests/stack", "tests/cluster")
+# The first two fill the lakes that other scopes read; then comes what takes longest.
+FIRST = ("tests/pipeline", "tests/gold/learning", "tests/stack", "tests/cluster")
+# Fixtures that fill a lake.
+LAKES = ("readme_run", "real_lake")
+
+
 class _ByFolder(LoadScopeScheduling):  # type: ignore[misc]
-    """Tests of a folder stay in one process: they share servers and a Spark session."""
+    """Tests of a folder run in one process, in the order in which they were collected."""
+
+    def __init__(self, config: pytest.Config, log: Producer) -> None:
+        config.option.loadscopereorder = False
+        super().__init__(config, log)
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid.split("/")[1]
+        return _scope_of(nodeid)
+
+
+def _scope_of(nodeid: str) -> str:
+    folder = nodeid.partition("::")[0].rpartition("/")[0]
+    return next((whole for whole in WHOLE if f"{folder}/".startswith(f"{whole}/")), folder)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
@@ -45,17 +63,39 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
     return _ByFolder(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep a sample of the long tests, if that is asked for."""
+    """Mark tests by what they need, put them in order, and keep a sample of the long ones if that is asked for."""
+    for item in items:
+        if _scope_of(item.nodeid) in WHOLE:
+            item.add_marker("stack")
+        if "real_data_dir" in _fixtures_of(item):
+            item.add_marker("real_data")
+    items[:] = _in_turn(items)
     count = config.getoption("--long-sample")
     if count is None:
         return
-    able = [
-        item for item in items if item.get_closest_marker("long") and "sampled" in getattr(item, "fixturenames", ())
-    ]
+    able = [item for item in items if item.get_closest_marker("long") and "sampled" in _fixtures_of(item)]
     chosen = Random(config.getoption("--seed")).sample(able, min(count, len(able)))
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen
+
+
+def _in_turn(items: list[pytest.Item]) -> list[pytest.Item]:
+    """The items of FIRST, those before all that fill a lake; then scopes that can do without the demo lake."""
+    waiting = {_scope_of(item.nodeid) for item in items if "readme_run" in _fixtures_of(item)}
+
+    def turn(item: pytest.Item) -> tuple[int, bool]:
+        scope = _scope_of(item.nodeid)
+        if scope in FIRST:
+            return FIRST.index(scope), set(LAKES).isdisjoint(_fixtures_of(item))
+        return len(FIRST), scope in waiting
+
+    return sorted(items, key=turn)
+
+
+def _fixtures_of(item: pytest.Item) -> list[str]:
+    return getattr(item, "fixturenames", [])
 
 
 @pytest.fixture(scope="session")
@@ -104,8 +144,8 @@ def made_once(folder: Path) -> Iterator[bool]:
 
 @pytest.fixture(scope="session")
 def real_lake(real_data_dir: Path, spark: SparkSession, shared: Path) -> Settings:
-    """A lake with everything built from the real listener's export and the real catalogue."""
-    folder = shared / "real"
+    """A lake with everything built from the real listener's export and the real catalogue; in CI a fresh one."""
+    folder = shared / "real" if os.environ.get("CI") else KEPT_REAL_LAKE.resolve()
     settings = Settings(
         lake_uri=f"file:{folder}/lake",
         kaggle_csv=real_data_dir / "kaggle_tracks_dataset.csv.gz",
@@ -113,10 +153,11 @@ def real_lake(real_data_dir: Path, spark: SparkSession, shared: Path) -> Setting
         listener_time_zone="America/New_York",
         _env_file=None,
     )
-    with made_once(folder) as missing:
+    with made_once(shared / "real") as missing:
         if missing:
-            settings.import_dir.mkdir(parents=True)
-            (settings.import_dir / HISTORY_ZIP).symlink_to(real_data_dir / HISTORY_ZIP)
+            settings.import_dir.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                (settings.import_dir / HISTORY_ZIP).symlink_to(real_data_dir / HISTORY_ZIP)
             assert not run(settings).errors
     return settings
 

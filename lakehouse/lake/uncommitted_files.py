@@ -22,7 +22,7 @@ from pyarrow.fs import FileSelector, FileType, PyFileSystem
 from pyspark.sql import DataFrame
 
 
-class StagedFiles:
+class UncommittedFiles:
     """A folder of Parquet files inside a table's folder."""
 
     def __init__(self, location: str, options: Mapping[str, str] | None) -> None:

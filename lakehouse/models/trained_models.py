@@ -15,8 +15,8 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from lakehouse.contract import Model, Node
+from lakehouse.lake.logs import DeltaLogs
 from lakehouse.lake.provenance import Provenance, TableState
-from lakehouse.lake.storage import Lake
 from lakehouse.lake.writer import StillWriter
 from lakehouse.models.artifacts import (
     Artifact,
@@ -138,7 +138,7 @@ def _trained(
     return artifact, packed(artifact)
 
 
-def state_of(node: Node, lake: Lake, models: Models) -> TableState | ModelState | None:
+def state_of(node: Node, lake: DeltaLogs, models: Models) -> TableState | ModelState | None:
     """The newest commit of a table, or artifact of a model; None where there is none.
 
     Raises:

@@ -13,9 +13,10 @@ from typing import Any
 
 from lakehouse.contract import Table
 from lakehouse.contract.ops import IMPORT_AUDIT, OPS_TABLES, PIPELINE_RUNS, REJECTED_ROWS
+from lakehouse.lake.logs import DamagedTable
 from lakehouse.lake.provenance import Provenance
 from lakehouse.lake.schema import ContractViolation, schema_of
-from lakehouse.lake.storage import DamagedTable, Lake
+from lakehouse.lake.storage import Lake
 from lakehouse.runlog.spool import (
     BATCH_PREFIX,
     FINISHED,

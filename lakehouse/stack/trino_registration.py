@@ -20,7 +20,7 @@ from trino.exceptions import HttpError, TrinoConnectionError, TrinoQueryError
 
 from lakehouse.contract import Table
 from lakehouse.errors import LakehouseError
-from lakehouse.lake.storage import DamagedTable, open_lake
+from lakehouse.lake.logs import DamagedTable, open_logs
 from lakehouse.settings import Settings
 
 # The only user that Trino's access rules let register tables.
@@ -84,7 +84,7 @@ def register(settings: Settings, tables: Iterable[Table]) -> Registration:
 
 def built(settings: Settings, tables: Iterable[Table]) -> list[Table]:
     """Those of the tables that exist in the lake."""
-    lake = open_lake(settings)
+    lake = open_logs(settings)
     return [table for table in tables if lake.exists(table)]
 
 
@@ -121,7 +121,7 @@ def _require_same_lake(query: Query, settings: Settings, stored: dict[str, Table
     Of a table that Trino knows where there is one, else of one that is registered for the look alone; best of one
     that every run appends to, so that copies of a lake differ, too.
     """
-    lake, reasons = open_lake(settings), []
+    lake, reasons = open_logs(settings), []
     for name in sorted(stored, key=lambda name: (name not in known, not name.startswith("ops."))):
         try:
             newest = lake.newest_commit(stored[name])

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
@@ -12,9 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from lakehouse.errors import UsageError
-
-if TYPE_CHECKING:
-    from pipeline import runner
+from pipeline.runs.summary import Progress as RunProgress
 
 # Heavy imports (Spark, pandas) happen inside the commands: help and runs without news answer at once.
 
@@ -66,16 +63,14 @@ def require(paths: list[Path]) -> None:
 
 
 @contextmanager
-def progress_bar(task_name: str) -> Iterator["runner.Progress"]:
+def progress_bar(task_name: str) -> Iterator[RunProgress]:
     """A bar on standard error that follows a run; gone when it ends."""
-    from pipeline import runner
-
     with Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         console=err, transient=True,
     ) as bar:  # fmt: skip
         task = bar.add_task(f"{task_name}: starting", total=None)
-        yield runner.Progress(
+        yield RunProgress(
             on_file=lambda name: bar.update(task, description=f"reading {escape(name[-60:])}"),
             on_plan=lambda tables: bar.update(task, description="building", total=tables, completed=0),
             on_build=lambda build: bar.update(task, description=f"{build.status} {build.table.name}", advance=1),

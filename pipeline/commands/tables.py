@@ -26,22 +26,35 @@ def run(
     demo: Annotated[
         bool, typer.Option("--demo", help="Take made-up data, if the lake holds no listening yet.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be built, and why, and do nothing.")
+    ] = False,
     trigger: Annotated[str, typer.Option(hidden=True)] = "manual",
 ) -> None:
     """Take waiting files from the import folder and bring every table up to date.
 
     A table is rebuilt only when its inputs, its code or its settings changed. Without news nothing starts.
     """
-    from pipeline import up_to_date as no_news
+    from pipeline.runs import run as runs
+    from pipeline.runs.up_to_date import NO_NEWS
 
     settings = load_settings()
-    if not (select or full or demo) and (tables := no_news.run_without_news(settings, trigger)):
-        out.print(no_news.NO_NEWS.format(tables=tables))
-        return
-    from pipeline import report, runner
+    if dry_run:
+        planned = runs.dry_run(settings, select=select or (), full=full)
+        if planned.up_to_date:
+            out.print(NO_NEWS.format(tables=planned.up_to_date))
+            return
+        from pipeline import report
 
+        report.print_plan(out, planned)
+        return
     with progress_bar("run") as progress, _demo_data(settings) if demo else nullcontext(settings) as sources:
-        summary = runner.run(sources, select=select or (), full=full, trigger=trigger, progress=progress)
+        summary = runs.run(sources, select=select or (), full=full, trigger=trigger, progress=progress)
+    if summary.up_to_date:
+        out.print(NO_NEWS.format(tables=summary.up_to_date))
+        return
+    from pipeline import report
+
     report.print_run(out, summary, settings)
     if any(build.status == "built" for build in summary.builds):
         _register_where_trino_answers(settings)
@@ -59,12 +72,13 @@ def import_(
 
     Every record is accounted for; importing anything again changes nothing. `lakehouse run` then rebuilds the tables.
     """
-    from pipeline import report, runner
+    from pipeline import report
+    from pipeline.runs import upkeep
 
     settings = load_settings()
     require(paths)
     with progress_bar("import") as progress:
-        summary = runner.import_files(settings, paths, progress=progress)
+        summary = upkeep.import_files(settings, paths, progress=progress)
     if summary.imported:
         report.print_import(out, summary.imported)
     exit_on(summary.errors)
@@ -78,7 +92,8 @@ def catalogue(
 ) -> None:
     """Take the Kaggle catalogue of tracks with audio features: a file of yours, or a fresh download."""
     from bronze import kaggle_download
-    from pipeline import report, runner
+    from pipeline import report
+    from pipeline.runs import upkeep
 
     settings = load_settings()
     if path is None:
@@ -86,7 +101,7 @@ def catalogue(
             path = kaggle_download.kaggle_catalogue(settings.kaggle_csv)
     require([path])
     with progress_bar("catalogue") as progress:
-        summary = runner.import_files(settings, [], catalogue=path, progress=progress)
+        summary = upkeep.import_files(settings, [], catalogue=path, progress=progress)
     if summary.imported:
         report.print_import(out, summary.imported)
     exit_on(summary.errors)
@@ -103,11 +118,12 @@ def status() -> None:
 @app.command()
 def check() -> None:
     """Run every check of every contract on the tables as they are stored."""
-    from pipeline import report, runner
+    from pipeline import report
+    from pipeline.runs import upkeep
 
     settings = load_settings()
     with progress_bar("check") as progress:
-        summary = runner.check(settings, progress=progress)
+        summary = upkeep.check(settings, progress=progress)
     report.print_check(out, summary)
     exit_on(summary.errors)
 
@@ -115,11 +131,11 @@ def check() -> None:
 @app.command()
 def maintain() -> None:
     """Join small files of the tables and delete those that no reader needs any more. The scheduler does so weekly."""
-    from pipeline import runner
+    from pipeline.runs import upkeep
 
     settings = load_settings()
     with progress_bar("maintain") as progress:
-        summary = runner.maintain(settings, progress=progress)
+        summary = upkeep.maintain(settings, progress=progress)
     out.print(f"{sum(build.status == 'built' for build in summary.builds)} tables are in good order")
     exit_on(summary.errors)
 
@@ -159,10 +175,10 @@ def docs() -> None:
 def _demo_data(settings: Settings) -> Iterator[Settings]:
     """The settings with made-up data in place of the delivered, where nothing was imported into the lake so far."""
     from bronze.listening_history import listening_history_bronze
-    from lakehouse.lake.storage import open_lake
+    from lakehouse.lake.logs import open_logs
     from pipeline.demo.data import write_demo_data
 
-    history = open_lake(settings).state(listening_history_bronze)
+    history = open_logs(settings).state(listening_history_bronze)
     if history and history.provenance.rows:
         yield settings
         return

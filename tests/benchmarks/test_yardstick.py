@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 
 from benchmarks.gold_steps import without
 from benchmarks.yardstick import LEFT_OUT, TABLES, build
-from lakehouse.lake.storage import Lake
+from lakehouse.lake.logs import DeltaLogs
 from lakehouse.settings import Settings
 from pipeline.registry import pipeline_tables
 from tests.support.frames import Tables
@@ -24,7 +24,7 @@ Rows = dict[tuple[Hashable, ...], dict[str, Any]]
 def files(demo_lake: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     lake = tmp_path_factory.mktemp("a lake")
     shutil.copytree(demo_lake.lake_path / "silver", lake / "silver")
-    return build(Lake(f"file:{lake}"), tmp_path_factory.mktemp("yardstick"))
+    return build(DeltaLogs(f"file:{lake}"), tmp_path_factory.mktemp("yardstick"))
 
 
 def test_all_descriptive_and_diagnostic_tables_are_measured() -> None:
@@ -38,7 +38,7 @@ def test_duckdb_s_table_equals_ours(name: str, demo_lake: Settings, files: dict[
     read = pq.read_table(files[name])
     assert {*read.column_names, *LEFT_OUT.get(name, ())} == {column.name for column in table.columns}
     theirs = _by_key(read.to_pylist(), table.key)
-    ours = _by_key(DeltaTable(Lake(demo_lake.lake_uri).location(table)).to_pyarrow_table().to_pylist(), table.key)
+    ours = _by_key(DeltaTable(DeltaLogs(demo_lake.lake_uri).location(table)).to_pyarrow_table().to_pylist(), table.key)
     assert set(theirs) == set(ours)
     for key, row in theirs.items():
         assert {column for column, value in row.items() if not _equal(value, ours[key][column])} == set(), (key, row)

@@ -6,11 +6,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from pyspark.sql import SparkSession
 
 from lakehouse.contract import Table
 from lakehouse.contract.ops import PIPELINE_RUNS
 from lakehouse.errors import LostWriterError
 from lakehouse.lake import object_store
+from lakehouse.lake.commit import Mode
+from lakehouse.lake.logs import open_logs
 from lakehouse.lake.object_store import ObjectStore, StoreRefusedError
 from lakehouse.lake.provenance import Provenance
 from lakehouse.lake.schema import no_rows, schema_of
@@ -65,8 +68,8 @@ def test_staged_files_are_there_for_a_while(store: ObjectStore, tmp_path: Path) 
     assert list(store.objects()) == []
 
 
-def test_a_table_is_written_read_and_moved_without_spark(store: ObjectStore) -> None:
-    lake = Lake(store.uri, store=store)
+def test_a_table_is_written_read_and_moved(store: ObjectStore, spark: SparkSession) -> None:
+    lake = Lake(store.uri, spark, store=store)
     assert (lake.state(TABLE), lake.exists(TABLE)) == (None, False)
     lake.create(TABLE)
     state = lake.state(TABLE)
@@ -76,24 +79,26 @@ def test_a_table_is_written_read_and_moved_without_spark(store: ObjectStore) -> 
     assert any(name.startswith(f"{TABLE.location}.damaged-1/_delta_log/") for name, _ in store.objects())
 
 
-def test_a_writer_that_lost_the_lease_commits_nothing(store: ObjectStore) -> None:
+def test_a_writer_that_lost_the_lease_commits_nothing(store: ObjectStore, spark: SparkSession) -> None:
     def lost() -> None:
         raise LostWriterError("lost")
 
-    lake = Lake(store.uri, store=store, still_writer=lost)
+    lake = Lake(store.uri, spark, store=store, still_writer=lost)
     with pytest.raises(LostWriterError):
         lake.create(TABLE)
     assert list(store.objects()) == []
 
 
 @pytest.mark.parametrize("mode", ["append", "overwrite"])
-def test_a_writer_that_stands_still_between_asking_and_committing_is_fenced(store: ObjectStore, mode: str) -> None:
+def test_a_writer_that_stands_still_between_asking_and_committing_is_fenced(
+    store: ObjectStore, spark: SparkSession, mode: Mode
+) -> None:
     """Another one commits just after it asked whether it still holds the lease."""
-    other = Lake(store.uri, store=store)
+    other = Lake(store.uri, spark, store=store)
     other.create(TABLE)
-    slow = Lake(store.uri, store=store, still_writer=lambda: other.create(TABLE))
+    slow = Lake(store.uri, spark, store=store, still_writer=lambda: other.create(TABLE))
     with pytest.raises(Exception, match="Failed to commit transaction"):
-        slow._commit(TABLE, no_rows(schema_of(TABLE)), Provenance(run_id="slow"), mode=mode)  # type: ignore[arg-type]
+        slow.commit(TABLE, no_rows(schema_of(TABLE)), Provenance(run_id="slow"), mode=mode)
     log = other.log(TABLE)
     assert log and log.version() == 1
 
@@ -122,9 +127,11 @@ def test_models_are_kept_whole_or_not_at_all(store: ObjectStore, monkeypatch: py
         models.verify(models.card("mood", "v1"))
 
 
-def test_a_store_that_is_away_is_no_damage(own_server: S3Server, place: str, tmp_path: Path) -> None:
+def test_a_store_that_is_away_is_no_damage(
+    own_server: S3Server, place: str, tmp_path: Path, spark: SparkSession
+) -> None:
     settings = own_server.settings(place, tmp_path / "work")
-    lake = open_lake(settings)
+    lake = open_lake(settings, spark)
     lake.create(TABLE)
     own_server.stop()
     with pytest.raises(StoreRefusedError, match=f"the object store at {own_server.endpoint} does not answer"):
@@ -133,8 +140,8 @@ def test_a_store_that_is_away_is_no_damage(own_server: S3Server, place: str, tmp
     assert lake.state(TABLE)
 
 
-def test_rows_of_a_table_are_read_without_spark(store: ObjectStore) -> None:
-    lake = Lake(store.uri, store=store)
+def test_rows_of_a_table_are_read_without_spark(store: ObjectStore, spark: SparkSession) -> None:
+    lake = Lake(store.uri, spark, store=store)
     lake.create(TABLE)
     log = lake.log(TABLE)
     assert log and isinstance(log.to_pyarrow_table(), pa.Table)
@@ -193,4 +200,4 @@ def test_a_clock_that_is_wrong_is_named_before_anything_is_written(
 ) -> None:
     monkeypatch.setattr(object_store, "MOST_SKEW_SECONDS", -1)
     with pytest.raises(StoreRefusedError, match=r"clock is \d+ minutes off the object store's"):
-        open_lake(s3_server.settings(place, tmp_path / "work"))
+        open_logs(s3_server.settings(place, tmp_path / "work"))

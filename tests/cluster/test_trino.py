@@ -6,12 +6,13 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from lakehouse.lake.storage import open_lake
+from lakehouse.java import trino_java_home
+from lakehouse.lake.logs import open_logs
 from lakehouse.settings import Settings
 from lakehouse.stack.local_stack import stack_down, stack_up
 from lakehouse.stack.processes import LOOPBACK, Background
 from lakehouse.stack.trino_registration import USER, built
-from lakehouse.stack.trino_server import CONFIGURATION, get_cli, get_server, java_home, trino_process
+from lakehouse.stack.trino_server import CONFIGURATION, get_cli, get_server, trino_process
 from pipeline.demo.data import write_demo_data
 from pipeline.registry import all_tables
 from tests.cluster.servers import BUCKET, KEYS, S3Server, answer, wait_until
@@ -64,7 +65,7 @@ def start_worker(worker: Background, settings: Settings) -> None:
     }  # fmt: skip
     launcher = get_server(settings, Console()) / "bin" / "launcher"
     command = [str(launcher), "run", "-etc-dir", str(CONFIGURATION), "-data-dir", str(worker.folder / "data")]
-    command += ["-config", str(CONFIGURATION / "worker.properties"), "-jvm-dir", str(java_home())]
+    command += ["-config", str(CONFIGURATION / "worker.properties"), "-jvm-dir", str(trino_java_home())]
     variables = {
         "TRINO_COORDINATOR": f"http://{LOOPBACK}:{settings.trino_port}", "TRINO_LAKE": str(worker.folder),
         "AWS_ENDPOINT_URL": str(settings.aws_endpoint_url), "AWS_REGION": settings.aws_region,
@@ -75,7 +76,7 @@ def start_worker(worker: Background, settings: Settings) -> None:
 
 
 def test_every_table_is_read_with_all_its_rows(served: Settings) -> None:
-    lake = open_lake(served)
+    lake = open_logs(served)
     tables = built(served, all_tables().values())
     assert len(tables) > 5
     for table in tables:

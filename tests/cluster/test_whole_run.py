@@ -17,7 +17,7 @@ import pytest
 
 from lakehouse.contract import Model, Table
 from lakehouse.errors import LakehouseError
-from lakehouse.lake.storage import Lake, open_lake
+from lakehouse.lake.logs import DeltaLogs, open_logs
 from lakehouse.settings import Settings
 from lakehouse.spark.session import build_session
 from pipeline.demo.data import write_demo_data
@@ -44,7 +44,7 @@ class Demo:
     """The made-up files, and a lake that one machine built from them."""
 
     sources: dict[str, str]
-    lake: Lake
+    lake: DeltaLogs
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     }  # fmt: skip
     done = lakehouse(folder, "run", LAKE_URI=f"file:{folder}/lake", **sources)
     assert done.returncode == 0, done.stderr
-    return Demo(sources, Lake(f"file://{folder}/lake"))
+    return Demo(sources, DeltaLogs(f"file://{folder}/lake"))
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def cluster(tmp_path: Path) -> Iterator[SparkCluster]:
         yield spark_cluster
 
 
-def rows(lake: Lake, table: Table) -> pd.DataFrame:
+def rows(lake: DeltaLogs, table: Table) -> pd.DataFrame:
     """A table's rows in the order of its key."""
     log = lake.log(table)
     assert log, f"{table.name} was not written"
@@ -88,7 +88,7 @@ def rows(lake: Lake, table: Table) -> pd.DataFrame:
 
 def require_same_tables(demo: Demo, settings: Settings) -> None:
     """Row for row; sums of fractions differ in their last digits by the order in which they are added."""
-    lake = open_lake(settings)
+    lake = open_logs(settings)
     for table in pipeline_tables().values():
         expected, found = rows(demo.lake, table), rows(lake, table)
         pd.testing.assert_frame_equal(found, expected, rtol=1e-9, atol=1e-12, obj=table.name)
@@ -143,7 +143,7 @@ def large_run(s3_server: S3Server, demo: Demo, tmp_path_factory: pytest.TempPath
 
 
 def test_large_tables_are_written_by_the_workers(demo: Demo, large_run: LargeRun) -> None:
-    lake, table = open_lake(large_run.settings), pipeline_tables()["listening_with_features"]
+    lake, table = open_logs(large_run.settings), pipeline_tables()["listening_with_features"]
     pd.testing.assert_frame_equal(rows(lake, table), rows(demo.lake, table), rtol=1e-9)
     log = lake.log(table)
     assert log and log.version() == 1

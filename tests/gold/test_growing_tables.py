@@ -1,7 +1,6 @@
-"""Tables of or about many plays take in new ones instead of being made anew, and hold the same rows then."""
+"""Large tables take in new plays incrementally, and hold the same rows as after a rebuild."""
 
 import shutil
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -16,131 +15,88 @@ from pyspark.sql import DataFrame, SparkSession
 
 from gold.descriptive import temporal_trends
 from lakehouse.contract import Table
+from lakehouse.lake.logs import DeltaLogs
 from lakehouse.lake.provenance import Provenance
-from lakehouse.lake.storage import Lake, Written
+from lakehouse.lake.storage import Written
 from lakehouse.settings import Settings
-from pipeline import incremental, runner
 from pipeline.registry import pipeline_tables
+from pipeline.runs import incremental, upkeep
+from pipeline.runs import run as runs
 from tests.bronze.records import extended, write_json
 
 TRENDS = "temporal_trends"
 SUMS = ("plays_by_hour", "sampled_plays", "feature_source_coverage", "mood_shift_patterns", "sequential_patterns")
 SCORED = ("mood_predictions", "energy_forecasts", "mood_classifications")
+TABLES = (TRENDS, *SUMS, *SCORED)
 
 
-@pytest.fixture
-def large(demo_lake: Settings, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """A copy of the demo lake, as if it were large."""
-    monkeypatch.setattr(incremental, "LARGE_ROWS", 0)
-    shutil.copytree(demo_lake.lake_path, tmp_path / "lake")
-    (tmp_path / "import").mkdir()
-    return demo_lake.model_copy(update={"lake_uri": f"file://{tmp_path}/lake", "import_dir": tmp_path / "import"})
+class Large:
+    """A copy of the demo lake, as if it were large, and what its last run did."""
+
+    def __init__(self, demo_lake: Settings, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        shutil.copytree(demo_lake.lake_path, folder / "lake")
+        lake = {"lake_uri": f"file://{folder}/lake", "import_dir": folder / "import"}
+        self.settings = demo_lake.model_copy(update=lake)
+        self.updated: list[str] = []
+        self.trended_plays: list[int] = []
+        patch.setattr(incremental, "LARGE_ROWS", 0)
+        build, by_date = incremental.Incremental.build, temporal_trends._by_date
+
+        def noting_build(self_: incremental.Incremental, table: Table, making: Provenance) -> Written | None:
+            written = build(self_, table, making)
+            self.updated += [table.name] if written else []
+            return written
+
+        def noting_plays(plays: DataFrame) -> DataFrame:
+            self.trended_plays.append(plays.count())
+            return by_date(plays)
+
+        patch.setattr(incremental.Incremental, "build", noting_build)
+        patch.setattr(temporal_trends, "_by_date", noting_plays)
+
+    def run(self) -> None:
+        self.updated.clear()
+        self.trended_plays.clear()
+        assert not runs.run(self.settings, select=TABLES).errors
+
+    def take(self, track: dict[str, Any], at: datetime) -> None:
+        """A new play comes, and all tables take it in."""
+        played = extended(
+            f"{at:%Y-%m-%dT%H:%M:%SZ}", spotify_track_uri=f"spotify:track:{track['track_id']}",
+            master_metadata_track_name=track["track_name"], master_metadata_album_artist_name=track["artist_name"],
+            master_metadata_album_album_name=track["album_name"],
+        )  # fmt: skip
+        file = self.settings.import_dir / f"demo_Streaming_History_Audio_{at:%Y%m%d%H%M%S}.json"
+        upkeep.import_files(self.settings, [write_json(file, [played])])
+        self.run()
+
+    def log(self, name: str) -> DeltaTable:
+        return DeltaTable(DeltaLogs(self.settings.lake_uri).location(pipeline_tables()[name]))
+
+    def modes(self) -> dict[str, str]:
+        """How the last commit of each scored table wrote."""
+        return {name: self.log(name).history(1)[0]["operationParameters"]["mode"] for name in SCORED}
+
+    def rows(self, name: str) -> pa.Table:
+        key = [(column, "ascending") for column in pipeline_tables()[name].key]
+        return self.log(name).to_pyarrow_table().sort_by(key)
+
+    def plays(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.rows("listening_with_features").sort_by("played_at").to_pylist()
+        return rows
+
+    def shifts(self) -> int:
+        count: int = pc.sum(self.rows("mood_shift_patterns")["shift_count"]).as_py()
+        return count
+
+    def drop(self) -> None:
+        """Remove the tables, so that the next run makes them of all rows."""
+        for name in TABLES:
+            shutil.rmtree(Path(self.log(name).table_uri.removeprefix("file://")))
 
 
-def log_of(settings: Settings, name: str) -> DeltaTable:
-    return DeltaTable(Lake(settings.lake_uri).location(pipeline_tables()[name]))
-
-
-def rows_of(settings: Settings, name: str) -> pa.Table:
-    key = [(column, "ascending") for column in pipeline_tables()[name].key]
-    return log_of(settings, name).to_pyarrow_table().sort_by(key)
-
-
-def run(settings: Settings, *names: str) -> None:
-    assert not runner.run(settings, select=names).errors
-
-
-def deliver(settings: Settings, track: dict[str, Any], at: datetime) -> None:
-    played = extended(
-        f"{at:%Y-%m-%dT%H:%M:%SZ}", spotify_track_uri=f"spotify:track:{track['track_id']}",
-        master_metadata_track_name=track["track_name"], master_metadata_album_artist_name=track["artist_name"],
-        master_metadata_album_album_name=track["album_name"],
-    )  # fmt: skip
-    runner.import_files(settings, [write_json(settings.import_dir / "demo_Streaming_History_Audio_9.json", [played])])
-
-
-def last_played_at(settings: Settings) -> datetime:
-    last: datetime = pc.max(log_of(settings, "listening_with_features").to_pyarrow_table()["played_at"]).as_py()
-    return last
-
-
-def heard_last(settings: Settings) -> dict[str, Any]:
-    """The measured track that was played last."""
-    plays = log_of(settings, "listening_with_features").to_pyarrow_table().sort_by("played_at").to_pylist()
-    found: dict[str, Any] = next(play for play in reversed(plays) if play["feature_source"] == "kaggle")
-    return found
-
-
-def never_heard(settings: Settings) -> dict[str, Any]:
-    """A track of the catalogue that was never played."""
-    plays = log_of(settings, "listening_with_features").to_pyarrow_table()
-    heard = set(plays["recording_key"].to_pylist())
-    tracks = log_of(settings, "catalogue_tracks").to_pyarrow_table().sort_by("track_id").to_pylist()
-    found: dict[str, Any] = next(track for track in tracks if track["name_key"] and track["name_key"] not in heard)
-    return found | {"artist_name": found["first_artist"]}
-
-
-@pytest.mark.parametrize(
-    ("track_of", "most_few_rows", "mode"),
-    [
-        pytest.param(heard_last, 1, "Append", id="few plays of known tracks"),
-        pytest.param(heard_last, 0, "Append", id="many plays of known tracks"),
-        # The lines that all scores and estimates are fitted by are others then.
-        pytest.param(never_heard, 1, "Overwrite", id="a track never heard before"),
-    ],
-)
-def test_a_new_play_is_added_to_what_was_scored_or_all_is_scored_anew(
-    track_of: Callable[[Settings], dict[str, Any]],
-    most_few_rows: int,
-    mode: str,
-    large: Settings,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(incremental, "MOST_FEW_ROWS", most_few_rows)
-    run(large, *SCORED)
-    before = {name: log_of(large, name).version() for name in SCORED}
-    deliver(large, track_of(large), last_played_at(large) + timedelta(days=1))
-    run(large, *SCORED)
-    taken_in = {name: rows_of(large, name) for name in SCORED}
-    for name in SCORED:
-        log = log_of(large, name)
-        assert (log.version(), log.history(1)[0]["operationParameters"]["mode"]) == (before[name] + 1, mode)
-        shutil.rmtree(Path(log.table_uri.removeprefix("file://")))
-    run(large, *SCORED)
-    assert {name: rows_of(large, name) for name in SCORED} == taken_in
-
-
-@pytest.mark.parametrize("most_few_rows", [1, 0])
-def test_a_new_play_changes_the_last_dates_of_the_trends(
-    most_few_rows: int, large: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(incremental, "MOST_FEW_ROWS", most_few_rows)
-    looked_at: list[int] = []
-    by_date = temporal_trends._by_date
-
-    def noted(plays: DataFrame) -> DataFrame:
-        looked_at.append(plays.count())
-        return by_date(plays)
-
-    monkeypatch.setattr(temporal_trends, "_by_date", noted)
-    run(large, TRENDS)
-    deliver(large, heard_last(large), last_played_at(large) + timedelta(days=3))
-    run(large, TRENDS)
-    taken_in = rows_of(large, TRENDS)
-    shutil.rmtree(Path(log_of(large, TRENDS).table_uri.removeprefix("file://")))
-    run(large, TRENDS)
-    [after_new_play, in_all] = looked_at
-    assert (after_new_play < in_all / 10) == bool(most_few_rows)
-    assert rows_of(large, TRENDS).to_pandas().equals(taken_in.to_pandas())
-
-
-def soon_after_all(settings: Settings) -> datetime:
-    return last_played_at(settings) + timedelta(minutes=5)
-
-
-def within_a_session(settings: Settings) -> datetime:
+def within_a_session(plays: list[dict[str, Any]]) -> datetime:
     """Between two measured plays that follow one another, months before the last."""
-    plays = log_of(settings, "listening_with_features").to_pyarrow_table().sort_by("played_at").to_pylist()
     for one, other in pairwise(plays):
         between: datetime = one["played_at"] + (other["played_at"] - one["played_at"]) / 2
         sources = {one["feature_source"], other["feature_source"]}
@@ -149,29 +105,51 @@ def within_a_session(settings: Settings) -> datetime:
     raise AssertionError("no session has two measured plays")
 
 
-@pytest.mark.parametrize("instant", [soon_after_all, within_a_session])
-def test_a_new_play_is_added_to_the_sums(
-    instant: Callable[[Settings], datetime], large: Settings, monkeypatch: pytest.MonkeyPatch
+def never_heard(large: Large, plays: list[dict[str, Any]]) -> dict[str, Any]:
+    """A track of the catalogue that was never played."""
+    heard = {play["recording_key"] for play in plays}
+    tracks = large.rows("catalogue_tracks").to_pylist()
+    found: dict[str, Any] = next(track for track in tracks if track["name_key"] and track["name_key"] not in heard)
+    return found | {"artist_name": found["first_artist"]}
+
+
+def test_new_plays_are_taken_in_and_the_rows_are_those_of_a_rebuild(
+    demo_lake: Settings, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    updated: list[str] = []
-    build = incremental.Incremental.build
+    """Four plays come one after the other; after the third all tables are rebuilt and compared."""
+    large = Large(demo_lake, tmp_path, monkeypatch)
+    plays, shifts = large.plays(), large.shifts()
+    known = next(play for play in reversed(plays) if play["feature_source"] == "kaggle")
+    last = plays[-1]["played_at"]
 
-    def noted(self: incremental.Incremental, table: Table, making: Provenance) -> Written | None:
-        written = build(self, table, making)
-        updated.extend([table.name] if written else [])
-        return written
+    # A play of a known track in the last session.
+    large.take(known, last + timedelta(minutes=5))
+    assert {*SUMS, *SCORED, TRENDS} <= set(large.updated)
+    assert large.shifts() == shifts + 1
+    assert set(large.modes().values()) == {"Append"}
+    assert large.trended_plays[0] < len(plays) / 10
 
-    monkeypatch.setattr(incremental.Incremental, "build", noted)
-    run(large, *SUMS)
-    shifts = pc.sum(rows_of(large, "mood_shift_patterns")["shift_count"]).as_py()
-    deliver(large, heard_last(large), instant(large))
-    updated.clear()
-    run(large, *SUMS)
-    assert set(SUMS) < set(updated)
-    assert pc.sum(rows_of(large, "mood_shift_patterns")["shift_count"]).as_py() == shifts + 1
-    taken_in = {name: rows_of(large, name) for name in SUMS}
-    for name in SUMS:
-        shutil.rmtree(Path(log_of(large, name).table_uri.removeprefix("file://")))
-    run(large, *SUMS)
-    for name in SUMS:
-        pd.testing.assert_frame_equal(rows_of(large, name).to_pandas(), taken_in[name].to_pandas(), rtol=1e-9, atol=0)
+    # One some days later, as if these were too many plays to be sent to every task.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(incremental, "MOST_FEW_ROWS", 0)
+        large.take(known, last + timedelta(days=3))
+    assert {*SUMS, *SCORED} <= set(large.updated)
+    assert large.trended_plays == [len(plays) + 2]
+    assert set(large.modes().values()) == {"Append"}
+
+    # One that comes late, within a session of months ago.
+    large.take(known, within_a_session(plays))
+    assert set(SUMS) <= set(large.updated)
+    assert large.shifts() == shifts + 2
+
+    taken_in = {name: large.rows(name) for name in TABLES}
+    large.drop()
+    large.run()
+    for name in SCORED:
+        assert large.rows(name).equals(taken_in[name])
+    for name in (TRENDS, *SUMS):
+        pd.testing.assert_frame_equal(large.rows(name).to_pandas(), taken_in[name].to_pandas(), rtol=1e-9, atol=0)
+
+    # A track never heard before changes the lines that all scores and estimates are fitted by.
+    large.take(never_heard(large, plays), last + timedelta(days=4))
+    assert set(large.modes().values()) == {"Overwrite"}

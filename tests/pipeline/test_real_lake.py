@@ -3,8 +3,9 @@
 import pytest
 
 from lakehouse.settings import Settings
-from pipeline.report import print_run, print_status
-from pipeline.runner import run
+from pipeline.registry import pipeline_nodes
+from pipeline.report import print_status
+from pipeline.runs.run import run
 from tests.lakehouse.spotify.console import cells, printed
 
 pytestmark = pytest.mark.real_data
@@ -19,11 +20,7 @@ def test_status_shows_where_the_features_of_all_plays_come_from(real_lake: Setti
     assert sum(float(share.removesuffix(" %")) for _, _, share, _ in sources) == pytest.approx(100, abs=0.2)
 
 
-def test_a_second_run_adds_nothing_and_says_so(real_lake: Settings) -> None:
+def test_a_second_run_finds_all_up_to_date(real_lake: Settings) -> None:
     summary = run(real_lake)
-    assert {build.status for build in summary.builds} == {"skipped"}
-    assert summary.imported is None
-    assert not summary.started_spark
-    assert printed(print_run, summary, real_lake) == (
-        f"no news: all {len(summary.builds)} tables and models are up to date\n"
-    )
+    assert summary.up_to_date == len(pipeline_nodes())
+    assert (summary.imported, summary.builds) == (None, [])

@@ -16,7 +16,7 @@ from lakehouse.spotify.poll_state import PollState, save_poll_state
 from pipeline.health import note_ended_job
 from pipeline.registry import pipeline_tables
 from pipeline.report import MOST_NAMED, _ago, print_import, print_run, print_status
-from pipeline.runner import Build, RunSummary
+from pipeline.runs.summary import Build, RunSummary
 from tests.lakehouse.spotify.console import cells, printed
 from tests.support.spotify_server import SpotifyServer, log_in
 
@@ -88,14 +88,14 @@ def test_damaged_tables_and_models_are_told_with_what_to_do_beside_the_others(we
     model, history, coverage = sorted(attention(web_settings), key=lambda line: ("coverage" in line, "history" in line))
     assert model.endswith(": the next `lakehouse run` trains it again")
     assert history.endswith(": restore a backup, or move this folder away and import again")
-    assert coverage.endswith(": the next `lakehouse run` makes it anew")
+    assert coverage.endswith(": the next `lakehouse run` rebuilds it")
 
 
 @pytest.mark.parametrize("name", ["a [live].json", "[/path].json", "odd\\[b].json"])
 def test_names_and_reasons_are_told_as_they_are(web_settings: Settings, name: str) -> None:
     imported = ImportReport(verdicts={name: {"counted": 1}})
     node = TABLES["catalogue_tracks"]
-    summary = RunSummary("run", [Build(node, "failed", name)], imported, started_spark=True)
+    summary = RunSummary("run", [Build(node, "failed", name)], imported=imported)
     told = printed(print_run, summary, web_settings)
     assert name in told
     assert told.count(name.rsplit("/", 1)[-1]) == 2

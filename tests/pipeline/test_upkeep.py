@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from lakehouse.lake import storage
 from lakehouse.lake.provenance import Provenance
 from lakehouse.lake.storage import Lake
-from tests.lakehouse.lake.test_storage import PLAYS, a_play
+from tests.lakehouse.lake.tiny_plays import PLAYS, a_play
 from tests.support.frames import frame_of
 
 pytestmark = pytest.mark.long

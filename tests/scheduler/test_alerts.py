@@ -22,7 +22,7 @@ def settings(web_settings: Settings, spotify: SpotifyServer) -> Iterator[Setting
     yield web_settings.model_copy(update={"alert_webhook_url": SecretStr(f"{spotify.url}/webhook?key=hidden")})
 
 
-def told(spotify: SpotifyServer) -> list[str]:
+def texts(spotify: SpotifyServer) -> list[str]:
     return [message["text"] for message in spotify.webhook]
 
 
@@ -34,16 +34,16 @@ def test_all_that_is_new_is_one_message_as_slack_and_discord_read_it(
     assert spotify.webhook == [{"text": text, "content": text}]
 
 
-def test_a_lasting_problem_is_told_once_a_week(settings: Settings, spotify: SpotifyServer) -> None:
+def test_a_lasting_problem_is_reported_once_a_week(settings: Settings, spotify: SpotifyServer) -> None:
     for hours in range(0, 24 * 15, 6):
         send_alerts(settings, [ENDED], NOW + timedelta(hours=hours))
     assert len(spotify.webhook) == 3
 
 
-def test_what_is_over_and_comes_again_is_told_again(settings: Settings, spotify: SpotifyServer) -> None:
+def test_what_is_over_and_comes_again_is_reported_again(settings: Settings, spotify: SpotifyServer) -> None:
     for days, problems in enumerate([[ENDED], [], [ENDED], [ENDED, FAILED]]):
         send_alerts(settings, problems, NOW + days * DAY)
-    assert [text.split(": ", 1)[1] for text in told(spotify)] == [ENDED.text, ENDED.text, FAILED.text]
+    assert [text.split(": ", 1)[1] for text in texts(spotify)] == [ENDED.text, ENDED.text, FAILED.text]
 
 
 @pytest.mark.parametrize(

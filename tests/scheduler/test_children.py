@@ -1,4 +1,4 @@
-"""Commands as child processes: bounded in time, and gone when the scheduler ends."""
+"""Commands as child processes: under a time limit, and gone when the scheduler ends."""
 
 import os
 import signal
@@ -39,7 +39,7 @@ def left_over() -> Callable[[], list[psutil.Process]]:
 
 
 def pretending(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Children run this in place of the lakehouse."""
+    """Make children run this script in place of the lakehouse."""
     program = folder / "program"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
@@ -50,17 +50,17 @@ def test_a_command_is_run_to_its_end() -> None:
     ended = Children().run(("status",), 120)
     assert ended is not None
     assert (ended.exit_code, ended.was_hung) == (0, False)
-    assert ended.told.startswith("next: set LISTENER_TIME_ZONE")
+    assert ended.last_line.startswith("next: set LISTENER_TIME_ZONE")
 
 
-def test_what_went_wrong_is_told_in_its_own_words() -> None:
+def test_what_went_wrong_is_reported_in_its_own_words() -> None:
     ended = Children().run(("poll",), 120)
     assert ended is not None
     assert ended.exit_code == 2
-    assert ended.told.startswith("error SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET are not set")
+    assert ended.last_line.startswith("error SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET are not set")
 
 
-def test_what_it_tells_is_bounded_and_printable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_line_is_bounded_and_printable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pretending(
         tmp_path,
         "head -c 3000000 /dev/zero | tr '\\0' 'x'; printf '\\nerror \\033[31mred\\033[0m\\nbye\\n'; exit 3",
@@ -68,28 +68,28 @@ def test_what_it_tells_is_bounded_and_printable(tmp_path: Path, monkeypatch: pyt
     )
     ended = Children().run(("run",), 60)
     assert ended is not None
-    assert (ended.exit_code, ended.told) == (3, "error [31mred[0m")
+    assert (ended.exit_code, ended.last_line) == (3, "error [31mred[0m")
     pretending(tmp_path, "head -c 3000000 /dev/zero | tr '\\0' 'x'", monkeypatch)
     ended = Children().run(("run",), 60)
     assert ended is not None
-    assert len(ended.told) == 500
+    assert len(ended.last_line) == 500
 
 
 def test_a_hung_child_is_ended_after_the_stated_time(lake: Path, left_over: Callable[[], list[psutil.Process]]) -> None:
-    # It waits for another writer who never ends.
+    # It waits for another writer that does not end.
     with writer_lock(lake, purpose="a test", wait_seconds=0):
         ended = Children().run(("run",), 3)
     assert ended is not None
     assert ended.was_hung
     assert ended.exit_code == -signal.SIGTERM
-    assert ended.told == "ended after 0.05 minutes"
+    assert ended.last_line == "ended after 0.05 minutes"
     assert left_over() == []
 
 
 def test_a_child_that_does_not_listen_is_killed_with_all_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left_over: Callable[[], list[psutil.Process]]
 ) -> None:
-    monkeypatch.setattr(children, "ASK_TO_END_SECONDS", 0.5)
+    monkeypatch.setattr(children, "GRACE_SECONDS", 0.5)
     pretending(tmp_path, "trap '' TERM; sleep 300 & sleep 300 & wait; wait; sleep 300", monkeypatch)
     ended = Children().run(("run",), 0.5)
     assert ended is not None
@@ -120,4 +120,4 @@ def test_a_child_does_not_read_the_scheduler_s_terminal(tmp_path: Path, monkeypa
         pretending(tmp_path, "cat; cut -d' ' -f6 /proc/$$/stat", monkeypatch)
     ended = Children().run(("run",), 60)
     assert ended is not None
-    assert int(ended.told) != os.getsid(0)
+    assert int(ended.last_line) != os.getsid(0)

@@ -1,4 +1,4 @@
-"""The scheduler's log: JSON unless somebody reads it on a terminal."""
+"""The scheduler's log: JSON, except on a terminal."""
 
 import json
 import logging
@@ -21,11 +21,11 @@ def handlers() -> object:
 
 def test_every_line_is_json_with_its_facts(capsys: pytest.CaptureFixture[str]) -> None:
     start_logging()
-    log("ended", logging.WARNING, job="poll", exit_code=1, told='say "ä"\nb')
+    log("ended", logging.WARNING, job="poll", exit_code=1, last_line='say "ä"\nb')
     [line] = capsys.readouterr().err.splitlines()
     found = json.loads(line)
     assert found.pop("at").endswith("+00:00")
-    assert found == {"level": "warning", "event": "ended", "job": "poll", "exit_code": 1, "told": 'say "ä"\nb'}
+    assert found == {"level": "warning", "event": "ended", "job": "poll", "exit_code": 1, "last_line": 'say "ä"\nb'}
 
 
 def test_an_error_of_a_library_says_what_it_was(capsys: pytest.CaptureFixture[str]) -> None:

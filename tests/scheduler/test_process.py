@@ -1,4 +1,4 @@
-"""The scheduler as a process: it starts, does its work in children, tells what it does, and ends when it is told to."""
+"""The scheduler as a process: it starts, does its work in children, logs it, and ends on a signal."""
 
 import json
 import signal
@@ -16,7 +16,7 @@ import pytest
 from deltalake import DeltaTable
 
 from lakehouse.contract.ops import PIPELINE_RUNS
-from lakehouse.lake.storage import Lake
+from lakehouse.lake.logs import DeltaLogs
 from lakehouse.settings import Settings
 from tests.support.spotify_server import Fault, SpotifyServer, environment_of, log_in, play_item
 
@@ -97,7 +97,7 @@ def test_a_play_that_is_heard_gets_into_gold_by_itself(
         assert running.end() < LONGEST_END_SECONDS
         assert running.process.returncode == 0
         assert [event["event"] for event in running.events()][-2:] == ["scheduler is ending", "scheduler ended"]
-    lake = Lake(web_settings.lake_uri)
+    lake = DeltaLogs(web_settings.lake_uri)
     runs = DeltaTable(lake.location(PIPELINE_RUNS)).to_pyarrow_table().to_pylist()
     assert sorted((run["trigger"], run["status"], run["new_plays"]) for run in runs) == [
         ("poll", "succeeded", 0), ("schedule", "succeeded", 3),
@@ -147,7 +147,10 @@ def test_two_schedulers_on_one_lake_are_one_too_many(
 
 @pytest.mark.parametrize(
     ("arguments", "changed", "message"),
-    [(["help"], {}, "takes nothing, or `health`"), ([], {"POLL_INTERVAL_MINUTES": "0"}, "POLL_INTERVAL_MINUTES='0'")],
+    [
+        (["help"], {}, "takes no argument, `--fill` or `health`"),
+        ([], {"POLL_INTERVAL_MINUTES": "0"}, "POLL_INTERVAL_MINUTES='0'"),
+    ],
 )
 def test_wrong_usage_is_one_clear_line(
     environment: dict[str, str], tmp_path: Path, arguments: list[str], changed: dict[str, str], message: str

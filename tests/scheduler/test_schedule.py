@@ -1,4 +1,4 @@
-"""What the scheduler does and when; the clock is the test's, and the commands are noted in place of being run."""
+"""What the scheduler does and when; the test sets the clock, and commands are noted instead of being run."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from lakehouse.settings import Settings
 from lakehouse.spotify.login import SpotifyLogin
 from pipeline.health import ended_jobs, note_ended_job, problems
 from scheduler.__main__ import build_scheduler, health
-from scheduler.children import Children, Ended
+from scheduler.children import Children, ChildResult
 from scheduler.schedule import Job, Schedule
 from tests.support.spotify_server import NOW
 
@@ -31,14 +31,14 @@ DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
 @dataclass
 class NotedChildren(Children):
-    """Notes commands; each ends as the test says."""
+    """Notes commands; each ends as the test sets."""
 
     commands: list[tuple[tuple[str, ...], float]] = field(default_factory=list)
-    ends: dict[str, Ended | None] = field(default_factory=dict)
+    ends: dict[str, ChildResult | None] = field(default_factory=dict)
 
-    def run(self, command: tuple[str, ...], limit_seconds: float) -> Ended | None:
+    def run(self, command: tuple[str, ...], limit_seconds: float) -> ChildResult | None:
         self.commands.append((command, limit_seconds))
-        return self.ends.get(command[0], Ended(0, "", 1.0))
+        return self.ends.get(command[0], ChildResult(0, "", 1.0))
 
     @property
     def names(self) -> list[str]:
@@ -47,7 +47,7 @@ class NotedChildren(Children):
 
 @dataclass
 class Clock:
-    """Tells the time that the test sets."""
+    """A clock that the test sets."""
 
     now: datetime = NOW
 
@@ -57,7 +57,7 @@ class Clock:
 
 @dataclass
 class Made:
-    """A schedule with what it is made of."""
+    """A schedule with its fake children and clock."""
 
     schedule: Schedule
     children: NotedChildren
@@ -106,7 +106,7 @@ def test_a_new_lake_is_filled_and_shown_to_trino(logged_in: Settings, demo: bool
     assert "fill" not in {job.name for job in made.schedule.jobs()}
 
 
-def test_a_folder_that_cannot_be_read_is_told_and_shows_in_health(
+def test_a_folder_that_cannot_be_read_is_reported_and_shows_in_health(
     made: Made, logged_in: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(folder: Path) -> NoReturn:
@@ -163,7 +163,7 @@ def test_the_night_brings_everything_up_to_date_and_checks_it(made: Made) -> Non
 
 
 def test_a_failed_run_does_not_keep_the_check_from_being_done(made: Made, logged_in: Settings) -> None:
-    made.children.ends["run"] = Ended(1, "error gold broke", 60.0)
+    made.children.ends["run"] = ChildResult(1, "error gold broke", 60.0)
     made.schedule.nightly()
     assert made.children.names[-1] == "check"
     ended = ended_jobs(logged_in)["nightly"]
@@ -171,7 +171,7 @@ def test_a_failed_run_does_not_keep_the_check_from_being_done(made: Made, logged
 
 
 def test_features_that_could_not_be_asked_for_are_no_failure_of_the_run(made: Made, logged_in: Settings) -> None:
-    made.children.ends["features"] = Ended(1, "error no network", 1.0)
+    made.children.ends["features"] = ChildResult(1, "error no network", 1.0)
     made.schedule.nightly()
     assert ended_jobs(logged_in)["nightly"]["exit_code"] == 0
 
@@ -297,7 +297,7 @@ def test_one_of_each_runs_and_polls_wait_for_no_run(made: Made) -> None:
 def test_missed_times_are_one_and_none_is_dropped(made: Made) -> None:
     made.clock.now = datetime.now(UTC)
     with started(made) as scheduler:
-        # The machine slept for days: nobody told the scheduler.
+        # The machine slept for days, unnoticed by the scheduler.
         for name, slept in (("nightly", 6 * DAY), ("weekly", 6.9 * DAY), ("poll", 3 * DAY)):
             scheduler.modify_job(name, next_run_time=made.clock.now - slept)
         scheduler.resume()
@@ -313,11 +313,11 @@ def test_a_poll_moves_the_run_to_now(made: Made, logged_in: Settings) -> None:
     assert {job.id: job.next_run_time for job in scheduler.get_jobs()}["run"] == NOW + 7 * MINUTE
 
 
-# ---- what is told
+# ---- what is reported
 
 
 def failing(made: Made) -> None:
-    made.children.ends["run"] = Ended(1, "error disk full", 2.0)
+    made.children.ends["run"] = ChildResult(1, "error disk full", 2.0)
     deliver(made.schedule.settings)
     made.schedule.run()
 
@@ -332,7 +332,7 @@ def silent(made: Made) -> None:
 
 
 @pytest.mark.parametrize(
-    ("trouble", "told"),
+    ("trouble", "text"),
     [
         (failing, "the scheduled run failed on 2026-06-01 at 12:00 UTC: `lakehouse run --trigger schedule`: error"),
         (lapsing, "the login at Spotify ends in 23 days, on 2026-12-01: log in with `lakehouse auth` before"),
@@ -342,14 +342,14 @@ def silent(made: Made) -> None:
 )  # fmt: skip
 def test_log_webhook_and_health_tell_what_needs_attention(
     made: Made, logged_in: Settings, spotify: Any, caplog: pytest.LogCaptureFixture,
-    capsys: pytest.CaptureFixture[str], trouble: Callable[[Made], None], told: str,
+    capsys: pytest.CaptureFixture[str], trouble: Callable[[Made], None], text: str,
 ) -> None:  # fmt: skip
     webhook = logged_in.model_validate({**logged_in.model_dump(), "alert_webhook_url": f"{spotify.url}/webhook"})
     alerting = make(webhook)
     trouble(alerting)
     alerting.schedule.poll()
     [problem] = problems(logged_in, alerting.clock.now)
-    assert problem.text.startswith(told)
+    assert problem.text.startswith(text)
     assert [message["text"] for message in spotify.webhook] == [f"lakehouse: {problem.text}"]
     assert problem.text in [getattr(record, "facts", {}).get("problem") for record in caplog.records]
     health(logged_in, alerting.clock.now)

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from bronze.delivered.inbox import waiting_files
 from bronze.web.spotify_polling import poll
 from lakehouse.settings import load_settings
-from pipeline.runner import import_files, run
+from pipeline.runs.run import run
+from pipeline.runs.upkeep import import_files
 
 TABLES = ("listening_patterns_by_time", "temporal_trends")
 

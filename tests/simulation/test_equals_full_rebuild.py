@@ -16,11 +16,15 @@ from pyspark.sql import DataFrame, SparkSession
 
 from bronze.delivered.inbox import waiting_files
 from lakehouse.contract import Table
-from lakehouse.lake.storage import Lake
+from lakehouse.contract.ops import OPS_TABLES
+from lakehouse.lake.logs import DeltaLogs
 from lakehouse.settings import Settings
-from pipeline import incremental, runner
+from pipeline import registry
 from pipeline.fingerprint import code_fingerprint
 from pipeline.registry import pipeline_nodes, pipeline_tables
+from pipeline.runs import incremental, plan, upkeep
+from pipeline.runs import run as runs
+from pipeline.runs.summary import RunSummary
 from tests.bronze.catalogues import row, write_csv
 from tests.bronze.lakes import small_settings
 from tests.bronze.records import account, write_json
@@ -74,8 +78,10 @@ class Life:
         self.skipped_for_same_rows = 0
         self.catalogue_tracks = TRACKS
         self.write_catalogue()
-        patch.setattr(runner, "pipeline_nodes", lambda: self.nodes)
-        patch.setattr(runner, "code_fingerprint", lambda node: code_fingerprint(node) + self.codes.get(node.name, ""))
+        patch.setattr(registry, "all_nodes", lambda: self.nodes | {table.name: table for table in OPS_TABLES})
+        # It looks at files alone, and the code changes in memory.
+        patch.setattr(runs, "known_up_to_date", lambda settings: 0)
+        patch.setattr(plan, "code_fingerprint", lambda node: code_fingerprint(node) + self.codes.get(node.name, ""))
 
     def _groups(self, table: Table) -> Iterator[str]:
         """Groups of the tables that a table is made from."""
@@ -173,33 +179,33 @@ class Life:
     def import_file(self, name: str) -> Path:
         return self.settings.import_dir / f"{name}.json"
 
-    def run(self, *, full: bool, settings: Settings | None = None) -> runner.RunSummary:
+    def run(self, *, full: bool, settings: Settings | None = None) -> RunSummary:
         names = [table.name for table in self.tables]
         settings = settings or self.settings
         # A run of a selection takes no files.
-        taken = runner.run(settings, select=names, full=full) if full else self._with_files(names)
+        taken = runs.run(settings, select=names, full=full) if full else self._with_files(names)
         self.skipped_for_same_rows += sum(
             build.status == "built" and build.state is not None and build.state.provenance.same_as is not None
             for build in taken.builds
         )
         return taken
 
-    def _with_files(self, names: list[str]) -> runner.RunSummary:
+    def _with_files(self, names: list[str]) -> RunSummary:
         waiting = waiting_files(self.settings)
         if waiting:
-            assert not runner.import_files(self.settings, waiting).errors
-        return runner.run(self.settings, select=names)
+            assert not upkeep.import_files(self.settings, waiting).errors
+        return runs.run(self.settings, select=names)
 
     def times_grown(self) -> int:
         """How often plays were added to silver instead of all being joined anew."""
         table = pipeline_tables()["listening_with_features"]
-        commits = DeltaTable(Lake(self.settings.lake_uri).location(table)).history()
+        commits = DeltaTable(DeltaLogs(self.settings.lake_uri).location(table)).history()
         appends = [commit for commit in commits if commit.get("operationParameters", {}).get("mode") == "Append"]
         # Others say that the rows are the same.
         return sum(json.loads(commit["userMetadata"])["same_as"] is None for commit in appends)
 
     def rows(self, settings: Settings | None = None) -> dict[str, list[dict[str, Any]]]:
-        lake = Lake((settings or self.settings).lake_uri)
+        lake = DeltaLogs((settings or self.settings).lake_uri)
         return {
             table.name: sorted(
                 DeltaTable(lake.location(table)).to_pyarrow_table().to_pylist(),

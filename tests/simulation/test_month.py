@@ -21,7 +21,7 @@ from lakehouse.lake.storage import Lake
 from lakehouse.runlog.spool import RunLog, new_run_id
 from lakehouse.settings import Settings
 from pipeline.registry import pipeline_tables
-from pipeline.runner import run
+from pipeline.runs.run import run
 from tests.simulation.listener import SHORTEST_SHOWN_MS, Heard, listen
 from tests.support.spotify_server import Fault, SpotifyServer, environment_of, error, log_in, too_often
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lakehouse.settings import Settings
-from lakehouse.spark.java import find_java
+from lakehouse.java import find_java
 from tests.support.spotify_server import SpotifyServer, environment_of, log_in
 
 MOST_MEGABYTES = 150.0

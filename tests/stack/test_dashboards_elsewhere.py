@@ -11,7 +11,7 @@ from rich.console import Console
 from lakehouse.settings import Settings
 from lakehouse.stack.local_stack import stack_down, stack_up
 from pipeline.registry import all_tables
-from pipeline.runner import run
+from pipeline.runs.run import run
 from tests.stack.browser import Browser, browser
 from tests.stack.conftest import run_query, settings_in
 from tests.stack.services import SupersetServer

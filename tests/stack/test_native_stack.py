@@ -4,7 +4,6 @@ import io
 import json
 import socket
 import subprocess
-import sys
 import tarfile
 from collections import namedtuple
 from pathlib import Path
@@ -17,10 +16,9 @@ from rich.console import Console
 
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
-from lakehouse.stack import trino_server
 from lakehouse.stack.local_stack import stack_down, stack_status, stack_up
 from lakehouse.stack.processes import Background
-from lakehouse.stack.trino_server import java_home, sql_command, unpack_server
+from lakehouse.stack.trino_server import sql_command, unpack_server
 from pipeline.registry import all_tables
 from tests.stack.conftest import run_query
 
@@ -98,34 +96,6 @@ def test_a_trino_that_dies_while_starting_gives_its_reason_and_log(native: Setti
 
 def test_down_of_nothing_is_fine(native: Settings) -> None:
     stack_down(native, QUIET)
-
-
-def fake_java(home: Path, version: str) -> Path:
-    (home / "bin").mkdir(parents=True)
-    (home / "bin" / "java").touch(mode=0o755)
-    (home / "release").write_text(f'IMPLEMENTOR="x"\nJAVA_VERSION="{version}"\n')
-    return home
-
-
-def test_a_new_enough_java_of_the_system_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    old, new = fake_java(tmp_path / "old", "17.0.15"), fake_java(tmp_path / "new", "24.0.1")
-    monkeypatch.setenv("JAVA_HOME", str(old))
-    monkeypatch.setenv("PATH", str(new / "bin"))
-    assert java_home() == new
-
-
-def test_else_the_one_of_the_python_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "old", "17.0.15")))
-    monkeypatch.setenv("PATH", "")
-    assert java_home().is_relative_to(sys.prefix)
-
-
-def test_without_any_java_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("JAVA_HOME", raising=False)
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(trino_server, "find_spec", lambda _: None)
-    with pytest.raises(LakehouseError, match="Trino needs Java 24 or newer and there is none: install one"):
-        java_home()
 
 
 def test_only_what_is_needed_is_unpacked_and_links_into_other_plugins_are_kept(tmp_path: Path) -> None:

@@ -14,52 +14,17 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakehouse.contract import Growth, Table, accepted_values, expression, in_range, not_null, source_table
+from lakehouse.contract import Table
 from lakehouse.contract.columns import COLUMNS
 from lakehouse.lake import storage
 from lakehouse.lake.checks import enforce
+from lakehouse.lake.logs import DamagedTable, DeltaLogs
 from lakehouse.lake.provenance import Provenance
 from lakehouse.lake.schema import ContractViolation, conform, schema_of
-from lakehouse.lake.storage import DamagedTable, Lake
+from lakehouse.lake.storage import Lake
 from lakehouse.runlog.spool import new_run_id
+from tests.lakehouse.lake.tiny_plays import MADE, OTHER, PLAYS, TWO_KEYS, a_play, ids, plays
 from tests.support.frames import frame_of, rows
-
-PLAYS = source_table(
-    "tiny_plays",
-    "lakehouse.contract.ops",
-    grain="One row per play.",
-    key="play_id",
-    columns="play_id valence mood_label played_at track_name",
-    checks=[
-        in_range("valence", 0, 1),
-        accepted_values("track_name", "One", "Two"),
-        expression("not too happy", "valence < 0.9", "warn"),
-        not_null("mood_label", "warn"),
-    ],
-)
-TWO_KEYS = replace(PLAYS, key=("play_id", "track_name"), checks=())
-MADE = Provenance(run_id="run", code="code", parameters={"zone": "UTC"}, inputs={"other": 3})
-# The second table of each test that needs one.
-OTHER = replace(PLAYS, name="other_plays")
-
-
-def a_play(play_id: str | None = "a", **values: Any) -> dict[str, Any]:
-    plain = {"valence": 0.5, "mood_label": 1, "played_at": datetime(2026, 1, 5, 12), "track_name": "One"}
-    return {"play_id": play_id, **plain, **values}
-
-
-def plays(spark: SparkSession, *ids: str, **values: Any) -> DataFrame:
-    return frame_of(spark, PLAYS, [a_play(play_id, **values) for play_id in ids])
-
-
-@pytest.fixture
-def lake(spark: SparkSession, tmp_path: Path) -> Lake:
-    return Lake(f"file:{tmp_path}/lake", spark)
-
-
-def ids(lake: Lake, table: Table = PLAYS) -> list[str]:
-    return [row[0] for row in rows(lake.read(table), "play_id")]
-
 
 # ---- columns
 
@@ -211,10 +176,7 @@ def test_the_commit_tells_what_it_was_made_from(lake: Lake, spark: SparkSession)
 
 def test_states_are_read_without_spark(lake: Lake, spark: SparkSession) -> None:
     lake.overwrite(PLAYS, plays(spark, "a"), MADE)
-    reader = Lake(lake.uri)
-    assert reader.state(PLAYS) == lake.state(PLAYS)
-    with pytest.raises(RuntimeError, match="without Spark"):
-        reader.read(PLAYS)
+    assert DeltaLogs(lake.uri).state(PLAYS) == lake.state(PLAYS)
 
 
 def test_comments_and_description_reach_delta(lake: Lake, spark: SparkSession) -> None:
@@ -507,89 +469,6 @@ def test_local_times_and_columns_without_nulls_are_read_as_written(lake: Lake, s
     for mode in ("created", "replaced"):
         lake.overwrite(table, frame, Provenance(run_id=mode))
         assert rows(lake.read(table), "play_id", "played_at_local") == [("a", datetime(2026, 1, 5, 12, 0, 0, 123456))]
-
-
-# ---- growing
-
-GROWING = replace(PLAYS, growth=Growth("other_plays", "played_at", lambda rows, earliest: rows))
-
-
-def at(hour: int) -> int:
-    """An instant of the day of all plays here."""
-    return round(datetime(2026, 1, 5, hour, tzinfo=UTC).timestamp() * 1_000_000)
-
-
-def played(spark: SparkSession, **hours: int) -> DataFrame:
-    return frame_of(
-        spark, GROWING, [a_play(name, played_at=datetime(2026, 1, 5, hour)) for name, hour in hours.items()]
-    )
-
-
-def test_a_table_grows_by_the_rows_that_it_has_not(lake: Lake, spark: SparkSession) -> None:
-    lake.overwrite(GROWING, played(spark, a=9, b=12), MADE)
-    grown = lake.grow(GROWING, played(spark, b=12, c=13), at(12), MADE)
-    assert grown and (grown.state.version, grown.state.provenance.rows) == (1, 3)
-    assert ids(lake, GROWING) == ["a", "b", "c"]
-
-
-def test_what_grew_has_the_digest_of_what_is_made_anew(lake: Lake, spark: SparkSession) -> None:
-    lake.overwrite(GROWING, played(spark, a=9, b=12), MADE)
-    grown = lake.grow(GROWING, played(spark, b=12, c=13), at(12), MADE)
-    anew = lake.overwrite(OTHER, played(spark, a=9, b=12, c=13), MADE)
-    assert grown and grown.state.provenance.digest == anew.state.provenance.digest
-
-
-@pytest.mark.parametrize("tail", [{"c": 13}, {"b": 13, "c": 13}])
-def test_a_table_does_not_grow_where_it_has_other_rows(lake: Lake, spark: SparkSession, tail: dict[str, int]) -> None:
-    """One that is gone by now, or has changed."""
-    lake.overwrite(GROWING, played(spark, a=9, b=12), MADE)
-    assert lake.grow(GROWING, played(spark, **tail), at(12), MADE) is None
-    assert ids(lake, GROWING) == ["a", "b"]
-
-
-def test_growing_by_nothing_keeps_the_version(lake: Lake, spark: SparkSession) -> None:
-    lake.overwrite(GROWING, played(spark, a=9, b=12), MADE)
-    grown = lake.grow(GROWING, played(spark, b=12), at(12), replace(MADE, inputs={"other": 4}))
-    assert grown and (grown.state.version, grown.state.provenance.inputs) == (0, {"other": 4})
-
-
-def test_rows_that_break_the_contract_are_not_grown_by(lake: Lake, spark: SparkSession) -> None:
-    lake.overwrite(GROWING, played(spark, a=9), MADE)
-    with pytest.raises(ContractViolation, match=r"in_range\(valence, 0, 1\): 1 rows"):
-        lake.grow(GROWING, frame_of(spark, GROWING, [a_play("c", valence=2.0)]), at(12), MADE)
-    assert ids(lake, GROWING) == ["a"]
-
-
-def test_rows_that_were_added_after_a_version_are_told(lake: Lake, spark: SparkSession) -> None:
-    version = lake.overwrite(PLAYS, plays(spark, "a"), MADE).state.version
-    lake.append(PLAYS, plays(spark, "b"), MADE)
-    lake.append(PLAYS, plays(spark, "c", "d"), MADE)
-    added = lake.appended(PLAYS, version)
-    assert added is not None and [row[0] for row in rows(added, "play_id")] == ["b", "c", "d"]
-
-
-def test_what_was_added_cannot_be_told_after_rows_were_replaced(lake: Lake, spark: SparkSession) -> None:
-    version = lake.overwrite(PLAYS, plays(spark, "a"), MADE).state.version
-    lake.overwrite(PLAYS, plays(spark, "b"), MADE)
-    assert lake.appended(PLAYS, version) is None
-
-
-def test_the_keys_of_rows_that_came_went_or_changed_are_told(lake: Lake, spark: SparkSession) -> None:
-    version = lake.overwrite(PLAYS, plays(spark, "a", "b", "c"), MADE).state.version
-    lake.overwrite(PLAYS, plays(spark, "a", "d").union(plays(spark, "b", valence=0.25)), MADE)
-    changed = lake.changed_keys(PLAYS, version)
-    assert changed is not None and rows(changed, "play_id") == [("b",), ("c",), ("d",)]
-
-
-def test_changed_keys_are_told_only_while_the_files_of_the_version_are_there(lake: Lake, spark: SparkSession) -> None:
-    version = lake.overwrite(PLAYS, plays(spark, "a"), MADE).state.version
-    old = DeltaTable(lake.location(PLAYS)).file_uris()
-    lake.overwrite(PLAYS, plays(spark, "b"), MADE)
-    assert lake.changed_keys(PLAYS, version) is not None
-    assert lake.changed_keys(PLAYS, -1) is None
-    for uri in old:
-        Path(uri.removeprefix("file://")).unlink()
-    assert lake.changed_keys(PLAYS, version) is None
 
 
 # ---- many rows

@@ -17,7 +17,8 @@ from lakehouse.models.artifacts import Artifact, ArtifactRefusedError, ArtifactS
 from lakehouse.models.trained_models import models_of
 from lakehouse.settings import Settings
 from pipeline.registry import pipeline_nodes
-from pipeline.runner import Build, run
+from pipeline.runs.run import run
+from pipeline.runs.summary import Build
 
 NAME = "artist_model"
 

@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.contract import Growth, Node, Table
+from lakehouse.lake.changes import appended, changed_keys, grow
 from lakehouse.lake.provenance import Provenance
 from lakehouse.lake.storage import Lake, Written
 from lakehouse.models.artifacts import Artifact
@@ -103,7 +104,7 @@ class Incremental:
         version = before.get(name)
         if not isinstance(version, int) or any(before.get(other) != now[other] for other in now if other != name):
             return None
-        return self._lake.appended(self._table(name), version)
+        return appended(self._lake, self._table(name), version)
 
     def _grown(self, table: Table, stored: Provenance, making: Provenance) -> Written | None:
         """Add what new rows of the growing input bring."""
@@ -128,7 +129,7 @@ class Incremental:
             inputs |= {name: self._joined_with(tail, growth, name) for name in growth.joined}
             transform = growth.of_few or table
         frame = transform(*inputs.values(), **table.taken_from(self._settings))
-        return self._lake.grow(table, frame, since, making)
+        return grow(self._lake, table, frame, since, making)
 
     def _first_concerned(self, growth: Growth, rows: DataFrame, before: Versions, now: Versions) -> int | None:
         """The earliest instant of the growing input's rows that are new, or joined with others than before.
@@ -157,8 +158,8 @@ class Incremental:
         if not isinstance(changed, Table) or not isinstance(version_before, int):
             return None
         if changed.name == growth.input:
-            return self._lake.appended(changed, version_before)
-        keys = self._lake.changed_keys(changed, version_before) if changed.name in growth.joined else None
+            return appended(self._lake, changed, version_before)
+        keys = changed_keys(self._lake, changed, version_before) if changed.name in growth.joined else None
         if keys is None:
             return None
         [key] = changed.key

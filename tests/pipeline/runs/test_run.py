@@ -2,9 +2,9 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -12,158 +12,40 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
-from bronze.kaggle_tracks import import_catalogue, kaggle_tracks_bronze
+from bronze.kaggle_tracks import import_catalogue
 from bronze.listening_history import listening_history_bronze
-from bronze.my_tracks_features import my_tracks_features_bronze
 from lakehouse.contract import Table, in_range
-from lakehouse.contract.columns import COLUMNS
-from lakehouse.contract.ops import IMPORT_AUDIT, OPS_TABLES, PIPELINE_RUNS, QUALITY_RESULTS, REJECTED_ROWS, TABLE_BUILDS
+from lakehouse.contract.ops import IMPORT_AUDIT, PIPELINE_RUNS, QUALITY_RESULTS, REJECTED_ROWS, TABLE_BUILDS
 from lakehouse.errors import LakehouseError, LostWriterError, UsageError
+from lakehouse.lake import logs
 from lakehouse.lake.lock import writer_lock
-from lakehouse.lake.storage import Lake
 from lakehouse.runlog.spool import RunLog
 from lakehouse.settings import Settings
 from lakehouse.spark.session import build_session
-from pipeline import runner
 from pipeline.fingerprint import code_fingerprint
-from pipeline.registry import ordered
+from pipeline.runs import builder, plan, recording
+from pipeline.runs.summary import Build, Progress, RunSummary
 from tests.bronze.catalogues import row, write_csv
-from tests.bronze.lakes import small_settings
 from tests.bronze.records import NOW, SOME_ID, extended, write_json
-from tests.support.frames import rows
-
-BRONZE = (kaggle_tracks_bronze, listening_history_bronze, my_tracks_features_bronze)
-
-
-def plays_of_tracks(listening_history_bronze: DataFrame) -> DataFrame:
-    return listening_history_bronze.groupBy("track_id").agg(F.count("*").alias("play_count"))
-
-
-def double_plays(plays_of_tracks: DataFrame) -> DataFrame:
-    return plays_of_tracks.withColumn("play_count", F.col("play_count") * 2)
-
-
-def catalogue_counts(kaggle_tracks_bronze: DataFrame) -> DataFrame:
-    return kaggle_tracks_bronze.groupBy("track_id").agg(F.count("*").alias("play_count"))
-
-
-def both(double_plays: DataFrame, catalogue_counts: DataFrame, *, listener_time_zone: str) -> DataFrame:
-    return double_plays.unionByName(catalogue_counts).where(F.lit(listener_time_zone) != "Nowhere")
-
-
-def a_table(transform: Callable[..., Any], inputs: str, *parameters: str, **changed: Any) -> Table:
-    columns = tuple(COLUMNS[name] for name in ("track_id", "play_count"))
-    plain = Table(
-        transform.__name__, "gold", "small", __name__, "Counts?", "One row per track.", ("track_id",), columns,
-        (in_range("play_count", 0, 1000),), (), 0, tuple(inputs.split()), parameters, transform,
-    )  # fmt: skip
-    return replace(plain, **changed)
-
-
-GRAPH = {
-    table.name: table
-    for table in (
-        a_table(plays_of_tracks, "listening_history_bronze", layer="silver", group=""),
-        a_table(double_plays, "plays_of_tracks"),
-        a_table(catalogue_counts, "kaggle_tracks_bronze"),
-        a_table(both, "double_plays catalogue_counts", "listener_time_zone"),
-    )
-}
-
-
-@dataclass
-class SmallRun:
-    """A lake of the small graph, and how to run it."""
-
-    settings: Settings
-    spark: SparkSession
-    patch: pytest.MonkeyPatch
-    graph: dict[str, Table] = field(default_factory=lambda: dict(GRAPH))
-    last: runner.RunSummary = field(init=False)
-
-    def run(self, **options: Any) -> runner.RunSummary:
-        nodes = ordered([*BRONZE, *self.graph.values()])
-        self.patch.setattr(runner, "pipeline_nodes", lambda: nodes)
-        self.patch.setattr(runner, "all_tables", lambda: nodes | {table.name: table for table in OPS_TABLES})
-        action = options.pop("action", runner.run)
-        summary: runner.RunSummary = action(self.settings, **options)
-        self.last = summary
-        return summary
-
-    def deliver(self, name: str, *hours: int) -> Path:
-        records = [extended(f"2025-05-01T{hour:02d}:00:00Z") for hour in hours]
-        return write_json(self.settings.import_dir / f"Streaming_History_Audio_{name}.json", records)
-
-    @property
-    def lake(self) -> Lake:
-        return Lake(self.settings.lake_uri, self.spark)
-
-    def plays(self, name: str) -> list[tuple[Any, ...]]:
-        return rows(self.lake.read(self.graph[name]), "track_id", "play_count")
-
-    def versions(self) -> dict[str, int]:
-        return {name: DeltaTable(self.lake.location(table)).version() for name, table in self.graph.items()}
-
-    def recorded(self, table: Table) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = DeltaTable(self.lake.location(table)).to_pyarrow_table().to_pylist()
-        return sorted(found, key=lambda row: str(row.get("started_at")))
-
-
-def outcomes(summary: runner.RunSummary) -> dict[str, tuple[str, str]]:
-    return {build.table.name: (build.status, build.reason) for build in summary.builds if build.table.name in GRAPH}
-
-
-def statuses(summary: runner.RunSummary) -> dict[str, str]:
-    return {name: status for name, (status, _) in outcomes(summary).items()}
-
-
-@pytest.fixture(scope="module")
-def first_run(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, runner.RunSummary]:
-    folder = tmp_path_factory.mktemp("first")
-    with pytest.MonkeyPatch.context() as patch:
-        small = SmallRun(small_settings(folder), spark, patch)
-        small.deliver("1", 10, 11)
-        return small.settings.lake_path, small.run()
-
-
-@pytest.fixture
-def small(
-    first_run: tuple[Path, runner.RunSummary], spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> SmallRun:
-    """A lake after its first run."""
-    settings = small_settings(tmp_path)
-    shutil.copytree(first_run[0], settings.lake_path)
-    return SmallRun(settings, spark, monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def second_run(
-    first_run: tuple[Path, runner.RunSummary], spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SmallRun]:
-    """A lake after a second run, which took one more play; only to be looked at."""
-    settings = small_settings(tmp_path_factory.mktemp("second"))
-    shutil.copytree(first_run[0], settings.lake_path)
-    with pytest.MonkeyPatch.context() as patch:
-        small = SmallRun(settings, spark, patch)
-        small.deliver("2", 12)
-        small.run(trigger="schedule")
-    yield small
-
-
-def broken(message: str) -> Callable[..., Any]:
-    def transform(*frames: DataFrame, **settings: str) -> DataFrame:
-        raise ValueError(message)
-
-    return transform
-
+from tests.pipeline.runs.small_run import (
+    BRONZE,
+    GRAPH,
+    SmallRun,
+    a_table,
+    broken,
+    catalogue_counts,
+    damage,
+    outcomes,
+    plays_of_tracks,
+    statuses,
+)
 
 # ---- what is built
 
 
 def test_the_first_run_takes_what_waits_and_builds_everything(
-    first_run: tuple[Path, runner.RunSummary], small: SmallRun
+    first_run: tuple[Path, RunSummary], small: SmallRun
 ) -> None:
     _, summary = first_run
     assert summary.errors == []
@@ -175,10 +57,9 @@ def test_the_first_run_takes_what_waits_and_builds_everything(
 
 def test_without_news_nothing_starts_and_nothing_changes(small: SmallRun, monkeypatch: pytest.MonkeyPatch) -> None:
     before = small.versions()
-    monkeypatch.setattr(runner, "build_session", lambda settings: pytest.fail("Spark was started"))
+    monkeypatch.setattr(recording, "build_session", lambda settings: pytest.fail("Spark was started"))
     summary = small.run()
-    assert not summary.started_spark
-    assert set(statuses(summary).values()) == {"skipped"}
+    assert (summary.up_to_date, summary.builds) == (len(GRAPH) + 3, [])
     assert small.versions() == before
 
 
@@ -227,7 +108,7 @@ def test_tables_that_most_others_wait_for_come_first(small: SmallRun, monkeypatc
 
         return replace(table, transform=notes)
 
-    monkeypatch.setattr(runner, "PARALLEL_TABLES", 1)
+    monkeypatch.setattr(builder, "PARALLEL_TABLES", 1)
     small.graph = {name: noted(small.graph[name]) for name in ("catalogue_counts", *GRAPH)}
     small.run(full=True)
     assert begun == ["plays_of_tracks", "catalogue_counts", "double_plays", "both"]
@@ -239,7 +120,7 @@ def test_a_file_that_adds_no_play_rebuilds_nothing(small: SmallRun) -> None:
     assert summary.imported is not None
     assert summary.imported.new_plays == 0
     assert set(statuses(summary).values()) == {"skipped"}
-    assert not small.run().started_spark
+    assert small.run().up_to_date
 
 
 def test_demo_left_beside_real_data_goes_with_the_next_run_though_nothing_waits(small: SmallRun) -> None:
@@ -253,7 +134,7 @@ def test_demo_left_beside_real_data_goes_with_the_next_run_though_nothing_waits(
     assert imported
     assert imported.removed_demo
     assert small.plays("catalogue_counts") == []
-    assert not small.run().started_spark
+    assert small.run().up_to_date
 
 
 def test_a_changed_setting_rebuilds_what_takes_it(small: SmallRun) -> None:
@@ -277,17 +158,17 @@ def test_rows_that_stay_the_same_are_no_news_to_what_reads_them(
     small: SmallRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name, before = "plays_of_tracks", small.versions()
-    monkeypatch.setattr(runner, "code_fingerprint", lambda node: code_fingerprint(node) + f" {node.name == name}")
+    monkeypatch.setattr(plan, "code_fingerprint", lambda node: code_fingerprint(node) + f" {node.name == name}")
     small.run(full=True)
     full = small.versions()
-    monkeypatch.setattr(runner, "code_fingerprint", lambda node: code_fingerprint(node) + " False")
+    monkeypatch.setattr(plan, "code_fingerprint", lambda node: code_fingerprint(node) + " False")
     assert outcomes(small.run()) == {
         "plays_of_tracks": ("built", "code changed"),
         "double_plays": ("skipped", "up to date"),
         "catalogue_counts": ("skipped", "up to date"),
         "both": ("skipped", "up to date"),
     }
-    assert not small.run().started_spark
+    assert small.run().up_to_date
     assert {table: full[table] - before[table] for table in GRAPH} == dict.fromkeys(GRAPH, 1)
 
 
@@ -330,11 +211,11 @@ def test_a_failed_table_stops_only_what_is_made_from_it_and_the_next_run_repairs
     small.graph["double_plays"] = replace(good, grain="One row per mended track.")
     mended = statuses(small.run())
     assert (mended["double_plays"], mended["both"]) == ("built", "built")
-    assert not small.run().started_spark
+    assert small.run().up_to_date
 
 
 def test_who_is_not_the_writer_any_more_begins_no_table(small: SmallRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "PARALLEL_TABLES", 1)
+    monkeypatch.setattr(builder, "PARALLEL_TABLES", 1)
     begun: list[DataFrame] = []
 
     def loses_the_lake(frame: DataFrame) -> DataFrame:
@@ -359,14 +240,6 @@ def test_a_refused_frame_keeps_the_last_version(small: SmallRun) -> None:
     assert small.plays("double_plays") == [(SOME_ID, 4)]
 
 
-def damage(small: SmallRun, table: Table) -> Path:
-    """Cut a table's newest commit off in its middle; returns the table's folder."""
-    folder = small.settings.lake_path / table.location
-    newest = max((folder / "_delta_log").glob("*.json"))
-    newest.write_bytes(newest.read_bytes()[:-100])
-    return folder
-
-
 @pytest.mark.parametrize("full", [False, True])
 def test_a_damaged_table_is_set_aside_and_built_anew(small: SmallRun, full: bool) -> None:
     folder = damage(small, small.graph["double_plays"])
@@ -375,7 +248,7 @@ def test_a_damaged_table_is_set_aside_and_built_anew(small: SmallRun, full: bool
     assert outcomes(summary)["double_plays"] == ("built", f"was damaged, its files are kept in {aside}")
     assert list(aside.glob("*.parquet"))
     assert small.plays("both") == [(SOME_ID, 4)]
-    assert not small.run().started_spark
+    assert small.run().up_to_date
 
 
 def test_a_damaged_import_stops_what_is_made_from_it_and_says_what_to_do(small: SmallRun) -> None:
@@ -439,7 +312,7 @@ def test_runs_without_news_are_recorded_by_the_next_run_that_needs_spark(small: 
     small.run()
     found = {run["run_id"]: run["status"] for run in small.recorded(PIPELINE_RUNS)}
     assert [found[run_id] for run_id in quiet] == ["no_news"] * 3
-    assert not small.run().started_spark
+    assert small.run().up_to_date
 
 
 def test_a_killed_run_is_closed_by_the_next_one(small: SmallRun) -> None:
@@ -451,13 +324,13 @@ def test_a_killed_run_is_closed_by_the_next_one(small: SmallRun) -> None:
     with (spool / "dead" / f"{TABLE_BUILDS.name}.jsonl").open("a") as lines:
         lines.write('{"run_id": "dead", "table_na')
     summary = small.run()
-    assert summary.started_spark
+    assert not summary.up_to_date
     assert summary.killed_runs == ["dead"]
     [run] = [run for run in small.recorded(PIPELINE_RUNS) if run["run_id"] == "dead"]
     assert (run["status"], run["new_plays"], run["started_at"].astimezone(UTC)) == ("killed", 0, NOW)
     assert [b["table_name"] for b in small.recorded(TABLE_BUILDS) if b["run_id"] == "dead"] == ["both"]
     assert [a for a in small.recorded(IMPORT_AUDIT) if a["run_id"] == "dead"] == []
-    assert not small.run().started_spark
+    assert small.run().up_to_date
 
 
 def test_a_run_that_breaks_is_recorded_and_imports_again(small: SmallRun) -> None:
@@ -467,7 +340,7 @@ def test_a_run_that_breaks_is_recorded_and_imports_again(small: SmallRun) -> Non
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        small.run(progress=runner.Progress(on_file=interrupt))
+        small.run(progress=Progress(on_file=interrupt))
     summary = small.run()
     assert summary.imported is not None
     assert summary.imported.new_plays == 1
@@ -479,11 +352,11 @@ def test_a_run_interrupted_while_it_builds_loses_no_record_of_its_import(small: 
     records = [extended("2025-05-01T10:00:00Z"), extended(episode_name="Part 1"), extended(ts=None)]
     name = write_json(small.settings.import_dir / "Streaming_History_Audio_9.json", records).name
 
-    def interrupt(build: runner.Build) -> None:
+    def interrupt(build: Build) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        small.run(progress=runner.Progress(on_build=interrupt))
+        small.run(progress=Progress(on_build=interrupt))
     # It counts as taken: nobody will read it again.
     assert small.run().imported is None
     audit = [(a["verdict"], a["record_count"]) for a in small.recorded(IMPORT_AUDIT) if a["source_file"] == name]
@@ -497,11 +370,11 @@ def test_where_spark_does_not_start_the_run_is_recorded_all_the_same(
     def no_java(settings: Settings) -> SparkSession:
         raise LakehouseError("no Java found")
 
-    monkeypatch.setattr(runner, "build_session", no_java)
+    monkeypatch.setattr(recording, "build_session", no_java)
     small.deliver("2", 12)
     with pytest.raises(LakehouseError, match="no Java found"):
         small.run()
-    monkeypatch.setattr(runner, "build_session", build_session)
+    monkeypatch.setattr(recording, "build_session", build_session)
     small.run()
     assert [run["error"] for run in small.recorded(PIPELINE_RUNS)] == [None, "no Java found", None]
 
@@ -514,65 +387,44 @@ def test_a_second_run_says_who_is_at_work(small: SmallRun) -> None:
         small.run()
 
 
-# ---- check and maintain
+# ---- what is read
 
 
-def test_a_check_finds_what_was_changed_behind_our_back(small: SmallRun) -> None:
-    assert small.run(action=runner.check).errors == []
-    small.spark.sql(f"UPDATE delta.`{small.lake.location(small.graph['double_plays'])}` SET play_count = -5")
-    [error] = small.run(action=runner.check).errors
-    assert error.startswith("double_plays breaks its contract")
-    checks = [c for c in small.recorded(QUALITY_RESULTS) if not c["passed"]]
-    assert [(c["table_name"], c["check_name"], c["severity"]) for c in checks] == [("double_plays", "contract", "fail")]
-    # The next run makes it anew.
-    assert outcomes(small.run())["double_plays"] == ("built", "code changed")
-    assert small.run(action=runner.check).errors == []
+@pytest.mark.parametrize("full", [False, True])
+def test_each_log_is_opened_once_in_a_run(small: SmallRun, monkeypatch: pytest.MonkeyPatch, full: bool) -> None:
+    """States, inputs and commits share what was read when the run was planned."""
+    opened: list[str] = []
 
+    class CountedLog(DeltaTable):
+        def __init__(self, location: str, **options: Any) -> None:
+            opened.append(location)
+            super().__init__(location, **options)
 
-def test_a_check_names_each_damaged_table_and_looks_at_the_others(small: SmallRun) -> None:
-    for table in (kaggle_tracks_bronze, small.graph["double_plays"]):
-        damage(small, table)
-    summary = small.run(action=runner.check)
-    told = [error.split(",")[0] for error in summary.errors]
-    assert told == ["kaggle_tracks_bronze is damaged", "double_plays is damaged"]
-    assert summary.errors[1].endswith("): the next `lakehouse run` makes it anew")
-    assert statuses(summary) | {"double_plays": ""} == dict.fromkeys(GRAPH, "skipped") | {"double_plays": ""}
-
-
-def test_a_check_tells_of_files_that_are_gone(small: SmallRun) -> None:
-    for file in (small.settings.lake_path / small.graph["both"].location).glob("*.parquet"):
-        file.unlink()
-    summary = small.run(action=runner.check)
-    [error] = summary.errors
-    assert error.startswith("both: ")
-    assert statuses(summary) == dict.fromkeys(GRAPH, "skipped") | {"both": "failed"}
-
-
-def test_a_damaged_table_does_not_keep_the_others_from_maintenance(small: SmallRun) -> None:
-    damage(small, small.graph["double_plays"])
-    summary = small.run(action=runner.maintain)
-    [error] = summary.errors
-    assert error.startswith("double_plays is damaged")
-    assert statuses(summary) == dict.fromkeys(GRAPH, "built") | {"double_plays": "failed"}
-
-
-def test_a_check_tells_the_ops_tables_what_needs_attention(small: SmallRun) -> None:
-    state = small.settings.lake_path / "state" / "schedule.json"
-    write_json(state, {"run": {"exit_code": 1, "told": "disk full", "ended_at": datetime.now(UTC).isoformat()}})
-    small.run(action=runner.check)
-    [fresh] = [c for c in small.recorded(QUALITY_RESULTS) if c["check_name"] == "stays_fresh"]
-    assert (fresh["severity"], fresh["passed"]) == ("warn", False)
-    assert "the scheduled run failed on " in fresh["detail"]
-
-
-def test_after_putting_files_in_order_nothing_is_out_of_date(small: SmallRun) -> None:
-    for name in ("2", "3"):
-        small.deliver(name, int(name) + 10)
+    monkeypatch.setattr(logs, "DeltaTable", CountedLog)
+    if full:
+        small.run(full=True)
+    else:
+        small.deliver("2", 12)
         small.run()
-    history = DeltaTable(small.lake.location(listening_history_bronze))
-    assert len(history.file_uris()) == 3
-    summary = small.run(action=runner.maintain)
-    assert summary.errors == []
-    assert len(DeltaTable(small.lake.location(listening_history_bronze)).file_uris()) == 1
-    assert not small.run().started_spark
-    assert small.plays("plays_of_tracks") == [(SOME_ID, 4)]
+    assert small.plays("both") == [(SOME_ID, 4 if full else 6)]
+    locations = [small.lake.location(table) for table in (*BRONZE, *GRAPH.values())]
+    counts = {location: opened.count(location) for location in locations}
+    counts[small.lake.location(small.graph["both"])] -= 1  # by this test
+    assert counts == dict.fromkeys(locations, 1)
+
+
+def test_a_dry_run_says_what_would_be_built_and_changes_nothing(
+    small: SmallRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "build_session", lambda settings: pytest.fail("Spark was started"))
+    before = sorted(small.settings.lake_path.rglob("*"))
+    assert small.dry_run().up_to_date == len(BRONZE) + len(GRAPH)
+    waiting = small.deliver("2", 12)
+    small.graph["double_plays"] = replace(small.graph["double_plays"], grain="One row per changed track.")
+    planned = small.dry_run()
+    assert (planned.waiting, planned.up_to_date) == ([waiting], 0)
+    steps = {step.node.name: (step.reason, step.unsettled_inputs) for step in planned.steps}
+    assert steps["double_plays"] == ("code changed", ())
+    assert steps["both"] == ("", ("double_plays",))
+    assert {step.node.name for step in small.dry_run(select=["catalogue_counts"]).steps} == set()
+    assert sorted(small.settings.lake_path.rglob("*")) == before

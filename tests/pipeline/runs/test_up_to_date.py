@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from bronze.delivered.inbox import looks_of, remember
+from bronze.delivered.inbox import remember, signatures_of
 from lakehouse import PACKAGES
 from lakehouse.runlog.spool import SPOOL, new_run_log
 from lakehouse.settings import Settings
-from pipeline import up_to_date as no_news
-from pipeline.up_to_date import remember_up_to_date, run_without_news
+from pipeline.runs import up_to_date
+from pipeline.runs.run import run
+from pipeline.runs.up_to_date import known_up_to_date, remember_up_to_date
 
 COMMIT = "00000000000000000000.json"
 
@@ -29,7 +30,7 @@ def settings(tmp_path: Path) -> Settings:
     (tmp_path / "import").mkdir()
     (tmp_path / "import" / "taken.zip").touch()
     made = settings_of(tmp_path)
-    remember(made, looks_of([tmp_path / "import" / "taken.zip"]), refused=[])
+    remember(made, signatures_of([tmp_path / "import" / "taken.zip"]), refused=[])
     remember_up_to_date(made, 34)
     return made
 
@@ -42,8 +43,8 @@ def settings_of(folder: Path, **others: str) -> Settings:
 
 
 def test_without_news_the_run_is_recorded_with_the_tables_it_skipped(settings: Settings) -> None:
-    assert run_without_news(settings, "schedule") == 34
-    assert run_without_news(settings, "schedule") == 34
+    assert run(settings, trigger="schedule").up_to_date == 34
+    assert run(settings, trigger="schedule").up_to_date == 34
     runs = [json.loads(file.read_text()) for file in settings.lake_path.glob(f"{SPOOL}/*/pipeline_runs.jsonl")]
     assert [(run["status"], run["trigger"], run["tables_skipped"]) for run in runs] == [("no_news", "schedule", 34)] * 2
 
@@ -89,12 +90,12 @@ def kill_run(lake: Path) -> None:
 )  # fmt: skip
 def test_any_change_is_left_to_the_full_comparison(settings: Settings, change: Callable[[Path], None]) -> None:
     change(settings.lake_path)
-    assert run_without_news(settings, "manual") == 0
+    assert known_up_to_date(settings) == 0
     assert not list(settings.lake_path.glob(f"{SPOOL}/*/pipeline_runs.jsonl"))
 
 
 def test_another_setting_is_left_to_the_full_comparison(settings: Settings, tmp_path: Path) -> None:
-    assert run_without_news(settings_of(tmp_path, listener_time_zone="Europe/Berlin"), "manual") == 0
+    assert known_up_to_date(settings_of(tmp_path, listener_time_zone="Europe/Berlin")) == 0
 
 
 def test_changed_code_is_left_to_the_full_comparison(
@@ -103,35 +104,35 @@ def test_changed_code_is_left_to_the_full_comparison(
     program = tmp_path / "program"
     for package in PACKAGES:
         (program / package).mkdir(parents=True)
-    monkeypatch.setattr(no_news, "PROJECT", program)
+    monkeypatch.setattr(up_to_date, "PROJECT", program)
     remember_up_to_date(settings, 34)
-    assert run_without_news(settings, "manual") == 34
+    assert known_up_to_date(settings) == 34
     (program / "gold" / "new_table.py").touch()
-    assert run_without_news(settings, "manual") == 0
+    assert known_up_to_date(settings) == 0
 
 
 def test_a_lake_that_was_never_up_to_date_and_a_damaged_memory_are_left_to_the_full_comparison(
     settings: Settings,
 ) -> None:
-    memory = settings.lake_path / no_news.UP_TO_DATE
+    memory = settings.lake_path / up_to_date.UP_TO_DATE
     memory.write_text("{")
-    assert run_without_news(settings, "manual") == 0
+    assert known_up_to_date(settings) == 0
     memory.unlink()
-    assert run_without_news(settings, "manual") == 0
+    assert known_up_to_date(settings) == 0
 
 
 def test_runs_that_waited_to_be_recorded_do_not_hide_that_nothing_changed(settings: Settings) -> None:
     new_run_log(settings, "manual").finish("no_news", datetime.now(UTC))
-    assert run_without_news(settings, "manual") == 34
+    assert known_up_to_date(settings) == 34
 
 
 def test_neither_spark_nor_pandas_is_loaded(settings: Settings) -> None:
     code = (
-        "import sys, pipeline.cli, pipeline.up_to_date as no_news;"
+        "import sys, pipeline.cli; from pipeline.runs.run import dry_run, run;"
         f"from lakehouse.settings import Settings; from pathlib import Path;"
         f"settings = Settings(lake_uri={settings.lake_uri!r}, kaggle_csv=Path({str(settings.kaggle_csv)!r}),"
         f"import_dir=Path({str(settings.import_dir)!r}), _env_file=None);"
-        "assert no_news.run_without_news(settings, 'manual') == 34;"
+        "assert run(settings).up_to_date == dry_run(settings).up_to_date == 34;"
         "print([name for name in ('pyspark', 'pandas', 'numpy', 'pyarrow', 'deltalake') if name in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

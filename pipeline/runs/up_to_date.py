@@ -1,7 +1,7 @@
-"""A run without news, told from files alone: nothing changed since a run found everything up to date.
+"""Is everything up to date? Answered from files alone: nothing changed since a run found everything up to date.
 
-Loads neither Spark nor a table. What is compared holds everything that the full comparison (`pipeline.runner`) rests
-on, so a difference that means nothing costs that comparison, and one that means something is never missed.
+Loads neither Spark nor a table. The digest covers all that the full comparison (`pipeline.runs.plan`) rests on: a
+change that means nothing costs that comparison, and one that means something is never missed.
 """
 
 import hashlib
@@ -12,9 +12,8 @@ from pathlib import Path
 
 from bronze.delivered import inbox
 from lakehouse import LAYERS, PACKAGES, PROJECT
-from lakehouse.lake.writer import one_writer
 from lakehouse.models.artifacts import PINNED_LIBRARIES
-from lakehouse.runlog.spool import SPOOL, holds_unrecorded, note_run_without_news
+from lakehouse.runlog.spool import SPOOL, holds_unrecorded
 from lakehouse.settings import Settings
 from lakehouse.state_files import read_state, write_state
 
@@ -24,20 +23,18 @@ NO_NEWS = "no news: all {tables} tables and models are up to date"
 STORED = (*LAYERS, "ops", "models")
 
 
-def run_without_news(settings: Settings, trigger: str) -> int:
-    """Note a run without news, if nothing changed since everything was up to date.
+def known_up_to_date(settings: Settings) -> int:
+    """How many tables and models are up to date, where that is all of them and nothing changed since it was found.
 
     Returns:
-        The number of tables and models that are up to date; 0 where only `runner.run` can tell.
+        0 where only a full comparison can tell.
     """
     if not (settings.work_path / UP_TO_DATE).exists():
         return 0
-    with one_writer(settings, purpose="run"):
-        known = read_state(settings.work_path / UP_TO_DATE)
-        tables = known.get("tables")
-        if not isinstance(tables, int) or known.get("look") != look(settings) or _waits(settings):
-            return 0
-        note_run_without_news(settings, trigger, tables)
+    known = read_state(settings.work_path / UP_TO_DATE)
+    tables = known.get("tables")
+    if not isinstance(tables, int) or known.get("look") != look(settings) or _waits(settings):
+        return 0
     return tables
 
 
