@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what is missing on a Debian or Ubuntu machine with Python 3.11 to 3.13 and make. Called by `make setup`; a second
-# call skips what is there. Needs a network only for what is missing.
+# Installs missing requirements on Debian or Ubuntu with Python 3.11 to 3.13 and make. Called by `make setup`. Idempotent:
+# a second call skips what is installed, and needs no network if all is.
 set -eu
 venv=$1
 uv_version=0.9
@@ -15,7 +15,7 @@ update_lists() {
     lists_are_new=yes
 }
 
-# Installs Debian packages as root, otherwise says which are needed.
+# As root installs Debian packages, otherwise exits with their names.
 need_packages() {
     if can_install; then
         echo "setup: installing $* from the distribution's packages"
@@ -26,7 +26,7 @@ need_packages() {
     fi
 }
 
-# The oldest Java that Spark takes and the distribution has: Debian 12 has 17, Debian 13 has 21 and 25.
+# The oldest Java that both Spark supports and the distribution has: Debian 12 has 17, Debian 13 has 21 and 25.
 java_package() {
     for java in 17 21 25; do
         if [ -n "$(LC_ALL=C apt-cache policy "openjdk-$java-jre-headless" 2>/dev/null | sed -n 's/.*Candidate: *[0-9].*/yes/p')" ]; then
@@ -55,7 +55,7 @@ done
 [ -n "$python" ] || fail "Python 3.11 to 3.13 is needed and not on the PATH"
 
 if ! java_is_usable; then
-    [ -z "${JAVA_HOME:-}" ] || fail "JAVA_HOME=$JAVA_HOME is no Java 17 or newer: correct or unset it"
+    [ -z "${JAVA_HOME:-}" ] || fail "JAVA_HOME=$JAVA_HOME is not Java 17 or newer: correct or unset it"
     ! can_install || update_lists
     need_packages "$(java_package)"
 fi

@@ -1,11 +1,11 @@
-"""Roles and users of Superset. Imported by `bootstrap.py` once the application is there.
+"""Roles and users of Superset. Imported by `bootstrap.py` once the application exists.
 
 | role | may |
 |---|---|
 | Admin | everything |
-| Analyst | see and make charts and dashboards on the lake, and write SQL in SQL Lab |
-| Reader | look at dashboards, nothing else |
-| Pipeline | make Superset forget cached rows and compute charts anew; the user `pipeline` has it |
+| Analyst | view and create charts and dashboards on the lake, and write SQL in SQL Lab |
+| Reader | view dashboards, nothing else |
+| Pipeline | invalidate cached rows and warm charts up again; the user `pipeline` has this role |
 """
 
 from superset import appbuilder, db, security_manager
@@ -38,19 +38,19 @@ PIPELINE = {
 
 
 def make_built_in_roles() -> None:
-    """Superset's own permissions and roles, as `superset init` does."""
+    """Create Superset's own permissions and roles, as `superset init` does."""
     appbuilder.add_permissions(update_perms=True)
     security_manager.sync_role_definitions()
 
 
 def make_admin(password: str) -> None:
-    """The user `admin`; a password that was changed in Superset stays."""
+    """Create the user `admin` where missing; a password that was changed in Superset stays."""
     if not security_manager.find_user("admin"):
         _add_user("admin", "Admin", password)
 
 
 def make_pipeline(password: str) -> None:
-    """The user `pipeline`, which no person needs; its password always follows the secret."""
+    """Create or update the technical user `pipeline`; its password always follows the secret."""
     user = security_manager.find_user("pipeline")
     if user is None:
         _add_user("pipeline", "Pipeline", password)
@@ -59,7 +59,7 @@ def make_pipeline(password: str) -> None:
 
 
 def make_own_roles(database: object) -> None:
-    """Reader, Analyst and Pipeline, each with the lake's rows and nothing of other databases."""
+    """Create Reader, Analyst and Pipeline, each with access to the lake's rows and to no other database."""
     rows = ("database_access", database.perm)
     built_in = {
         (permission.permission.name, permission.view_menu.name)
@@ -68,7 +68,7 @@ def make_own_roles(database: object) -> None:
     }
     for name, wanted in (("Reader", READER), ("Analyst", built_in), ("Pipeline", PIPELINE)):
         role = security_manager.add_role(name)
-        # Looked up, never made: a name that a later Superset does not know must not pass in silence.
+        # Looked up, not created: a permission that a later Superset has renamed must be an error.
         found = {pair: security_manager.find_permission_view_menu(*pair) for pair in wanted | {rows}}
         unknown = sorted(f"{permission} on {view}" for (permission, view), known in found.items() if known is None)
         if unknown:

@@ -1,4 +1,4 @@
-"""The assets as they lie in a folder: read, and checked for links that lead nowhere. Needs no Superset."""
+"""Reads the assets of a folder and checks them for broken links. Needs no Superset."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 KINDS = ("dashboards", "charts", "datasets", "databases")
-# What each chart asks, by uuid: its data can be had and warmed without a browser. Made by `make query-contexts`.
+# Each chart's query, by uuid, so that its cache can be warmed without a browser. Made by `make query-contexts`.
 QUERIES = "query_contexts.json"
 
 
@@ -20,7 +20,7 @@ def read_assets(folder: Path) -> dict[str, dict[str, Any]]:
     """The assets by their path below the folder.
 
     Raises:
-        AssetError: there are none, or a file is no YAML or has no uuid of its own.
+        AssetError: there are none, or a file is not YAML with fields.
     """
     assets: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.rglob("*.yaml")):
@@ -45,16 +45,16 @@ def _add_queries(path: Path, assets: dict[str, dict[str, Any]]) -> None:
         raise AssetError(f"{path.name} is not JSON: {error}") from error
     frame = {"datasource": {"id": 0, "type": "table"}, "force": False, "result_format": "json", "result_type": "full"}
     for name, asset in assets.items():
-        # A chart that was saved in Superset brings its own.
+        # A chart that was saved in Superset has its own.
         if name.startswith("charts/") and "query_context" not in asset and asset.get("uuid") in kept:
             asset["query_context"] = json.dumps({**frame, "queries": kept[asset["uuid"]]["queries"]})
 
 
 def check_links(assets: dict[str, dict[str, Any]]) -> None:
-    """Superset leaves out, without a word, what names an unknown uuid: say it before.
+    """Check all uuids: Superset silently skips references to unknown ones.
 
     Raises:
-        AssetError: a file has no uuid or another one's, or names one that no file has.
+        AssetError: a file has no uuid or the same as another file, or refers to one that no file has.
     """
     known: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
     for name, asset in assets.items():
@@ -74,7 +74,7 @@ def check_links(assets: dict[str, dict[str, Any]]) -> None:
 
 
 def links_of(name: str, asset: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """What an asset points to: kind, field and uuid."""
+    """The references of an asset: kind, field and uuid."""
     kind = name.split("/")[0]
     if kind == "datasets":
         yield "databases", "database_uuid", asset.get("database_uuid")

@@ -1,7 +1,7 @@
-"""Imports the assets of a folder into Superset, all or nothing, and deletes those of earlier imports that are gone.
+"""Imports the assets of a folder into Superset, all or nothing, and deletes those that the folder no longer has.
 
-Imported by `bootstrap.py` once the application is there. An asset of ours is known by its `external_url`; what users
-made themselves has none and is left alone.
+Imported by `bootstrap.py` once the application exists. Our assets are recognised by their `external_url`; those that
+users made have none and are not touched.
 """
 
 from collections.abc import Iterator
@@ -21,21 +21,21 @@ from superset.models.core import Database
 from superset.models.dashboard import Dashboard
 from superset.models.slice import Slice
 
-# In the order in which they may be deleted: what uses something before what is used.
+# In the order of deletion: users of an asset before the asset.
 KINDS = {"dashboards": Dashboard, "charts": Slice, "datasets": SqlaTable, "databases": Database}
 OURS = "lakehouse:"
 MASK = "XXXXXXXXXX"
-# Trino takes passwords over TLS only; its driver does not see that from the URI.
+# Trino accepts passwords over TLS only; its driver does not infer that from the URI.
 TLS = {"http_scheme": "https"}
 
 
 def import_assets(assets: dict[str, dict[str, Any]], trino_uri: str, user: object) -> dict[str, int]:
-    """Import every asset file; what is in Superset under the same uuid becomes what the file says.
+    """Import every asset file; assets in Superset with the same uuid are overwritten.
 
     Args:
         assets: by their path in the folder of the assets.
-        trino_uri: where the database of the assets is; its password is kept encrypted.
-        user: owns what is imported.
+        trino_uri: of the assets' database; Superset stores the password encrypted.
+        user: owner of the imported assets.
 
     Returns:
         How many of each kind were imported.
@@ -68,14 +68,14 @@ def import_assets(assets: dict[str, dict[str, Any]], trino_uri: str, user: objec
 
 
 def database_of(assets: dict[str, dict[str, Any]]) -> Database:
-    """The database that the assets bring."""
+    """The database of the imported assets."""
     [asset] = [asset for name, asset in assets.items() if name.startswith("databases/")]
     return db.session.query(Database).filter_by(uuid=asset["uuid"]).one()
 
 
 @contextmanager
 def _all_or_nothing() -> Iterator[None]:
-    """One transaction around code that commits in between: Superset does so when it adds permissions."""
+    """One transaction around code that commits in between, as Superset does when it adds permissions."""
     db.session.commit()
     db.session.commit = db.session.flush
     g.in_transaction = True
@@ -91,13 +91,13 @@ def _all_or_nothing() -> Iterator[None]:
 
 
 def _delete_gone(assets: dict[str, dict[str, Any]]) -> None:
-    """Delete what an earlier import brought and no file has any more."""
+    """Delete assets of earlier imports that no file has any more."""
     for kind, model in KINDS.items():
         wanted = {asset["uuid"] for name, asset in assets.items() if name.startswith(f"{kind}/")}
         for found in db.session.query(model).filter(model.external_url.startswith(OURS)):
             if str(found.uuid) in wanted:
                 continue
-            # Somebody's own chart may show a dataset that we no longer need.
+            # A user's own chart may show a dataset that is no longer among the files.
             if (
                 kind == "datasets"
                 and db.session.query(Slice).filter_by(datasource_id=found.id, datasource_type="table").count()
@@ -112,7 +112,7 @@ def _counts(assets: dict[str, dict[str, Any]]) -> dict[str, int]:
     """How many of each kind are in Superset under the assets' uuids.
 
     Raises:
-        AssetError: something is not there, or a dashboard has other charts than its file.
+        AssetError: an asset is missing, or a dashboard has other charts than its file.
     """
     counts = {}
     for kind, model in KINDS.items():
@@ -130,7 +130,7 @@ def _counts(assets: dict[str, dict[str, Any]]) -> dict[str, int]:
 
 
 def _reason(error: BaseException) -> str:
-    """File, field and reason, which Superset hides in the cause and in the messages' depth."""
+    """File, field and reason, which Superset hides in the cause and in nested messages."""
     while not isinstance(error, (ValidationError, CommandException)) and error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, CommandException):

@@ -1,14 +1,14 @@
-"""Make Superset ready: migrate, roles, users, and import the assets of this folder. May always be repeated.
+"""Set Superset up: migrate its database, create roles and users, import the assets of this folder. Idempotent.
 
 Runs in Superset's own environment, with the variables of `superset_config.py` and these:
 
-| variable | what |
+| variable | meaning |
 |---|---|
 | SUPERSET_TRINO_URI | the lake's Trino; default trino://superset@trino:8080/delta/default |
-| SUPERSET_ASSETS | folder of the assets; default `assets` beside this file |
-| SUPERSET_WAIT_SECONDS | how long it waits for Postgres, Redis and Trino; default 120 |
+| SUPERSET_ASSETS | folder of the assets; default `assets` next to this file |
+| SUPERSET_WAIT_SECONDS | time limit for waiting for Postgres, Redis and Trino; default 120 |
 
-Exit code 0, or 1 and one line that says what is wrong. Then nothing of the assets was changed.
+Exit code 0, or 1 and one line that says what is wrong; then no asset was changed.
 """
 
 import logging
@@ -38,17 +38,17 @@ RETRY_SECONDS = 0.5
 
 
 def fail(message: str) -> None:
-    """End with one line."""
+    """Exit with one line."""
     sys.exit(f"superset: {' '.join(message.split())[:600]}")
 
 
 def say(message: str) -> None:
-    """Tell a step with the time since the start."""
+    """Print a step with the time since the start."""
     print(f"[{time.monotonic() - STARTED:5.1f} s] {message}", flush=True)  # noqa: T201
 
 
 def wait_for(name: str, address: str, answers: Callable[[], object]) -> None:
-    """Wait until something answers, for a bounded time."""
+    """Wait until a service answers, up to the time limit."""
     deadline = STARTED + WAIT_SECONDS
     while True:
         try:
@@ -63,7 +63,7 @@ def wait_for(name: str, address: str, answers: Callable[[], object]) -> None:
 
 
 def ask(uri: str, **connect_args: object) -> Callable[[], object]:
-    """The smallest query."""
+    """A function that runs the smallest query."""
 
     def answer() -> None:
         engine = create_engine(uri, connect_args=connect_args)
@@ -77,7 +77,7 @@ def ask(uri: str, **connect_args: object) -> Callable[[], object]:
 
 
 def wait_for_services() -> None:
-    """Wait for all that is named; Trino too, because the import asks it for its schemas."""
+    """Wait for all configured services; for Trino because the import asks it for its schemas."""
     metadata = make_url(superset_config.SQLALCHEMY_DATABASE_URI)
     if metadata.get_backend_name() == "sqlite":
         Path(metadata.database).parent.mkdir(parents=True, exist_ok=True)
@@ -97,14 +97,14 @@ def wait_for_services() -> None:
 
 
 def main() -> None:
-    """All steps, in their order."""
+    """Run all steps."""
     admin_password = superset_config.required_secret("superset_admin_password")
     pipeline_password = superset_config.required_secret("superset_pipeline_password")
     assets = asset_files.read_assets(ASSETS)
     asset_files.check_links(assets)
     wait_for_services()
     say("metadata database and Trino answer")
-    # What Superset tells on its way is about its own upgrades and what it could do besides.
+    # Superset's messages are about its own upgrades and optional features.
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
 

@@ -1,6 +1,6 @@
-"""How Superset is served; the container and `lakehouse stack up` use it alike.
+"""How Superset is served, in the container and by `lakehouse stack up`.
 
-Imported by gunicorn's master, so that a missing secret ends it with one line before any worker starts.
+Imported by gunicorn's master, so that a missing secret ends it with one line before a worker starts.
 """
 
 import os
@@ -13,12 +13,12 @@ import superset_config  # noqa: F401
 
 bind = f"{os.environ.get('SUPERSET_HOST', '127.0.0.1')}:{os.environ.get('SUPERSET_PORT', '8088')}"
 wsgi_app = "superset.app:create_app()"
-# One process, so that a cache in memory is one cache. Its threads mostly wait for Trino.
+# One process, because a cache in memory is per process. Its threads mostly wait for Trino.
 workers = 1
 worker_class = "gthread"
 threads = 8
 timeout = 120
 graceful_timeout = 10
 control_socket_disable = True
-# A heartbeat file on a slow disk makes gunicorn take its worker for dead.
+# In memory: on a slow disk late heartbeats would make gunicorn restart its worker.
 worker_tmp_dir = "/dev/shm"  # noqa: S108

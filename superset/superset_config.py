@@ -1,13 +1,13 @@
-"""Superset's configuration, for container and plain process alike: everything that differs comes from the environment.
+"""Superset's configuration, in a container or as a plain process; the environment gives everything that differs.
 
-| variable | what |
+| variable | meaning |
 |---|---|
-| SECRETS_DIR | folder of the secrets that `lakehouse` made, one file each |
-| SUPERSET_DATABASE_URI | the metadata; a missing password is postgres_password; else SQLite in SUPERSET_HOME |
-| REDIS_URL | caches, sessions and rate limits, such as redis://redis:6379; else in memory |
-| SUPERSET_HTTPS | `true` behind a proxy that speaks TLS: cookies are then sent over TLS only |
+| SECRETS_DIR | folder of the secrets that `lakehouse` created, one file each |
+| SUPERSET_DATABASE_URI | metadata database, default SQLite in SUPERSET_HOME; a missing password is postgres_password |
+| REDIS_URL | for caches, sessions and rate limits, such as redis://redis:6379; default in memory |
+| SUPERSET_HTTPS | `true` behind a TLS proxy: cookies are then sent over TLS only |
 
-Each secret may also be given as a variable of its name in upper case, or as a file that NAME_FILE names.
+A secret can also be given as a variable (its name in upper case), or as the path of a file in NAME_FILE.
 """
 
 import os
@@ -22,7 +22,7 @@ HOME = "/superset/dashboard/daily-overview/"
 
 
 def secret(name: str) -> str | None:
-    """A secret by its name, or None where there is none."""
+    """A secret by its name, None where it is not set."""
     value = os.environ.get(name.upper())
     folder = os.environ.get("SECRETS_DIR")
     file = os.environ.get(f"{name.upper()}_FILE") or (folder and f"{folder}/{name}")
@@ -35,7 +35,7 @@ def secret(name: str) -> str | None:
 
 
 def required_secret(name: str) -> str:
-    """A secret without which nothing starts."""
+    """A secret by its name; exits where it is not set."""
     value = secret(name)
     if value is None:
         raise SystemExit(
@@ -46,7 +46,7 @@ def required_secret(name: str) -> str:
 
 
 def metadata_uri() -> str:
-    """Where the metadata is, with its password."""
+    """URI of the metadata database, with its password."""
     named = os.environ.get("SUPERSET_DATABASE_URI")
     if not named:
         return f"sqlite:///{Path(os.environ.get('SUPERSET_HOME', '.')).resolve()}/superset.db"
@@ -57,7 +57,7 @@ def metadata_uri() -> str:
 
 
 def cache(prefix: str, seconds: int) -> dict[str, object]:
-    """A cache of its own: on Redis where there is one, else in this process."""
+    """A cache with its own prefix: on Redis if configured, else in this process."""
     common = {"CACHE_KEY_PREFIX": f"superset_{prefix}_", "CACHE_DEFAULT_TIMEOUT": seconds}
     if REDIS_URL:
         return common | {"CACHE_TYPE": "RedisCache", "CACHE_REDIS_URL": REDIS_URL}
@@ -69,7 +69,7 @@ REDIS_URL = os.environ.get("REDIS_URL", "").rstrip("/")
 SECRET_KEY, GUEST_TOKEN_JWT_SECRET, GLOBAL_ASYNC_QUERIES_JWT_SECRET = map(required_secret, SECRETS)
 
 SQLALCHEMY_DATABASE_URI = metadata_uri()
-# A second writer waits; a restarted Postgres is found again.
+# On SQLite a second writer waits; connections to a restarted Postgres are renewed.
 SQLALCHEMY_ENGINE_OPTIONS = (
     {"connect_args": {"timeout": 30}}
     if SQLALCHEMY_DATABASE_URI.startswith("sqlite")
@@ -77,7 +77,7 @@ SQLALCHEMY_ENGINE_OPTIONS = (
 )
 
 CACHE_CONFIG = cache("metadata", DAY)
-# Every run forgets what is in it, so that it may be long.
+# Each run invalidates it, so entries may live long.
 DATA_CACHE_CONFIG = cache("data", DAY)
 FILTER_STATE_CACHE_CONFIG = cache("filter", 90 * DAY)
 EXPLORE_FORM_DATA_CACHE_CONFIG = cache("explore", 7 * DAY)
@@ -86,7 +86,7 @@ STORE_CACHE_KEYS_IN_METADATA_DB = True
 if REDIS_URL:
     from redis import Redis
 
-    # Cookies alone let the login page's own requests overwrite a fresh login.
+    # With sessions in cookies, late requests of the login page would overwrite a new login.
     SESSION_SERVER_SIDE = True
     SESSION_TYPE = "redis"
     SESSION_REDIS = Redis.from_url(REDIS_URL)
@@ -98,12 +98,12 @@ PERMANENT_SESSION_LIFETIME = timedelta(days=1)
 RATELIMIT_ENABLED = True
 RATELIMIT_APPLICATION = "100 per second"
 AUTH_RATE_LIMIT = "30 per minute"
-# Without Redis answering, each process counts for itself.
+# While Redis does not answer, each process counts for itself.
 RATELIMIT_IN_MEMORY_FALLBACK_ENABLED = True
 
 over_tls = os.environ.get("SUPERSET_HTTPS", "").lower() == "true"
 TALISMAN_ENABLED = True
-# Nothing from elsewhere. Superset's own policy lets a telemetry pixel and map tiles through.
+# Nothing from other hosts. Superset's default policy allows a telemetry pixel and map tiles.
 TALISMAN_CONFIG = {
     "content_security_policy": {
         "base-uri": ["'self'"],
@@ -132,7 +132,7 @@ AUTH_USER_REGISTRATION = False
 
 APP_NAME = "Listening"
 LOGO_TARGET_PATH = HOME
-# Nobody asks a personal lake for more at once; it keeps a mistake in SQL Lab from filling the memory.
+# Enough for a personal lake; keeps a mistake in SQL Lab from filling the memory.
 ROW_LIMIT = 10_000
 SQL_MAX_ROW = 100_000
 SUPERSET_WEBSERVER_TIMEOUT = 60
@@ -140,24 +140,24 @@ SQLLAB_TIMEOUT = 60
 
 
 def FLASK_APP_MUTATOR(app) -> None:  # noqa: N802
-    """Open the home dashboard after a login, and mend three things in Superset 6.1."""
+    """Open the home dashboard after a login, and work around three bugs of Superset 6.1."""
     from flask import g, redirect, request
     from superset.extensions import cache_manager, db
     from superset.models.dashboard import Dashboard
 
-    # It keeps charts' rows in its data cache and looks for them in another one when it is to forget them.
+    # It caches charts' rows in the data cache, but invalidates them in another one.
     cache_manager.cache.delete_many = cache_manager.data_cache.delete_many
-    # It stops forgetting at the first key that is gone already: it has expired, or two charts had it.
+    # Its invalidation stops at the first missing key, one that has expired or that two charts shared.
     cache_manager.data_cache.cache.ignore_errors = True
-    # It limits how often its login page is shown, not how often a password is tried.
+    # It limits how often the login page is shown, not how often a password is tried.
     for login in ("AuthDBView.login", "SecurityApi.login"):
         limit = app.appbuilder.sm.limiter.limit(AUTH_RATE_LIMIT, methods=["POST"])
         app.view_functions[login] = limit(app.view_functions[login])
 
     @app.before_request
     def open_home():
-        is_somebody = getattr(g, "user", None) and not g.user.is_anonymous
-        if request.path == "/superset/welcome/" and is_somebody:
+        is_logged_in = getattr(g, "user", None) and not g.user.is_anonymous
+        if request.path == "/superset/welcome/" and is_logged_in:
             slug = HOME.strip("/").rpartition("/")[2]
             if db.session.query(Dashboard.id).filter_by(slug=slug).scalar():
                 return redirect(HOME)

@@ -1,4 +1,4 @@
-"""Superset's assets as they lie in the repository, and which columns and metrics they use."""
+"""Superset's assets in the repository, and the columns and metrics that they use."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
