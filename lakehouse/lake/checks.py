@@ -1,7 +1,7 @@
 """Runs a contract's checks over all rows of a frame in one pass."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -9,12 +9,9 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
 from lakehouse.contract import Check, Table
-
-if TYPE_CHECKING:
-    pass
 from lakehouse.lake.schema import ContractViolation
 
-# Columns beside the rows while they are looked at: which checks a row fails, and its hash.
+# Columns that are added to the rows while they are checked: which checks a row fails, and its hash.
 FAILS, DIGEST = "_fails_", "_digest"
 
 
@@ -32,7 +29,7 @@ class CheckResult:
 
 
 class Evaluation(NamedTuple):
-    """What one look at all rows of a frame tells: their number, the result of each check, and a digest of them."""
+    """What one pass over all rows of a frame finds: their number, the result of each check, and a digest."""
 
     rows: int
     checks: tuple[CheckResult, ...]
@@ -59,24 +56,24 @@ def enforce(table: Table, frame: DataFrame) -> Evaluation:
 
 
 def collect_with_checks(table: Table, frame: DataFrame, most_rows: int) -> pa.Table | None:
-    """Few rows, with which checks each fails and its hash; None where there are more.
+    """Collect the rows with the checks that each fails and its hash; None where there are more than `most_rows`.
 
-    A second job, for the checks, would take longer than all else.
+    A second job for the checks would take longer than everything else.
     """
     results = [f"({check.failing}) AS {FAILS}{i}" for i, check in enumerate(table.all_checks)]
-    seen = frame.selectExpr("*", *results, f"{row_digest(frame)} AS {DIGEST}").limit(most_rows + 1).toArrow()
-    return seen if seen.num_rows <= most_rows else None
+    rows = frame.selectExpr("*", *results, f"{row_digest(frame)} AS {DIGEST}").limit(most_rows + 1).toArrow()
+    return rows if rows.num_rows <= most_rows else None
 
 
-def evaluate_rows(table: Table, seen: pa.Table) -> Evaluation:
-    """What `enforce` tells, of rows as `collect_with_checks` gives them."""
-    failing = [pc.sum(seen[f"{FAILS}{i}"]).as_py() or 0 for i in range(len(table.all_checks))]
-    keys = seen.group_by(list(table.key)).aggregate([]).num_rows if table.key else seen.num_rows
-    return evaluate(table, seen.num_rows, failing, keys, int(np.bitwise_xor.reduce(seen[DIGEST].to_numpy())))
+def evaluate_rows(table: Table, rows: pa.Table) -> Evaluation:
+    """The same as `enforce` for rows that `collect_with_checks` has collected."""
+    failing = [pc.sum(rows[f"{FAILS}{i}"]).as_py() or 0 for i in range(len(table.all_checks))]
+    keys = rows.group_by(list(table.key)).aggregate([]).num_rows if table.key else rows.num_rows
+    return evaluate(table, rows.num_rows, failing, keys, int(np.bitwise_xor.reduce(rows[DIGEST].to_numpy())))
 
 
 def row_digest(frame: DataFrame) -> str:
-    """A row's hash, in SQL. Spark's passes over nulls, so where they are is hashed beside the values."""
+    """SQL for a row's hash. Spark's hash skips nulls, so their positions are hashed along with the values."""
     names = [f"`{name}`" for name in frame.columns]
     return f"xxhash64({', '.join([*names, *(f'{name} IS NULL' for name in names)])})"
 
@@ -86,9 +83,9 @@ def evaluate(table: Table, rows: int, failing: list[int], keys: int, digest: int
 
     Args:
         table: the contract.
-        rows: how many there are.
-        failing: how many fail each of `all_checks`.
-        keys: how many different ones there are.
+        rows: number of rows.
+        failing: number of rows that fail each of `all_checks`.
+        keys: number of distinct keys.
         digest: of all rows.
 
     Raises:

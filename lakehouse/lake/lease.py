@@ -1,8 +1,9 @@
-"""One writer at a time on a lake in an object store: a lease that its holder renews, and that ends when it does not.
+"""One writer at a time on a lake in an object store: a lease that its holder renews and that otherwise expires.
 
-The lease is one object, written only on condition that it is still as it was read (If-None-Match, If-Match): the store
-decides who was first. Whether it has ended is told by the store's clock alone, so machines' clocks do not matter. Each
-new holder counts the token up; who finds another token than its own has lost the lease and commits nothing any more.
+The lease is one object that is written only if it is still as it was read (If-None-Match, If-Match), so the store
+decides who was first. Its age is measured by the store's clock alone: the machines' clocks do not matter. Each new
+holder increments the fencing token; a writer that finds another token than its own has lost the lease and commits
+nothing more.
 """
 
 import json
@@ -23,7 +24,7 @@ LEASE = ".writer.lease"
 LEASE_SECONDS = 40.0
 RENEW_SECONDS = 10.0
 POLL_SECONDS = 1.0
-# The store tells when a lease was written in whole seconds.
+# The store reports the time of a write in whole seconds.
 CLOCK_GRAIN_SECONDS = 2.0
 
 
@@ -32,12 +33,12 @@ class Holder:
     """What the lease says.
 
     Attributes:
-        token: counted up by each holder.
-        owner: the holder's own mark, '' when the lease was given back.
+        token: fencing token, incremented by each new holder.
+        owner: identifies the holder; '' when the lease was released.
         purpose: what the holder does.
         pid: its process.
         host: its machine.
-        since: since when, in UTC.
+        since: when it took the lease, in UTC.
     """
 
     token: int
@@ -55,31 +56,31 @@ class Lease:
     """The lease as one process holds it."""
 
     def __init__(self, store: ObjectStore, holder: Holder, tag: str, asked_at: float) -> None:
-        """Keep what was taken.
+        """Renew a lease that was acquired.
 
         Args:
             store: where it is.
             holder: what was written.
             tag: the object's tag.
-            asked_at: when it was asked for, by this machine's steady clock.
+            asked_at: when it was requested, by this machine's monotonic clock.
         """
         self._store, self._holder, self._tag = store, holder, tag
-        self._sure_until = asked_at + LEASE_SECONDS - CLOCK_GRAIN_SECONDS
+        self._valid_until = asked_at + LEASE_SECONDS - CLOCK_GRAIN_SECONDS
         self._lost = ""
         self._ended = Event()
         self._renewing = Thread(target=self._renew, name="lease", daemon=True)
         self._renewing.start()
 
     def require(self) -> None:
-        """Make sure that this process is still the only writer; asked before each commit.
+        """Make sure that this process is still the only writer; called before each commit.
 
         Raises:
-            LostWriterError: it is not, or nobody can tell.
+            LostWriterError: it is not, or that is unknown.
         """
-        if not self._lost and time.monotonic() > self._sure_until:
+        if not self._lost and time.monotonic() > self._valid_until:
             self._lost = f"the store did not answer for {LEASE_SECONDS:.0f} s"
         if not self._lost:
-            # This process may have stood still: its own clock is no proof.
+            # This process may have been suspended, so its own clock proves nothing.
             found = _read(self._store)
             if not found or (found[0].token, found[0].owner) != (self._holder.token, self._holder.owner):
                 self._lost = f"another writer took over ({found[0]})" if found else "it was deleted"
@@ -90,31 +91,31 @@ class Lease:
             )
 
     def release(self) -> None:
-        """Give it back; whoever comes next need not wait."""
+        """Release it, so that the next writer need not wait."""
         self._ended.set()
         self._renewing.join()
         if not self._lost:
-            with suppress(StoreRefusedError):  # it ends by itself
-                self._store.write_if(LEASE, _written(Holder(self._holder.token, "")), self._tag)
+            with suppress(StoreRefusedError):  # it expires by itself
+                self._store.write_if(LEASE, _serialized(Holder(self._holder.token, "")), self._tag)
 
     def _renew(self) -> None:
         while not self._ended.wait(RENEW_SECONDS) and not self._lost:
             asked_at = time.monotonic()
-            with suppress(StoreRefusedError):  # told by `require` when it lasts
+            with suppress(StoreRefusedError):  # `require` reports it when it lasts
                 tag = _write(self._store, self._holder, self._tag)
                 if tag is None:
                     self._lost = "another writer took over"
                     return
-                self._tag, self._sure_until = tag, asked_at + LEASE_SECONDS - CLOCK_GRAIN_SECONDS
+                self._tag, self._valid_until = tag, asked_at + LEASE_SECONDS - CLOCK_GRAIN_SECONDS
 
 
 @contextmanager
 def leased(store: ObjectStore, *, purpose: str, wait_seconds: float) -> Iterator[Lease]:
-    """Hold the lake's only writer's lease.
+    """Hold the lease of the lake's only writer.
 
     Args:
-        store: the lake's.
-        purpose: what the holder does, told to those who wait.
+        store: the lake's object store.
+        purpose: what the holder does, shown to those who wait.
         wait_seconds: how long to wait for another writer.
 
     Raises:
@@ -144,27 +145,27 @@ def leased(store: ObjectStore, *, purpose: str, wait_seconds: float) -> Iterator
 
 
 def _write(store: ObjectStore, holder: Holder, tag: str | None) -> str | None:
-    """Write the lease over what is known of it; None where it is another's by now."""
-    if written := store.write_if(LEASE, _written(holder), tag):
+    """Write the lease if its tag is still the given one; returns the new tag, None where another writer holds it."""
+    if written := store.write_if(LEASE, _serialized(holder), tag):
         return written
-    # The answer to a first try may have been lost on the way: then it was our own write that we found.
+    # The response to a first attempt may have been lost; then the lease found is our own.
     found = _read(store)
     return found[1].tag if found and found[0] == holder else None
 
 
-def _written(holder: Holder) -> bytes:
-    # The mark lets each renewal change the object's tag.
+def _serialized(holder: Holder) -> bytes:
+    # A random mark, so that each renewal changes the object's tag.
     return json.dumps({**asdict(holder), "mark": uuid4().hex}).encode()
 
 
 def _read(store: ObjectStore) -> tuple[Holder, Kept] | None:
-    """What the lease says; one that says nothing was given back."""
+    """The lease as stored; an unreadable one counts as released."""
     kept = store.read(LEASE)
     if kept is None:
         return None
     try:
-        told = json.loads(kept.content)
-        told.pop("mark", None)
-        return Holder(**told), kept
+        fields = json.loads(kept.content)
+        fields.pop("mark", None)
+        return Holder(**fields), kept
     except (ValueError, TypeError, AttributeError):
         return Holder(0, ""), kept

@@ -19,13 +19,13 @@ from lakehouse.state_files import process_lock
 
 LOCK_FILE = ".writer.lock"
 POLL_SECONDS = 0.2
-# Held by the scheduler for as long as it is at work on the lake.
+# The scheduler holds it for as long as it runs.
 SCHEDULER_LOCK = "state/scheduler.lock"
 
 
 @contextmanager
 def writer_lock(lake_path: Path, *, purpose: str, wait_seconds: float) -> Iterator[None]:
-    """Hold the lake's only writer's lock.
+    """Hold the lock of the lake's only writer.
 
     Args:
         lake_path: the lake's folder; created when missing.
@@ -33,7 +33,7 @@ def writer_lock(lake_path: Path, *, purpose: str, wait_seconds: float) -> Iterat
         wait_seconds: how long to wait for another writer.
 
     Raises:
-        LakehouseError: another writer is still at work after that; names it.
+        LakehouseError: another writer still holds it after that; names it.
     """
     lock = process_lock(lake_path / LOCK_FILE)
     try:

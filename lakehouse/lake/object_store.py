@@ -1,8 +1,8 @@
-"""A lake in an S3-compatible object store: the one place that knows how such a store is reached and spoken to.
+"""A lake in an S3-compatible object store: the one place that knows how to reach such a store.
 
-Tables are read and written by delta-rs and Spark, which are told here where the store answers. Models, staged files
-and the writer's lease are single objects. Keys come from where every AWS program takes them: the environment, `~/.aws`,
-or the machine's role; they are handed to delta-rs alone, and never written down.
+Tables are read and written by delta-rs and Spark, which get their options here. Models, uploaded files
+and the writer's lease are single objects. Keys come from where every AWS program finds them: the environment, `~/.aws`
+or the machine's role; they are passed to delta-rs alone, and never stored.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,11 +22,11 @@ from botocore.session import Session
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import OBJECT_STORE, Settings
 
-# A store that does not answer is told of after half a minute.
+# A store that does not answer is reported after half a minute.
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 10, 3
 # Files on their way to Spark's workers.
-STAGING = ".staging"
-# The store refuses requests whose clock is 15 minutes off, each engine in words of its own.
+UPLOADS = ".staging"
+# The store refuses requests from clocks that are 15 minutes off, and each engine reports that differently.
 MOST_SKEW_SECONDS = 300
 # As many names as one request may hold.
 MOST_AT_ONCE = 1000
@@ -35,12 +35,12 @@ NOT_THERE = ("NoSuchKey", "404")
 
 
 class StoreRefusedError(LakehouseError):
-    """The store does not answer, or refuses: nothing can be told of the tables in it."""
+    """The store does not answer, or refuses: the state of its tables is unknown."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """An object as it is now.
+    """An object as it was read.
 
     Attributes:
         content: its bytes.
@@ -57,7 +57,7 @@ class ObjectStore:
     """The objects below one prefix of a bucket."""
 
     def __init__(self, uri: str, *, endpoint: str | None, region: str) -> None:
-        """Name the place; nothing is asked yet.
+        """Prepare a client; no request is made yet.
 
         Args:
             uri: such as s3a://bucket/prefix.
@@ -76,7 +76,7 @@ class ObjectStore:
             read_timeout=READ_SECONDS,
             retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
             s3={"addressing_style": "path" if self._endpoint else "auto"},
-            # Not every compatible store knows Amazon's newer checksums.
+            # Some compatible stores do not support Amazon's newer checksums.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         )
@@ -99,7 +99,7 @@ class ObjectStore:
         options = {
             "aws.credentials.provider": "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider",
             "endpoint.region": self._region,
-            # Bounded: a store that is gone fails a task in a minute, not in a quarter of an hour.
+            # Bounded: an unreachable store fails a task within a minute, not a quarter of an hour.
             "attempts.maximum": str(ATTEMPTS),
             "retry.limit": str(ATTEMPTS),
             "connection.establish.timeout": f"{CONNECT_SECONDS}s",
@@ -119,7 +119,7 @@ class ObjectStore:
         _require_same_time(answer)
 
     def objects(self, below: str = "") -> Iterator[tuple[str, str]]:
-        """Names of all objects below a folder, and what tells one content from another."""
+        """Names of all objects below a folder, each with its size and tag."""
         folder = f"{self._prefix}{below}/" if below else self._prefix
         more: dict[str, Any] = {}
         while True:
@@ -139,24 +139,24 @@ class ObjectStore:
         try:
             content = answer["Body"].read()
         except BotoCoreError as error:
-            raise self._silent(error) from None
+            raise self._unreachable(error) from None
         age = (_now_of(answer) - answer["LastModified"]).total_seconds()
         return Kept(content, answer["ETag"], age)
 
     def write(self, name: str, content: bytes) -> None:
-        """Put an object in place of whatever was there."""
+        """Write an object, replacing one of the same name."""
         self._ask("put_object", Key=f"{self._prefix}{name}", Body=content)
 
     def write_if(self, name: str, content: bytes, tag: str | None) -> str | None:
-        """Put an object if it is still as it was: the store compares and writes in one step.
+        """Write an object if it is still as it was read: the store compares and writes in one step.
 
         Args:
             name: the object.
             content: what to write.
-            tag: what it was; None where there was none.
+            tag: its tag when it was read; None where there was no object.
 
         Returns:
-            Its new tag; None where somebody else was faster.
+            Its new tag; None where another writer was faster.
         """
         condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
         try:
@@ -173,7 +173,7 @@ class ObjectStore:
             self._ask("delete_objects", Delete={"Objects": keys[start : start + MOST_AT_ONCE], "Quiet": True})
 
     def move(self, folder: str, target: str) -> None:
-        """Give every object below a folder another folder; it is not one step, but the last of it is the removal."""
+        """Move every object below a folder to another one: not atomic, but removal comes last."""
         names = [name for name, _ in self.objects(folder)]
         for name in names:
             source = {"Bucket": self._bucket, "Key": f"{self._prefix}{name}"}
@@ -181,9 +181,9 @@ class ObjectStore:
         self.delete(names)
 
     @contextmanager
-    def staged(self, files: Iterable[Path]) -> Iterator[list[str]]:
-        """Local files as objects that every machine can read, for a while."""
-        folder = f"{STAGING}/{uuid4().hex}"
+    def uploaded(self, files: Iterable[Path]) -> Iterator[list[str]]:
+        """Upload local files so that every machine can read them, and delete them at the end; yields their URIs."""
+        folder = f"{UPLOADS}/{uuid4().hex}"
         names = {f"{folder}/{number}-{file.name}": file for number, file in enumerate(files)}
         try:
             for name, file in names.items():
@@ -193,16 +193,16 @@ class ObjectStore:
         finally:
             self.delete(names)
 
-    def delete_staged(self) -> None:
-        """Remove what killed runs left staged; called by the only writer."""
-        self.delete([name for name, _ in self.objects(STAGING)])
+    def delete_uploads(self) -> None:
+        """Delete what killed runs have uploaded; the caller holds the writer's lease."""
+        self.delete([name for name, _ in self.objects(UPLOADS)])
 
     def _ask(self, operation: str, *, may_decline: tuple[str, ...] = (), **arguments: Any) -> Mapping[str, Any]:
         """One request.
 
         Raises:
             StoreRefusedError: the store does not answer, or refuses.
-            _Declined: the answer is one of those that the caller knows the meaning of.
+            _Declined: its code is one of `may_decline`, which the caller handles.
         """
         ask: Callable[..., Mapping[str, Any]] = getattr(self._client, operation)
         try:
@@ -218,7 +218,7 @@ class ObjectStore:
                 "into ~/.aws/credentials"
             ) from None
         except BotoCoreError as error:
-            raise self._silent(error) from None
+            raise self._unreachable(error) from None
 
     def _refused(self, declined: "_Declined") -> StoreRefusedError:
         if declined.code in ("NoSuchBucket", "404"):
@@ -234,7 +234,7 @@ class ObjectStore:
             f"{self._place} refused ({declined.code}: {declined.message.rstrip('.')}): check the keys and LAKE_URI"
         )
 
-    def _silent(self, error: BotoCoreError) -> StoreRefusedError:
+    def _unreachable(self, error: BotoCoreError) -> StoreRefusedError:
         kind = type(error).__name__.removesuffix("Error")
         if isinstance(error, HTTPClientError | ConnectionError):
             return StoreRefusedError(f"{self._place} does not answer ({kind}): check AWS_ENDPOINT_URL and the network")
@@ -246,11 +246,11 @@ class ObjectStore:
 
 
 class _Declined(Exception):
-    """The store's own word."""
+    """An error code from the store."""
 
     def __init__(self, error: ClientError) -> None:
-        told = error.response.get("Error", {})
-        self.code, self.message = str(told.get("Code")), str(told.get("Message"))
+        details = error.response.get("Error", {})
+        self.code, self.message = str(details.get("Code")), str(details.get("Message"))
         self.status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         super().__init__(self.code)
 
@@ -261,7 +261,7 @@ def store_of(settings: Settings) -> ObjectStore:
 
 
 def _now_of(answer: Mapping[str, Any]) -> datetime:
-    """The store's own time."""
+    """The store's clock."""
     return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC)
 
 

@@ -1,7 +1,6 @@
 """A contract's columns as Spark, Arrow and Delta schemas."""
 
 import json
-from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -11,11 +10,8 @@ from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from lakehouse.contract import Table
+from lakehouse.contract.columns import Column
 from lakehouse.errors import LakehouseError
-
-if TYPE_CHECKING:
-    pass
-
 
 SPARK_TYPES: dict[str, T.DataType] = {
     "bigint": T.LongType(),
@@ -43,9 +39,9 @@ def schema_of(table: Table) -> T.StructType:
     )
 
 
-def comment_of(column: Any) -> str:
+def comment_of(column: Column) -> str:
     """A column's meaning with its unit."""
-    return f"{column.meaning} [{column.unit}]" if column.unit else str(column.meaning)
+    return f"{column.meaning} [{column.unit}]" if column.unit else column.meaning
 
 
 def description_of(table: Table) -> str:
@@ -102,7 +98,8 @@ def no_rows(schema: T.StructType) -> pa.Table:
 def with_arrow_comments(table: Table, rows: pa.Table) -> pa.Table:
     """The rows with the contract's comments on their columns, as Delta keeps them.
 
-    Checks hold what may not be null: Delta's own NOT NULL is a table feature that not every reader and writer lists.
+    All are nullable: checks enforce what may not be null, as Delta's own NOT NULL is a table feature that not every
+    reader and writer supports.
     """
     fields = [
         field.with_nullable(True).with_metadata({"comment": comment_of(column)})

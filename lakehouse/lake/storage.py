@@ -80,11 +80,11 @@ class Lake(DeltaLogs):
         return f"{self.uri}/{aside}".removeprefix("file://")
 
     @contextmanager
-    def within_reach(self, files: Sequence[Path]) -> Iterator[list[str]]:
-        """Local files as Spark can read them, for a while: workers of a cluster see no file of this machine."""
+    def readable_by_workers(self, files: Sequence[Path]) -> Iterator[list[str]]:
+        """URIs of local files for Spark to read: workers of a cluster do not see this machine's files."""
         if self._store:
-            with self._store.staged(files) as staged:
-                yield staged
+            with self._store.uploaded(files) as uris:
+                yield uris
         else:
             yield [str(file) for file in files]
 

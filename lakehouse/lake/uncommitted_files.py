@@ -1,7 +1,6 @@
-"""Rows that are too many for the driver: Spark writes them beside a table's files, and a commit takes them in later.
+"""Files that Spark has written into a table's folder and that no commit has added yet: too many rows for the driver.
 
-Until then they belong to no version of the table. Files of a killed run are deleted with the others that no version
-holds, see `Lake.compact`.
+Until the commit they belong to no version of the table. VACUUM deletes those of a killed run, see `Lake.compact`.
 """
 
 import json
@@ -26,7 +25,7 @@ class UncommittedFiles:
     """A folder of Parquet files inside a table's folder."""
 
     def __init__(self, location: str, options: Mapping[str, str] | None) -> None:
-        """Name the folder; nothing is written yet.
+        """Choose the folder; nothing is written yet.
 
         Args:
             location: the table's folder.
@@ -38,7 +37,7 @@ class UncommittedFiles:
 
     @property
     def uri(self) -> str:
-        """The folder, as Spark names it."""
+        """The folder's URI for Spark."""
         return f"{self._location}/{self._folder}"
 
     def write(self, rows: DataFrame) -> None:
@@ -46,7 +45,7 @@ class UncommittedFiles:
         rows.write.parquet(self.uri)
 
     def actions(self) -> list[AddAction]:
-        """What a commit says to take the files in: their sizes, and what their columns hold at least and at most."""
+        """The add actions of a commit: the files' sizes, and the minimum and maximum of their columns."""
         files = self._files()
         found = files.get_file_info(FileSelector(self._folder))
         actions: list[AddAction] = []
@@ -60,10 +59,10 @@ class UncommittedFiles:
         return actions
 
     def delete(self) -> None:
-        """Remove what was written, as far as that is possible: the rest goes with the old files some day."""
+        """Delete the files as far as possible: VACUUM deletes the rest."""
         with suppress(OSError):
             if self._location.startswith("file:"):
-                # An object store has no folders; this one would stay.
+                # delta-rs would leave the empty folder, which an object store does not have.
                 shutil.rmtree(urlparse(self.uri).path)
             else:
                 self._files().delete_dir(self._folder)

@@ -16,13 +16,13 @@ def one_writer(settings: Settings, *, purpose: str) -> Iterator[StillWriter]:
 
     Args:
         settings: name the lake, and how long to wait for another writer.
-        purpose: what this one does, told to those who wait.
+        purpose: what this one does, shown to those who wait.
 
     Yields:
-        What to ask before each commit.
+        A function to call before each commit; it raises where another writer took over.
 
     Raises:
-        LakehouseError: another writer is still at work after that; names it.
+        LakehouseError: another writer is still at work after that time; names it.
     """
     with writer_lock(settings.work_path, purpose=purpose, wait_seconds=settings.lock_wait_seconds):
         if not settings.is_in_object_store:
@@ -36,5 +36,5 @@ def one_writer(settings: Settings, *, purpose: str) -> Iterator[StillWriter]:
         store = store_of(settings)
         store.require()
         with leased(store, purpose=purpose, wait_seconds=settings.lock_wait_seconds) as lease:
-            store.delete_staged()
+            store.delete_uploads()
             yield lease.require

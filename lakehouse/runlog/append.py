@@ -114,7 +114,7 @@ def _append(lake: Lake, batch: Path, table: Table) -> str:
     state = lake.state(table)
     rows_before = state.provenance.rows if state else 0
     provenance, once = Provenance(run_id=batch.name), f"{batch.name}-{table.name}"
-    with lake.within_reach(files) as readable:
+    with lake.readable_by_workers(files) as readable:
         frame = lake.spark.read.schema(schema_of(table)).json(readable)
         try:
             lake.append(table, frame, provenance, rows_before=rows_before, once=once)

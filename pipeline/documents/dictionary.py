@@ -1,13 +1,15 @@
-"""What is made from the contracts: the layers' READMEs, the graph's snapshot and Superset's datasets."""
+"""What is made from the contracts: the layers' READMEs, the lineage, the graph's snapshot and Superset's datasets."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 from lakehouse.contract import CAVEATS, Model, Node, Table
+from pipeline.documents.lineage import lineage
 from pipeline.documents.superset_datasets import dataset_files
 from pipeline.registry import all_models, all_nodes, all_tables
 
 GRAPH_SNAPSHOT = Path("tests/graph_snapshot.txt")
+LINEAGE = Path("docs/lineage.md")
 LAYER_INTROS = {
     "bronze": "Bronze keeps what was delivered, one table per source.",
     "silver": "Silver holds each counted play once, with its recording, session and audio features.",
@@ -56,7 +58,7 @@ def drifted(root: Path) -> list[Path]:
 
 def generated_files() -> dict[Path, str]:
     """Every generated document, by its path below the repository's folder."""
-    return {**layer_readmes(), GRAPH_SNAPSHOT: graph_snapshot(), **dataset_files()}
+    return {**layer_readmes(), GRAPH_SNAPSHOT: graph_snapshot(), LINEAGE: lineage(), **dataset_files()}
 
 
 def layer_readmes() -> dict[Path, str]:

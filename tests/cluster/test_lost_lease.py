@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse.lake.lease import LEASE, Holder, _read, _written
+from lakehouse.lake.lease import LEASE, Holder, _read, _serialized
 from lakehouse.lake.object_store import ObjectStore
 from tests.cluster.servers import S3Server, started, wait_until
 from tests.support.command_line import LAKEHOUSE, environment_with, lakehouse
@@ -33,7 +33,7 @@ def test_it_ends_with_one_line_and_commits_nothing_more(
 
     with started([str(LAKEHOUSE), *WORK[command]], tmp_path, environment_with(**variables)) as work:
         wait_until(is_at_work, SECONDS, f"{command} is at work")
-        store.write(LEASE, _written(OTHER))
+        store.write(LEASE, _serialized(OTHER))
         _, errors = work.communicate(timeout=SECONDS)
     assert work.returncode == 1
     [line] = errors.strip().splitlines()

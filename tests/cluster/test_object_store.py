@@ -62,7 +62,7 @@ def test_names_are_listed_however_many(store: ObjectStore, monkeypatch: pytest.M
 
 def test_staged_files_are_there_for_a_while(store: ObjectStore, tmp_path: Path) -> None:
     (tmp_path / "plays").write_bytes(b"plays")
-    with store.staged([tmp_path / "plays"]) as [uri]:
+    with store.uploaded([tmp_path / "plays"]) as [uri]:
         kept = store.read(uri.removeprefix(f"{store.uri}/"))
         assert kept and kept.content == b"plays"
     assert list(store.objects()) == []
