@@ -12,7 +12,7 @@ from lakehouse.contract import GOLD_GROUPS, Model, Node, Table
 from lakehouse.contract.ops import OPS_TABLES
 
 RANKS = (*LAYERS, "ops")
-# Every module directly in one of these declares tables or models, or fills them.
+# Packages whose modules declare tables and models; helpers live in sub-packages, which are not searched.
 PACKAGES_OF_TABLES = ("bronze", "silver", *(f"gold.{group}" for group in GOLD_GROUPS))
 
 
@@ -64,7 +64,7 @@ def ordered(tables: Sequence[AnyNode]) -> dict[str, AnyNode]:
     for table in tables:
         for name in table.inputs:
             if name not in by_name:
-                raise RegistryError(f"{table.module}: parameter {name!r} is no table")
+                raise RegistryError(f"{table.module}: parameter {name!r} is not a table")
             if RANKS.index(by_name[name].layer) > RANKS.index(table.layer):
                 raise RegistryError(f"{table.module} ({table.layer}) reads {name}, a table of a later layer")
     try:
@@ -75,7 +75,7 @@ def ordered(tables: Sequence[AnyNode]) -> dict[str, AnyNode]:
 
 
 def with_ancestors(names: set[str], tables: Mapping[str, Node]) -> set[str]:
-    """The named tables and everything they are made from."""
+    """The named tables with all their direct and indirect inputs."""
     wanted = set(names)
     for name in reversed(list(tables)):
         if name in wanted:
@@ -84,7 +84,7 @@ def with_ancestors(names: set[str], tables: Mapping[str, Node]) -> set[str]:
 
 
 def chain_lengths(tables: Mapping[str, Node]) -> dict[str, int]:
-    """How many tables at most are made one after the other from each, itself included; the tables in their order."""
+    """The length of the longest chain of tables that starts at each table, itself included."""
     lengths = dict.fromkeys(tables, 1)
     for name in reversed(list(tables)):
         for made_from in tables[name].inputs:

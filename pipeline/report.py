@@ -1,4 +1,4 @@
-"""What the commands tell: summaries of runs and imports, and the state of the lake."""
+"""What the commands print: summaries of runs and imports, plans, and the state of the lake."""
 
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from pipeline.runs.run import DryRun
 from pipeline.runs.summary import RunSummary
 
 VERDICTS = ("counted", "too_short", "podcast", "audiobook", "duplicate", "no_track", "malformed")
-# Files that an import passed over, told by name.
+# Ignored files that are listed by name.
 MOST_NAMED = 20
 STATUS_STYLES = {"built": "green", "skipped": "dim", "failed": "bold red", "blocked": "yellow"}
 
@@ -46,7 +46,7 @@ def print_run(out: Console, summary: RunSummary, settings: Settings) -> None:
             build.table.name, f"[{style}]{build.status}[/]", f"{rows:,}", str(version), seconds, escape(build.reason)
         )
     out.print(grid)
-    for hint in _what_next(settings):
+    for hint in _next_steps(settings):
         out.print(f"next: {hint}", soft_wrap=True)
 
 
@@ -73,7 +73,7 @@ def print_plan(out: Console, planned: DryRun) -> None:
 
 
 def print_import(out: Console, imported: ImportReport) -> None:
-    """One line per file with its records by verdict, and what became of the whole."""
+    """One line per file with its records by verdict, then the result of the import."""
     if imported.verdicts:
         grid = Grid(title="imported records", title_justify="left")
         grid.add_column("file", overflow="fold")
@@ -85,11 +85,11 @@ def print_import(out: Console, imported: ImportReport) -> None:
                 escape(name.rsplit("/", 1)[-1]), *(f"{counts.get(v, 0):,}" for v in shown), f"{sum(counts.values()):,}"
             )
         out.print(grid)
-    for line in _what_came(imported):
+    for line in _import_results(imported):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _what_came(imported: ImportReport) -> list[str]:
+def _import_results(imported: ImportReport) -> list[str]:
     lines = []
     if imported.verdicts:
         new = imported.new_plays
@@ -110,7 +110,7 @@ def _what_came(imported: ImportReport) -> list[str]:
     if imported.ignored:
         names = ", ".join(name.rsplit("/", 1)[-1] for name in imported.ignored[:MOST_NAMED])
         more = f" and {len(imported.ignored) - MOST_NAMED} more" if len(imported.ignored) > MOST_NAMED else ""
-        lines.append(f"ignored {len(imported.ignored)} files that are no listening history: {names}{more}")
+        lines.append(f"ignored {len(imported.ignored)} files that are not a listening history: {names}{more}")
     return lines
 
 
@@ -138,7 +138,7 @@ def print_status(out: Console, settings: Settings) -> None:
     _print_coverage(out, lake)
     for text in (*damaged, *(problem.text for problem in problems(settings, datetime.now(UTC)))):
         out.print("attention:", text, markup=False, highlight=False, soft_wrap=True)
-    for hint in _what_next(settings):
+    for hint in _next_steps(settings):
         out.print(f"next: {hint}", soft_wrap=True)
 
 
@@ -181,7 +181,7 @@ def _print_coverage(out: Console, lake: DeltaLogs) -> None:
         out.print(grid)
 
 
-def _what_next(settings: Settings) -> list[str]:
+def _next_steps(settings: Settings) -> list[str]:
     lake = open_logs(settings)
     hints = []
     if _is_empty(lake, listening_history_bronze):

@@ -1,8 +1,7 @@
-"""What runs recorded about themselves (`lakehouse.runlog.spool`), appended to the ops tables by Spark.
+"""Appends what runs recorded about themselves (`lakehouse.runlog.spool`) to the ops tables.
 
-A run writes to a folder of its own below `spool/`. It is appended when the run is finished, in batches that are applied
-exactly once; a folder that a killed run left behind is closed by the next run. So nothing recorded is lost, and runs
-without news need no Spark.
+Each run writes to its own folder below `spool/`. Finished runs are appended in batches, each of them exactly once; the
+next run closes the folder of a killed one. So no record is lost, and runs without news need no Spark.
 """
 
 import json
@@ -28,15 +27,15 @@ from lakehouse.runlog.spool import (
     to_json,
 )
 
-# Records with these verdicts became rows.
+# Records with these verdicts are rows of the bronze history.
 ADDED_VERDICTS = ("counted", "too_short")
 
 
 def close_killed_runs(lake: Lake, spool: Path, *, history: Table, catalogue: Table) -> list[str]:
-    """Close what killed runs left behind; the caller holds the writer's lock, so nobody else is running.
+    """Close the records of killed runs; the caller holds the writer's lock, so no other run is at work.
 
     Args:
-        lake: tells what the runs committed.
+        lake: shows what the runs committed.
         spool: folder for the records of all runs.
         history: the table that listening histories are imported into.
         catalogue: the table that catalogues are imported into.
@@ -52,7 +51,7 @@ def close_killed_runs(lake: Lake, spool: Path, *, history: Table, catalogue: Tab
         if not ended.exists():
             try:
                 new_plays = drop_uncommitted(lake, folder, history=history, catalogue=catalogue)
-            except DamagedTable:  # what the run committed shows when the table is mended
+            except DamagedTable:  # what the run committed is known only once the table is repaired
                 continue
             killed.append(folder.name)
             started = next(iter(_records(folder / STARTED)), {"run_id": folder.name})
@@ -62,21 +61,21 @@ def close_killed_runs(lake: Lake, spool: Path, *, history: Table, catalogue: Tab
 
 
 def drop_uncommitted(lake: Lake, folder: Path, *, history: Table, catalogue: Table) -> int:
-    """Drop audit and rejects of imports that a broken run recorded but did not commit: they will be imported again.
+    """Drop the records of imports that a failed run did not commit: their files will be imported again.
 
-    An import that was completed is kept as a whole: its files count as taken, though perhaps none added a row.
+    A completed import is kept as a whole: its files count as imported, even if none of them added a row.
 
     Returns:
-        The number of plays that the run did add.
+        The number of plays that the run added.
     """
     audit_file, rejects_file = (folder / f"{table.name}.jsonl" for table in (IMPORT_AUDIT, REJECTED_ROWS))
     audit = _records(audit_file)
     if not (folder / IMPORTED).exists():
         histories = {record["source_file"] for record in audit}
-        committed = {table.name: _is_newest_by(lake, table, folder.name) for table in (history, catalogue)}
+        committed = {table.name: _was_committed_by(lake, table, folder.name) for table in (history, catalogue)}
         if not committed[history.name]:
             audit = []
-        # A catalogue has rejects but no audit. Fetched features wait on and will be rejected again.
+        # A catalogue has rejects but no audit. Fetched features stay in the inbox and will be rejected again.
         origin = {True: history.name, False: catalogue.name}
         rejects = [row for row in _records(rejects_file) if committed[origin[row["source_file"] in histories]]]
         _rewrite(audit_file, audit)
@@ -85,11 +84,11 @@ def drop_uncommitted(lake: Lake, folder: Path, *, history: Table, catalogue: Tab
 
 
 def append_finished_runs(lake: Lake, spool: Path) -> list[str]:
-    """Append the records of all finished runs to the ops tables, exactly once however often it is interrupted.
+    """Append the records of all finished runs to the ops tables; idempotent, so it may be interrupted at any point.
 
     Returns:
-        One line per table that refused records. Those are set aside, so that they do not stop the ones to come.
-        Where a table is damaged, its line, and all records wait until it is mended.
+        One line per table that refused records, which are set aside so that they do not block later ones. For a
+        damaged table its error; all records then wait until it is repaired.
     """
     _make_batch(spool)
     refused: list[str] = []
@@ -107,7 +106,7 @@ def append_finished_runs(lake: Lake, spool: Path) -> list[str]:
 
 
 def _append(lake: Lake, batch: Path, table: Table) -> str:
-    """Append a batch's records of one table; return why they are refused, or ''."""
+    """Append a batch's records of one table; returns why they were refused, or ''."""
     files = sorted(batch.glob(f"*/{table.name}.jsonl"))
     if not files:
         return ""
@@ -124,7 +123,7 @@ def _append(lake: Lake, batch: Path, table: Table) -> str:
 
 
 def _make_batch(spool: Path) -> None:
-    """Move finished runs into a new batch: from then on the batch never changes, so it can be applied once."""
+    """Move finished runs into a new batch: a batch never changes, so it can be applied exactly once."""
     finished = [folder for folder in run_folders(spool) if (folder / FINISHED).exists()]
     if finished:
         batch = spool / f"{BATCH_PREFIX}{new_run_id(datetime.now(UTC))}"
@@ -133,13 +132,13 @@ def _make_batch(spool: Path) -> None:
             folder.rename(batch / folder.name)
 
 
-def _is_newest_by(lake: Lake, table: Table, run_id: str) -> bool:
+def _was_committed_by(lake: Lake, table: Table, run_id: str) -> bool:
     state = lake.state(table)
     return state is not None and state.provenance.run_id == run_id
 
 
 def _records(file: Path) -> list[dict[str, Any]]:
-    """The records of a file, without a last one that a kill cut off."""
+    """The records of a file, except a last one that was cut off by a kill."""
     try:
         text = file.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
@@ -154,7 +153,7 @@ def _records(file: Path) -> list[dict[str, Any]]:
 
 
 def _rewrite(file: Path, records: list[dict[str, Any]]) -> None:
-    """Replace a file's records, at once; without records there is no file."""
+    """Replace a file's records atomically; without records the file is deleted."""
     if not records:
         file.unlink(missing_ok=True)
         return

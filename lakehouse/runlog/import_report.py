@@ -1,4 +1,4 @@
-"""What an import did; made by bronze, told by the command line."""
+"""What an import did: filled by bronze, printed by the command line."""
 
 from dataclasses import dataclass, field
 
@@ -11,9 +11,9 @@ class ImportReport:
         verdicts: records by file and verdict; they add up to all records of the files.
         new_plays: rows added to bronze.
         removed_demo: whether demo data made way for real data.
-        catalogue_rows: rows of the catalogue that was taken, 0 where the lake has that very file, None where none came.
+        catalogue_rows: rows of the imported catalogue; 0 where the lake has that file already, None for none.
         new_features: tracks whose fetched audio features were added.
-        ignored: files that are no listening history.
+        ignored: files that are not a listening history.
         errors: one line per file that was refused.
     """
 

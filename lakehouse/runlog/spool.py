@@ -15,10 +15,10 @@ from lakehouse.contract.ops import PIPELINE_RUNS
 from lakehouse.settings import Settings
 
 SPOOL = "spool"
-# Files in a run's folder: the row of the run as it began, and the marks of a complete import and of an ended run.
+# Files in a run's folder: its row as of its start, and empty marker files for a completed import and a finished run.
 STARTED, IMPORTED, FINISHED = "started.json", "imported", "finished"
 UNFINISHED = "state/unfinished"
-# Finished runs on their way into the ops tables, and those that the tables refused.
+# Batches of finished runs that are being appended to the ops tables, and those that the tables refused.
 BATCH_PREFIX, REFUSED_PREFIX = "batch-", "refused-"
 
 
@@ -56,7 +56,7 @@ class RunLog:
             self._run[name] = int(str(self._run[name])) + number
 
     def note_import_complete(self) -> None:
-        """Whatever becomes of the run, what it recorded about its import holds: the files are not read again."""
+        """Mark the import as complete: its records stay valid even if the run fails later."""
         (self._folder / IMPORTED).touch()
 
     def finish(self, status: str, finished_at: datetime, error: str | None = None) -> None:
@@ -67,21 +67,21 @@ class RunLog:
 
 @contextmanager
 def recorded_at_once(work_path: Path, trigger: str, now: datetime) -> Iterator[RunLog]:
-    """A run without the writer's lock: it shows in the spool only when it has ended, so nobody takes it for dead.
+    """A run that does not hold the writer's lock. It enters the spool when it ends, so that no run takes it for killed.
 
-    The caller keeps others of its kind out, so what lies there unfinished was killed; the next run closes it as such.
+    The caller excludes others of its kind, so unfinished ones found here were killed; the next run closes them.
 
     Args:
-        work_path: where this machine keeps what is under way.
+        work_path: this machine's folder for work in progress.
         trigger: what it was: 'poll', 'features'.
         now: when it started.
     """
-    run_id, spool = new_run_id(now), _made(work_path / SPOOL)
+    run_id, spool = new_run_id(now), _ensured(work_path / SPOOL)
     for left in (work_path / UNFINISHED).glob(f"{trigger}-*"):
         for killed in left.iterdir():
             killed.rename(spool / killed.name)
         left.rmdir()
-    with tempfile.TemporaryDirectory(dir=_made(work_path / UNFINISHED), prefix=f"{trigger}-") as folder:
+    with tempfile.TemporaryDirectory(dir=_ensured(work_path / UNFINISHED), prefix=f"{trigger}-") as folder:
         log = RunLog(Path(folder), run_id=run_id, trigger=trigger, code_version=version("lakehouse"), started_at=now)
         yield log
         if (Path(folder) / run_id / FINISHED).exists():
@@ -89,7 +89,7 @@ def recorded_at_once(work_path: Path, trigger: str, now: datetime) -> Iterator[R
 
 
 def holds_unrecorded(spool: Path) -> bool:
-    """Whether runs were killed or broken off, so that records wait; runs without news can wait for others."""
+    """Whether records of killed or failed runs are waiting; those of runs without news may wait for other runs."""
     if next(spool.glob(f"{BATCH_PREFIX}*"), None):
         return True
     can_wait = {STARTED, FINISHED, f"{PIPELINE_RUNS.name}.jsonl"}
@@ -98,7 +98,7 @@ def holds_unrecorded(spool: Path) -> bool:
 
 
 def run_folders(spool: Path) -> list[Path]:
-    """The folders of runs that are in no batch yet."""
+    """The folders of runs that are not in a batch yet."""
     others = (BATCH_PREFIX, REFUSED_PREFIX)
     return [path for path in spool.glob("*") if path.is_dir() and not path.name.startswith(others)]
 
@@ -108,7 +108,7 @@ def new_run_id(now: datetime) -> str:
     return f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
 
 
-def _made(folder: Path) -> Path:
+def _ensured(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -1,4 +1,4 @@
-"""What is made from the contracts: the layers' READMEs, the lineage, the graph's snapshot and Superset's datasets."""
+"""Generated documents: the layers' READMEs, the lineage, the graph's snapshot and Superset's datasets."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -92,7 +92,7 @@ def _section(table: Table, heading: str) -> str:
     facts = {
         "Grain": table.grain,
         "Key": _listed(table.key),
-        "Made from": _listed(table.inputs) or "what is imported",
+        "Made from": _listed(table.inputs) or "imports",
         "Settings": _listed(name.upper() for name in table.parameters),
         "Checks": ", ".join(_checks(table)),
         "Caveats": " ".join(CAVEATS[code] for code in table.caveats),
@@ -132,9 +132,9 @@ def _snapshot_of(table: Node) -> str:
 
 
 def _checks(table: Table) -> list[str]:
-    """The checks beyond the key's, the lenient ones marked."""
-    told = [f"`{check.name}`" + ("" if check.severity == "fail" else " (only reported)") for check in table.checks]
-    return told + ([f"`min_rows({table.min_rows})` (only reported)"] if table.min_rows else [])
+    """The checks other than the key's, marked where they only warn."""
+    listed = [f"`{check.name}`" + ("" if check.severity == "fail" else " (only reported)") for check in table.checks]
+    return listed + ([f"`min_rows({table.min_rows})` (only reported)"] if table.min_rows else [])
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Tables that several others are made from are resolved and read once per run, and kept in memory while it lasts."""
+"""A cache of the frames that several transforms of one run read."""
 
 from threading import Lock
 
@@ -9,7 +9,7 @@ from lakehouse.contract import Table
 from lakehouse.lake.storage import Lake
 from silver.rules.bounded import sample
 
-# Larger tables are read again by each reader, column by column: keeping them would cost more than it saves.
+# Larger tables are not persisted: a reader needs few of their columns, and caching all costs more than it saves.
 MOST_KEPT_ROWS = 1_000_000
 
 
@@ -25,7 +25,7 @@ class SharedReads:
         self._sampling = Lock()
 
     def read(self, table: Table) -> DataFrame:
-        """The table's rows, kept in memory from the second reader on."""
+        """The table's rows, persisted in memory from the second reader on."""
         state = self._lake.state(table)
         if state is None:
             return self._lake.read(table)
@@ -38,7 +38,7 @@ class SharedReads:
             return self._frames[key]
 
     def sample(self, table: Table, max_rows: int) -> pa.Table:
-        """At most so many of the table's rows, see `bounded.sample`; collected once."""
+        """At most so many of the table's rows, see `bounded.sample`; collected once per run."""
         frame = self.read(table)
         with self._sampling:
             if (frame, max_rows) not in self._samples:
@@ -46,7 +46,7 @@ class SharedReads:
             return self._samples[frame, max_rows]
 
     def release(self) -> None:
-        """Forget what was kept."""
+        """Empty the cache."""
         with self._lock:
             for frame in self._frames.values():
                 frame.unpersist()

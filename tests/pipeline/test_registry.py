@@ -88,7 +88,7 @@ def test_inputs_come_before_the_tables_that_read_them() -> None:
 
 
 def test_unknown_input_is_refused() -> None:
-    with pytest.raises(RegistryError, match=r"silver\.plays: parameter 'plasy' is no table"):
+    with pytest.raises(RegistryError, match=r"silver\.plays: parameter 'plasy' is not a table"):
         ordered([a_table("plays", "plasy")])
 
 

@@ -192,7 +192,7 @@ def told(imported: ImportReport) -> list[str]:
         ),
         (
             ImportReport(ignored=["my.zip/Account Data/Userdata.json", "my.zip/[red]x.pdf"]),
-            "ignored 2 files that are no listening history: Userdata.json, [red]x.pdf",
+            "ignored 2 files that are not a listening history: Userdata.json, [red]x.pdf",
         ),
     ],
 )
