@@ -22,7 +22,6 @@ from lakehouse.lake.logs import DamagedTable, DeltaLogs
 from lakehouse.lake.provenance import Provenance
 from lakehouse.lake.schema import ContractViolation, conform, schema_of
 from lakehouse.lake.storage import Lake
-from lakehouse.runlog.spool import new_run_id
 from tests.lakehouse.lake.tiny_plays import MADE, OTHER, PLAYS, TWO_KEYS, a_play, ids, plays
 from tests.support.frames import frame_of, rows
 
@@ -454,12 +453,6 @@ def test_rows_remain_when_the_log_no_longer_tells_of_our_commits(lake: Lake, spa
     assert state.provenance == Provenance(run_id="", rows=2)
     lake.append(PLAYS, plays(spark, "c"), MADE, rows_before=2)
     assert ids(lake) == ["a", "b", "c"]
-
-
-def test_run_ids_sort_by_time_and_differ() -> None:
-    now = datetime(2026, 1, 5, 12, 0, 0, tzinfo=UTC)
-    assert new_run_id(now) != new_run_id(now)
-    assert new_run_id(now) < new_run_id(now + timedelta(seconds=1))
 
 
 def test_local_times_and_columns_without_nulls_are_read_as_written(lake: Lake, spark: SparkSession) -> None:

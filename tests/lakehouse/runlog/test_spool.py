@@ -1,7 +1,7 @@
 """What a run records about itself before Spark sees it."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +77,9 @@ def test_a_run_at_once_that_was_killed_is_left_to_be_closed(tmp_path: Path) -> N
     # The other kind may be at work.
     assert {path.name for path in (tmp_path / "spool").iterdir()} == {"poll", log.run_id}
     assert [path.name for path in (tmp_path / UNFINISHED).iterdir()] == ["features-x"]
+
+
+def test_run_ids_sort_by_time_and_differ() -> None:
+    now = datetime(2026, 1, 5, 12, 0, 0, tzinfo=UTC)
+    assert new_run_id(now) != new_run_id(now)
+    assert new_run_id(now) < new_run_id(now + timedelta(seconds=1))
