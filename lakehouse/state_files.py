@@ -1,23 +1,31 @@
-"""Small JSON files that a kill leaves as they were or as they should be, and locks between processes."""
+"""Files shared by processes: replaced atomically, even when the writer is killed; and locks between processes."""
 
+import glob
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from filelock import FileLock, Timeout
 
 from lakehouse.errors import LakehouseError
 
 PRIVATE = 0o600
+# Folders being filled, and those that were replaced; readers skip names that start with a dot.
+WRITING, REPLACED = ".writing-", ".replaced-"
 
 
 def read_state(file: Path) -> dict[str, Any]:
-    """The object in a JSON file; empty where there is none or it is damaged."""
+    """The object in a JSON file; empty where there is no file or it is damaged.
+
+    Raises:
+        LakehouseError: the file is there but cannot be read.
+    """
     try:
         state = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -28,41 +36,96 @@ def read_state(file: Path) -> dict[str, Any]:
 
 
 def write_state(file: Path, state: object, *, mode: int = 0o644) -> None:
-    """Replace a JSON file at once; nobody ever sees half of it, also after a power cut.
+    """Replace a JSON file atomically.
 
     Args:
-        file: where to; its folder is made when missing.
+        file: where to write; its folder is created when missing.
         state: any JSON value.
         mode: permissions, in force before the first byte is written.
 
     Raises:
-        LakehouseError: the place cannot be written.
+        LakehouseError: the file cannot be written.
     """
-    write_at_once(file, json.dumps(state, indent=1), mode=mode)
+    write_atomically(file, json.dumps(state, indent=1), mode=mode)
 
 
-def write_at_once(file: Path, text: str, *, mode: int = 0o644) -> None:
-    """Replace a text file at once, as `write_state` does."""
+def write_atomically(file: Path, text: str, *, mode: int = 0o644) -> None:
+    """Replace a text file atomically; see `write_state`."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # Created for its owner alone.
-        descriptor, partial = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fchmod(stream.fileno(), mode)
-                os.fsync(stream.fileno())
-            Path(partial).replace(file)
-        except BaseException:
-            Path(partial).unlink(missing_ok=True)
-            raise
+        with atomic_file(file, mode=mode) as stream:
+            stream.write(text.encode())
     except OSError as error:
         raise LakehouseError(f"{file} cannot be written ({error.strerror}): check place and permissions") from None
 
 
+@contextmanager
+def atomic_file(file: Path, *, mode: int = 0o644, only_writer: bool = False) -> Iterator[IO[bytes]]:
+    """A stream whose content replaces the file's at the end: readers see the old or the new file, never half of one.
+
+    It is synced to disk before, so this holds after a power cut as well.
+
+    Args:
+        file: where to write; its folder is created when missing.
+        mode: permissions, in force before the first byte is written.
+        only_writer: no other process writes this file now, so what a killed one left can be removed; worth it for
+            files of gigabytes.
+
+    Raises:
+        OSError: the file cannot be written; the old one stays.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if only_writer:
+        for left in file.parent.glob(f".{glob.escape(file.name)}.*.partial"):
+            left.unlink()
+    # mkstemp opens it for its owner alone.
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".partial")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            os.fchmod(descriptor, mode)
+            yield stream
+            stream.flush()
+            os.fsync(descriptor)
+        Path(name).replace(file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder to fill, which replaces `folder` at the end; one process at a time writes below its parent.
+
+    Readers see the old folder, the new one, or for an instant none, never half of one. What killed writers left is
+    removed.
+
+    Raises:
+        OSError: it cannot be written; the old folder stays.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(folder.parent)
+    filled = Path(tempfile.mkdtemp(prefix=WRITING, dir=folder.parent))
+    try:
+        yield filled
+        for file in filled.rglob("*"):
+            if file.is_file():
+                with file.open("rb") as stream:
+                    os.fsync(stream.fileno())
+        filled.chmod(0o755)
+        if folder.exists():
+            folder.rename(Path(tempfile.mkdtemp(prefix=REPLACED, dir=folder.parent)) / folder.name)
+        filled.rename(folder)
+    finally:
+        _remove_leftovers(folder.parent)
+
+
+def _remove_leftovers(parent: Path) -> None:
+    for prefix in (WRITING, REPLACED):
+        for left in parent.glob(f"{prefix}*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def moment_in(state: dict[str, Any], name: str) -> datetime | None:
-    """An instant kept in a state file; None where there is none."""
+    """An instant in a state file, as UTC where it names no zone; None where there is none."""
     try:
         found = datetime.fromisoformat(state[name])
     except (KeyError, TypeError, ValueError):
@@ -73,20 +136,19 @@ def moment_in(state: dict[str, Any], name: str) -> datetime | None:
 def process_lock(file: Path) -> FileLock:
     """A lock between processes, not acquired yet; the operating system releases it when its holder dies.
 
-    The file stays, and what is in it stays. Without a file system that locks files there is no lock (an OSError):
-    filelock would otherwise lock by the file's existence, which outlives a killed holder.
+    The lock file and its content stay. Where the file system has no locks, acquiring raises an OSError: filelock's
+    fallback, to lock by the file's existence, would outlive a killed holder.
     """
     return FileLock(file, preserve_lock_file=True, fallback_to_soft=False)
 
 
 @contextmanager
 def only_one_process(file: Path, busy: str) -> Iterator[None]:
-    """Hold a lock that the operating system releases when its holder dies.
+    """Hold a lock that the operating system releases when its holder dies; its folder is created when missing.
 
     Raises:
         LakehouseError: another process holds it; `busy` is the message.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
     lock = process_lock(file)
     try:
         lock.acquire(blocking=False)

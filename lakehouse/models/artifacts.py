@@ -6,9 +6,6 @@ checksums in the card catch damage. What is refused is trained again, never repa
 """
 
 import json
-import os
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +16,7 @@ from typing import Any, Protocol
 
 from lakehouse.errors import LakehouseError
 from lakehouse.models.card import CARD_JSON, CARD_TEXT, card_text, finite
+from lakehouse.state_files import atomic_folder
 
 # Types in our artifacts that skops does not know by itself; both hold arrays, neither runs anything when rebuilt.
 TRUSTED_TYPES = frozenset({"sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor", "numpy.dtype"})
@@ -114,27 +112,9 @@ class ModelFiles:
 
     def write(self, folder: str, files: Mapping[str, bytes]) -> None:
         """Put a whole folder in place of whatever was there; killed at any instant, no half of it is seen."""
-        final = self.root / folder
-        final.parent.mkdir(parents=True, exist_ok=True)
-        self._sweep(final.parent)
-        temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=final.parent))
-        for name, content in files.items():
-            with (temporary / name).open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        temporary.chmod(0o755)
-        if final.exists():
-            final.rename(Path(tempfile.mkdtemp(prefix=".replaced-", dir=final.parent)) / final.name)
-        temporary.rename(final)
-        self._sweep(final.parent)
-
-    @staticmethod
-    def _sweep(parent: Path) -> None:
-        """Remove what killed or finished writes left behind; there is one writer at a time."""
-        for pattern in (".writing-*", ".replaced-*"):
-            for path in parent.glob(pattern):
-                shutil.rmtree(path, ignore_errors=True)
+        with atomic_folder(self.root / folder) as filled:
+            for name, content in files.items():
+                (filled / name).write_bytes(content)
 
 
 class ArtifactStore:

@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
+from lakehouse.state_files import atomic_folder
 
 # The artifact carries Spark's version beside Delta's.
 DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13"
@@ -79,12 +80,9 @@ def _fetch(package: str, prefixes: tuple[str, ...], folder: Path) -> int:
             except PySparkRuntimeError as error:
                 raise LakehouseError(f"could not download {package}; is there a network? See above.") from error
             fetched = [jar for jar in Path(ivy, "jars").glob("*.jar") if jar.name.startswith(prefixes)]
-            complete = folder.with_name(f"{kind}-jars.partial")
-            shutil.rmtree(complete, ignore_errors=True)
-            complete.mkdir(parents=True)
-            for jar in fetched:
-                shutil.copy(jar, complete / jar.name)
-            complete.rename(folder)
+            with atomic_folder(folder) as complete:
+                for jar in fetched:
+                    shutil.copy(jar, complete / jar.name)
         for older in folder.parent.glob(f"{kind}-jars*"):
             if older.is_dir() and older != folder:
                 shutil.rmtree(older)

@@ -11,10 +11,10 @@ from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
 from lakehouse.errors import LakehouseError
+from lakehouse.java import find_java
 from lakehouse.settings import Settings, in_bytes
 from lakehouse.spark.cluster import cluster_configuration, require_master, require_workers, ship_code
 from lakehouse.spark.jars import JARS_FOLDER, jars_for
-from lakehouse.spark.java import find_java
 
 # Classes of Spark and Delta, read and verified once: the JVM maps the file instead of opening jars.
 CLASS_ARCHIVE = JARS_FOLDER / "classes.jsa"

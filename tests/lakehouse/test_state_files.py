@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lakehouse.errors import LakehouseError
-from lakehouse.state_files import moment_in, only_one_process, read_state, write_state
+from lakehouse.state_files import atomic_file, atomic_folder, moment_in, only_one_process, read_state, write_state
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -67,3 +67,39 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
         pass
     with only_one_process(tmp_path / "lock", "busy"):
         pass
+
+
+def test_a_stream_replaces_a_file_at_its_end_or_not_at_all(tmp_path: Path) -> None:
+    file = tmp_path / "folder" / "file"
+    with atomic_file(file, mode=0o600) as stream:
+        stream.write(b"old")
+        assert not file.exists()
+    with pytest.raises(KeyboardInterrupt), atomic_file(file) as stream:
+        stream.write(b"new")
+        raise KeyboardInterrupt
+    assert file.read_bytes() == b"old"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_what_a_killed_only_writer_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / ".a[1].x.partial").touch()
+    (tmp_path / ".b.x.partial").touch()
+    with atomic_file(tmp_path / "a[1]", only_writer=True) as stream:
+        stream.write(b"new")
+    assert {path.name for path in tmp_path.iterdir()} == {"a[1]", ".b.x.partial"}
+
+
+def test_a_folder_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    with atomic_folder(folder) as filled:
+        (filled / "one").touch()
+        assert not folder.exists()
+    with pytest.raises(KeyboardInterrupt), atomic_folder(folder) as filled:
+        (filled / "two").touch()
+        raise KeyboardInterrupt
+    assert [path.name for path in folder.iterdir()] == ["one"]
+    with atomic_folder(folder) as filled:
+        (filled / "two").touch()
+    assert [path.name for path in folder.iterdir()] == ["two"]
+    assert list(tmp_path.iterdir()) == [folder]

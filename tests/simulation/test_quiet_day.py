@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse.settings import Settings
 from lakehouse.java import find_java
+from lakehouse.settings import Settings
 from tests.support.spotify_server import SpotifyServer, environment_of, log_in
 
 MOST_MEGABYTES = 150.0

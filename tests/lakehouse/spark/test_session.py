@@ -12,56 +12,8 @@ from pyspark.sql import SparkSession
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
 from lakehouse.spark import jars, session
-from lakehouse.spark.java import find_java
 
 ADAPTIVE = "spark.sql.adaptive.enabled"
-
-
-def fake_java(home: Path, told: str, *, release: str = "") -> Path:
-    """A Java that tells this version; returns its program."""
-    java = home / "bin" / "java"
-    java.parent.mkdir(parents=True)
-    java.write_text(f"#!/bin/sh\necho '{told}' >&2\n")
-    java.chmod(0o755)
-    if release:
-        (home / "release").write_text(release)
-    return java
-
-
-def test_without_java_it_says_which_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("JAVA_HOME", raising=False)
-    with pytest.raises(LakehouseError, match="no Java found by the PATH: install Java 17 or newer"):
-        find_java()
-    monkeypatch.setenv("JAVA_HOME", f"{tmp_path}/nowhere")
-    with pytest.raises(LakehouseError, match=r"no Java found by JAVA_HOME=.*/nowhere: install Java 17 or newer"):
-        find_java()
-
-
-@pytest.mark.parametrize(
-    ("told", "release", "version"),
-    [
-        ('java version "1.8.0_392"', "", 8),
-        ('openjdk version "11.0.21" 2023-10-17', "", 11),
-        ('openjdk version "17.0.9"', 'IMPLEMENTOR="Debian"\nJAVA_VERSION="16.0.2"\n', 16),
-    ],
-)
-@pytest.mark.parametrize("by_home", [True, False])
-def test_an_old_java_is_named_with_its_version(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, told: str, release: str, version: int, by_home: bool
-) -> None:
-    java = fake_java(tmp_path, told, release=release)
-    monkeypatch.delenv("JAVA_HOME", raising=False)
-    monkeypatch.setenv("JAVA_HOME" if by_home else "PATH", str(tmp_path if by_home else java.parent))
-    with pytest.raises(LakehouseError, match=f"{java} is Java {version}: install Java 17 or newer, or name"):
-        find_java()
-
-
-@pytest.mark.parametrize("told", ['openjdk version "17.0.9" 2023-10-17', 'openjdk version "25" 2025-09-16', "?"])
-def test_a_new_or_unknown_java_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, told: str) -> None:
-    java = fake_java(tmp_path, told)
-    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    assert find_java() == java
 
 
 def test_without_jars_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
