@@ -1,4 +1,4 @@
-"""Everything that can be delivered, brought into bronze: what a command names, and what lies in the import folders."""
+"""Imports delivered files of every kind into bronze: those that a command names, and those in the import folders."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,13 +7,14 @@ from pathlib import Path
 
 from bronze.delivered.catalogue_files import is_catalogue
 from bronze.delivered.delivered_files import BadFile, printable
-from bronze.delivered.inbox import looks_of, remember, waiting_files
+from bronze.delivered.inbox import remember, signatures_of, waiting_files
 from bronze.kaggle_tracks import import_catalogue, kaggle_tracks_bronze
 from bronze.listening_history import holds_demo, holds_real, import_history, listening_history_bronze
 from bronze.my_tracks_features import import_features, is_features_answer
 from lakehouse.contract import Table
+from lakehouse.lake.logs import DamagedTable, DeltaLogs
 from lakehouse.lake.provenance import Provenance
-from lakehouse.lake.storage import DamagedTable, Lake
+from lakehouse.lake.storage import Lake
 from lakehouse.runlog.import_report import ImportReport
 from lakehouse.runlog.spool import RunLog
 from lakehouse.settings import Settings
@@ -43,24 +44,25 @@ def take(
     """Import files: the catalogue first, then listening histories; see `import_catalogue` and `import_history`.
 
     Args:
-        lake: where to.
-        settings: name the catalogue file, which may be among `paths`.
-        paths: histories, and perhaps the catalogue.
-        log: takes audit and rejects.
+        lake: the lake to import into.
+        settings: give the path of the catalogue file, which may be among `paths`.
+        paths: histories, answers with audio features, and perhaps the catalogue.
+        log: gets audit and rejects.
         now: the current time.
-        catalogue: a catalogue file to take in place of any that waits.
+        catalogue: a catalogue file to import in place of any that waits.
         on_file: called with each file's name before it is read.
     """
-    looks = looks_of(paths if catalogue is None else [*paths, catalogue])
-    # One that a command names wins over those that wait already; what is delivered after it wins again.
-    overruled = looks_of(path for path in waiting_files(settings) if _is_catalogue(path, settings)) if catalogue else {}
+    signatures = signatures_of(paths if catalogue is None else [*paths, catalogue])
+    # A catalogue that a command names supersedes those that wait; one that is delivered later supersedes it.
+    waiting = [path for path in waiting_files(settings) if _is_catalogue(path, settings)] if catalogue else []
+    superseded = signatures_of(waiting)
     catalogues = [catalogue] if catalogue else [path for path in paths if _is_catalogue(path, settings)]
     report = ImportReport()
     for path in catalogues[:1]:
         on_file(printable(path.name))
         try:
-            _take_catalogue(lake, path, log, now, report)
-            looks |= overruled
+            _import_catalogue(lake, path, log, now, report)
+            signatures |= superseded
         except BadFile as error:
             report.errors.append(str(error))
     for path in catalogues[1:]:
@@ -68,7 +70,7 @@ def take(
     features = [path for path in paths if is_features_answer(path)]
     histories = [path for path in paths if path not in catalogues and path not in features]
     if histories:
-        # A catalogue that was just taken counts, too.
+        # Asked here because the catalogue that was just imported counts as well.
         takes_demo = not _holds_real(lake)
         history = import_history(lake, histories, log, now, takes_demo=takes_demo, on_file=on_file)
         report = replace(
@@ -80,28 +82,28 @@ def take(
     report.removed_demo |= _remove_demo_beside_real(lake, log)
     if features:
         report.new_features = import_features(lake, features, log, now, report.errors)
-    # Before the files count as taken: from then on nobody reads them again.
+    # First: once files are remembered as imported, no run reads them again.
     log.note_import_complete()
-    remember(settings, looks, refused=report.errors)
+    remember(settings, signatures, refused=report.errors)
     return report
 
 
-def _take_catalogue(lake: Lake, path: Path, log: RunLog, now: datetime, report: ImportReport) -> None:
+def _import_catalogue(lake: Lake, path: Path, log: RunLog, now: datetime, report: ImportReport) -> None:
     had_demo = holds_demo(lake, kaggle_tracks_bronze)
     state = import_catalogue(lake, path, log, now, takes_demo=not _holds_real(lake))
     report.catalogue_rows = state.provenance.rows if state else 0
     report.removed_demo = had_demo and not holds_demo(lake, kaggle_tracks_bronze)
 
 
-def _holds_real(lake: Lake) -> bool:
+def _holds_real(lake: DeltaLogs) -> bool:
     return any(holds_real(lake, table) for table in FILLED_TABLES)
 
 
-def holds_demo_beside_real(lake: Lake) -> bool:
-    """Whether real data came in, but a kill kept demo data of the other kind from making way: `take` removes it."""
+def holds_demo_beside_real(lake: DeltaLogs) -> bool:
+    """Whether a kill left demo data of one kind in a lake with real data of the other; `take` removes it."""
     try:
         return _holds_real(lake) and any(holds_demo(lake, table) for table in FILLED_TABLES)
-    except DamagedTable:  # which source a damaged table has shows when it is mended
+    except DamagedTable:  # unknown until the table is repaired
         return False
 
 

@@ -4,24 +4,27 @@ import errno
 import shutil
 from pathlib import Path
 
-from lakehouse.errors import LakehouseError
+from lakehouse.errors import LakehouseError, one_line
 
 KAGGLE_DATASET = "maharshipandya/-spotify-tracks-dataset"
 FILE_NAME = "dataset.csv"
 
 
 def kaggle_catalogue(target: Path) -> Path:
-    """Download the catalogue with kagglehub and put it at `target`; where that is read-only, it stays where it came to.
+    """Download the catalogue with kagglehub and copy it to `target`, unless that is read-only.
+
+    Returns:
+        The copy, or the downloaded file itself.
 
     Raises:
-        LakehouseError: there is no network, or Kaggle refuses; says how to get the file by hand.
+        LakehouseError: there is no network, or Kaggle refuses; the message says how to get the file by hand.
     """
     import kagglehub
 
     try:
         folder = Path(kagglehub.dataset_download(KAGGLE_DATASET))
     except Exception as error:  # kagglehub raises what its HTTP library does
-        reason = " ".join(str(error).split())[:120]
+        reason = one_line(str(error), 120)
         raise LakehouseError(
             f"could not download the catalogue ({type(error).__name__}: {reason}). By hand: download the dataset "
             f'"{KAGGLE_DATASET}" from Kaggle in a browser, then `lakehouse catalogue archive.zip`, or put {FILE_NAME} '

@@ -1,6 +1,6 @@
 """Made-up audio features for trying the stack out; empty unless ALLOW_SYNTHETIC is on.
 
-The values are drawn from the track id alone, so that every run makes the same ones.
+The values depend on the track id alone, so that every run gives the same ones.
 """
 
 from pyspark.sql import Column, DataFrame

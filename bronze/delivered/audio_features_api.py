@@ -1,4 +1,4 @@
-"""Answers of Spotify's and ReccoBeats' "audio features": what each track's becomes. Kept in files of a known form."""
+"""Answers of Spotify and ReccoBeats with audio features, which become rows of `my_tracks_features_bronze`."""
 
 import math
 from datetime import datetime
@@ -8,9 +8,9 @@ from bronze.delivered.plays import TRACK_ID, Malformed, Record, kind_of
 from lakehouse.contract.columns import UNIT_FEATURES
 
 SPOTIFY, RECCOBEATS = "spotify", "reccobeats"
-# The list of tracks in each provider's answer.
+# Field with the list of tracks, by provider.
 LISTS = {SPOTIFY: "audio_features", RECCOBEATS: "content"}
-# What the beginning of an answer's file name is, before the provider.
+# A stored answer's file name begins with this, then the provider.
 FILE_KIND = "audio_features"
 WHOLE_NUMBERS = {"key": (0, 11), "mode": (0, 1), "time_signature": (0, 7)}
 NUMBERS = {**dict.fromkeys(UNIT_FEATURES, (0.0, 1.0)), "loudness": (-100.0, 20.0), "tempo": (0.0, 1000.0)}
@@ -18,10 +18,10 @@ KEY_UNDETECTED = -1
 
 
 def tracks_in(provider: str, answer: object) -> list[Any]:
-    """The tracks of an answer; those that the provider does not know are left out or null.
+    """The tracks of an answer, without those that the provider does not know.
 
     Raises:
-        Malformed: it is no such answer.
+        Malformed: it is not such an answer.
     """
     tracks = answer.get(LISTS[provider]) if isinstance(answer, dict) else None
     if not isinstance(tracks, list):
@@ -30,10 +30,10 @@ def tracks_in(provider: str, answer: object) -> list[Any]:
 
 
 def track_id_of(provider: str, track: object) -> str:
-    """Spotify's id of a track: ReccoBeats has ids of its own and tells Spotify's at the end of `href`.
+    """Spotify's id of a track; ReccoBeats has ids of its own and gives Spotify's at the end of `href`.
 
     Raises:
-        Malformed: there is none.
+        Malformed: it has none.
     """
     if not isinstance(track, dict):
         raise Malformed(f"the record is {kind_of(track)}, not an object")
@@ -48,7 +48,7 @@ def read(provider: str, track: Record, fetched_at: datetime) -> dict[str, Any]:
     """One track's row of `my_tracks_features_bronze`.
 
     Raises:
-        Malformed: says which field is wrong and how.
+        Malformed: names the field and what is wrong with it.
     """
     row: dict[str, Any] = {"track_id": track_id_of(provider, track), "provider": provider, "fetched_at": fetched_at}
     isrc = track.get("isrc")

@@ -1,6 +1,6 @@
-"""Opens what a user delivers: files, folders and zips, without trusting any of them.
+"""Opens the files, folders and zips that a user delivers, without trusting any of them.
 
-Nothing is ever unpacked to disk and no path from inside a zip is used for anything but its name in the audit.
+Nothing is unpacked to disk, and a path from inside a zip is used only as a name in the audit.
 """
 
 import gzip
@@ -15,23 +15,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import cast
 
-from lakehouse.errors import LakehouseError
+from lakehouse.errors import LakehouseError, one_line
 
-# Spotify's largest known exports are some hundred megabytes in some dozen files; what unpacks to more is no export.
+# Spotify's largest known exports are some hundred megabytes in some dozen files.
 MAX_UNPACKED_BYTES = 4 * 2**30
 MAX_MEMBERS = 1_000
 LONGEST_NAME = 300
+LONGEST_REASON = 120
 CHUNK_BYTES = 2**18
 ENCRYPTED_FLAG = 0x1
-# What demo files are known by: their names, their folder, and the ids of their tracks, a pattern. Some ids of Spotify's
-# begin with "demo", too, but in all its catalogue none is likely to go on in digits alone.
+# Demo files are recognised by their folder, their names, and the ids of their tracks. Some of Spotify's ids begin with
+# "demo" as well, but none is likely to continue with 18 digits.
 DEMO_FOLDER = "Demo Streaming History"
 DEMO_PREFIX = "demo_"
 DEMO_ID = r"demo[0-9]{18}"
 DEMO_STAYS_OUT = "demo data stays out of a lake of real data; name another lake in LAKE_URI to try it"
-# The other methods unpack without a bound on what one read returns.
+# With the other methods one read may return more than was asked for, without a bound.
 KNOWN_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# What the standard library raises on damaged files and on those that may not be read.
+# Raised by the standard library on damaged files, and on files without permission to read.
 UNREADABLE = (OSError, EOFError, ValueError, RuntimeError, LookupError, struct.error, zipfile.BadZipFile, zlib.error)
 
 
@@ -39,28 +40,28 @@ class BadFile(LakehouseError):
     """A delivered file that cannot be read; nothing of it is imported."""
 
     def __init__(self, message: str) -> None:
-        """Say why in one line, whatever the file's name holds."""
+        """Keep the message on one line, whatever characters are in the file's name."""
         super().__init__(printable(message))
 
 
 @dataclass
 class Budget:
-    """How many bytes may still be unpacked of a file on its own, or of a zip with all it holds."""
+    """Bytes that may still be unpacked from a single file, or from all files of a zip together."""
 
     left: int = field(default_factory=lambda: MAX_UNPACKED_BYTES)
 
 
 @dataclass(frozen=True)
 class DeliveredFile:
-    """One file, on its own or inside a zip.
+    """One file, on disk or inside a zip.
 
     Attributes:
         path: the file or the zip on disk.
-        name: what the audit calls it: its name, with those of the folder and the zip that were named before it.
-        member: its name inside the zip, '' for a file on its own.
-        is_named: whether the user named this very file, not a folder or a zip that holds it.
-        size: bytes that it takes, unpacked from its zip; of a .gz those that are packed. 0 before it is looked at.
-        budget: bounds what it unpacks to; files of one zip share it.
+        name: its name in the audit, which begins with the folder or zip that the user named.
+        member: its path inside the zip, '' for a file on disk.
+        is_named: whether the user named this very file, not a folder or a zip around it.
+        size: bytes of the file, unpacked from its zip but not from its own .gz; 0 until `parts_of` sets it.
+        budget: limits what it unpacks to; files of one zip share it.
     """
 
     path: Path
@@ -72,12 +73,12 @@ class DeliveredFile:
 
     @property
     def folder(self) -> str:
-        """Name of the folder it lies in."""
+        """Name of its folder."""
         return PurePosixPath(self.member).parent.name if self.member else self.path.resolve().parent.name
 
     @property
     def base_name(self) -> str:
-        """Its own name, without folders."""
+        """Its name without folders."""
         return PurePosixPath(self.member).name if self.member else self.path.name
 
     @property
@@ -87,33 +88,33 @@ class DeliveredFile:
 
     @property
     def is_packed(self) -> bool:
-        """Whether nobody knows what it unpacks to."""
+        """Whether it is compressed, so that its full size is unknown."""
         return self.base_name.lower().endswith(".gz")
 
     def open(self) -> io.BufferedReader:
-        """Open for reading; .gz is unpacked on the way, never beyond the bound.
+        """Open for reading; a .gz is unpacked within the budget.
 
         Raises:
-            BadFile: now or while it is read: it is damaged, may not be read, or unpacks to more than the bound.
+            BadFile: now or while reading: it is damaged, there is no permission, or it unpacks to more than the budget.
         """
-        return io.BufferedReader(_Unpacked(self), CHUNK_BYTES)
+        return io.BufferedReader(_BoundedReader(self), CHUNK_BYTES)
 
 
-class _Unpacked(io.RawIOBase):
-    """The bytes of a delivered file. Whatever is wrong with it is a `BadFile`; closing closes its zip, too."""
+class _BoundedReader(io.RawIOBase):
+    """The bytes of a delivered file. All errors become `BadFile`; closing it closes its zip as well."""
 
     def __init__(self, file: DeliveredFile) -> None:
         self._name = file.name
         self._budget = file.budget
-        self._beside = ", with the files before it in the zip" if file.member else ""
+        self._scope = ", with the files before it in the zip" if file.member else ""
         self._resources = ExitStack()
         try:
-            self._stream = self._opened(file)
+            self._stream = self._open(file)
         except UNREADABLE as error:
             self._resources.close()
-            raise self._unreadable(error) from None
+            raise self._bad_file(error) from None
 
-    def _opened(self, file: DeliveredFile) -> io.BufferedIOBase:
+    def _open(self, file: DeliveredFile) -> io.BufferedIOBase:
         keep_open = self._resources.enter_context
         if file.member:
             archive = keep_open(zipfile.ZipFile(file.path))
@@ -129,24 +130,24 @@ class _Unpacked(io.RawIOBase):
         try:
             size = self._stream.readinto(buffer)
         except UNREADABLE as error:
-            raise self._unreadable(error) from None
+            raise self._bad_file(error) from None
         self._budget.left -= size
         if self._budget.left < 0:
-            raise BadFile(f"{self._name} unpacks to more than {_bound()}{self._beside}: refused")
+            raise BadFile(f"{self._name} unpacks to more than {_bound()}{self._scope}: refused")
         return size
 
     def close(self) -> None:
         self._resources.close()
         super().close()
 
-    def _unreadable(self, error: Exception) -> BadFile:
-        return BadFile(f"{self._name} cannot be read ({reason_of(error)}): get it again")
+    def _bad_file(self, error: Exception) -> BadFile:
+        return BadFile(f"{self._name} cannot be read ({one_line(error, LONGEST_REASON)}): get it again")
 
 
 def files_at(path: Path) -> Iterator[DeliveredFile]:
-    """Every file at a path, zips unopened: the file itself, or all files in a folder by name.
+    """Every file at a path, zips unopened: the file itself, or all files in a folder and below, by name.
 
-    Hidden files and links in a folder are left out. What is no file that can be read is for `parts_of` to tell.
+    Hidden files and links in a folder are skipped. Whether a file can be read is not checked before `parts_of`.
     """
     waiting = [path]
     while waiting:
@@ -164,10 +165,10 @@ def files_at(path: Path) -> Iterator[DeliveredFile]:
 
 
 def parts_of(file: DeliveredFile) -> list[DeliveredFile]:
-    """The files inside a zip by name, hidden ones left out; of any other file just itself.
+    """The files inside a zip by name, without hidden ones; for any other file the file itself.
 
     Raises:
-        BadFile: it is not there, or a zip that is broken, encrypted or too large, or that holds unsafe paths.
+        BadFile: it does not exist, or it is a zip that is broken, encrypted, too large or with unsafe paths.
     """
     try:
         if not file.path.is_file():
@@ -178,11 +179,12 @@ def parts_of(file: DeliveredFile) -> list[DeliveredFile]:
         with zipfile.ZipFile(file.path) as archive:
             members = [member for member in archive.infolist() if not member.filename.endswith("/")]
     except UNREADABLE as error:
-        raise BadFile(f"{file.name} is no readable zip ({reason_of(error)}): get it again") from None
+        reason = one_line(error, LONGEST_REASON)
+        raise BadFile(f"{file.name} is no readable zip ({reason}): get it again") from None
     if problem := _problem_of(members):
         raise BadFile(f"{file.name} {problem}")
     sizes = {member.filename: member.file_size for member in members}
-    # A .gz inside may unpack to a thousand times what the zip says of it.
+    # The sizes that a zip gives do not say how large the .gz files in it are when unpacked.
     budget = Budget()
     return [
         DeliveredFile(file.path, _name(f"{file.name}/{name}"), name, is_named=False, size=size, budget=budget)
@@ -192,11 +194,11 @@ def parts_of(file: DeliveredFile) -> list[DeliveredFile]:
 
 
 def _problem_of(members: list[zipfile.ZipInfo]) -> str:
-    """What is wrong with the contents of a zip, '' if nothing."""
+    """What is wrong with the contents of a zip, '' if nothing is."""
     names = [member.filename for member in members]
     for name in names:
-        way = PurePosixPath(name.replace("\\", "/"))
-        if not way.name or way.is_absolute() or ".." in way.parts:
+        inside = PurePosixPath(name.replace("\\", "/"))
+        if not inside.name or inside.is_absolute() or ".." in inside.parts:
             return f"holds a path that leads out of it ({name!r}): refused"
     if len(names) > MAX_MEMBERS or sum(member.file_size for member in members) > MAX_UNPACKED_BYTES:
         return f"unpacks to more than {_bound()} or {MAX_MEMBERS} files: refused"
@@ -210,24 +212,18 @@ def _problem_of(members: list[zipfile.ZipInfo]) -> str:
 
 
 def fingerprint(path: Path) -> str:
-    """Sha256 of a file's content, to know it again under any name."""
+    """SHA-256 of a file's content."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def printable(text: str) -> str:
-    """The text without line breaks, terminal codes and whatever else cannot be shown or stored."""
+    """The text without line breaks, terminal codes and other unprintable characters; all blanks stay."""
     return "".join(filter(str.isprintable, text))
 
 
-def reason_of(error: Exception) -> str:
-    """An error of the system in a few words."""
-    told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(told.split())[:120] or type(error).__name__
-
-
 def _name(text: str) -> str:
-    """A name for the audit; of a very long one its end."""
+    """A name for the audit; a very long one keeps its end."""
     return printable(text)[-LONGEST_NAME:] or "(no name)"
 
 

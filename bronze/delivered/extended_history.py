@@ -3,7 +3,10 @@
 from datetime import datetime
 
 from bronze.delivered.plays import (
+    AUDIOBOOK,
     INSTANT,
+    NO_TRACK,
+    PODCAST,
     TRACK_ID,
     Excluded,
     Malformed,
@@ -20,25 +23,25 @@ TRACK_URI, LOCAL_FILE_URI = "spotify:track:", "spotify:local:"
 
 
 def recognises(record: Record) -> bool:
-    """Whether a file that holds this record is an extended history."""
+    """Whether a file with this record is an extended history."""
     return "ts" in record and "ms_played" in record
 
 
 def read(record: Record, now: datetime) -> Play | Excluded:
-    """One record. IP address, user agent and user name are never looked at, so they cannot get further.
+    """Read one record, without IP address, user agent and user name, which must not enter the lake.
 
     Raises:
-        Malformed: says which field is wrong and how.
+        Malformed: names the field and what is wrong with it.
     """
     played_at = moment(record, "ts", now, INSTANT)
     if text(record, "spotify_episode_uri") or text(record, "episode_name"):
-        return Excluded("podcast", played_at)
+        return Excluded(PODCAST, played_at)
     if text(record, "audiobook_uri") or text(record, "audiobook_title"):
-        return Excluded("audiobook", played_at)
+        return Excluded(AUDIOBOOK, played_at)
     track_id = _track_id(text(record, "spotify_track_uri"))
     name, artist = text(record, "master_metadata_track_name"), text(record, "master_metadata_album_artist_name")
     if not track_id and not (name and artist):
-        return Excluded("no_track", played_at)
+        return Excluded(NO_TRACK, played_at)
     return Play(
         played_at=played_at,
         track_id=track_id,

@@ -1,6 +1,6 @@
-"""What waits to be taken into bronze: files in the import folder, and answers of Web APIs in the lake's inbox.
+"""What waits for import: files in the import folder, and answers of Web APIs in the lake's inbox.
 
-Needs no Spark: the scheduler asks here whether there is anything to do.
+Needs no Spark: the scheduler looks here for work.
 """
 
 import hashlib
@@ -15,12 +15,12 @@ from lakehouse.settings import Settings
 from lakehouse.state_files import read_state, write_state
 
 INBOX = "inbox"
-# Remembers which files were taken, and what they looked like then.
+# Signatures of imported files.
 SEEN_FILES = "state/seen_files.json"
 
 
 def waiting_files(settings: Settings) -> list[Path]:
-    """The catalogue file, and the files of the import folder and the inbox that are new or changed since taken.
+    """The catalogue file and the files of import folder and inbox, where new or changed since their import.
 
     Raises:
         LakehouseError: a folder cannot be read.
@@ -31,7 +31,7 @@ def waiting_files(settings: Settings) -> list[Path]:
         visible = [path for folder in folders for path in sorted(folder.iterdir()) if _is_delivered(path)]
         # The catalogue may lie in the import folder.
         candidates = {_key(path): path for path in (settings.kaggle_csv, *visible)}.values()
-        return [path for path in candidates if path.exists() and seen.get(_key(path)) != _look(path)]
+        return [path for path in candidates if path.exists() and seen.get(_key(path)) != _signature(path)]
     except PermissionError as error:
         raise LakehouseError(
             f"{error.filename} cannot be read ({error.strerror}): let user id {os.getuid()} read it, "
@@ -44,42 +44,42 @@ def _is_delivered(path: Path) -> bool:
 
 
 def keep_answer(settings: Settings, kind: str, answer: object, now: datetime) -> Path:
-    """Keep a whole answer of a Web API until a run has taken it into bronze.
+    """Keep an answer of a Web API until a run has imported it.
 
     Args:
         settings: name the lake.
-        kind: the beginning of the file's name, by which the importer knows it.
-        answer: the JSON value that was answered.
-        now: when it was answered.
+        kind: the beginning of the file's name, by which the import recognises it.
+        answer: the whole answer, a JSON value.
+        now: when it arrived.
     """
     file = settings.work_path / INBOX / f"{kind}_{now:%Y%m%dT%H%M%SZ}_{uuid.uuid4().hex[:6]}.json"
     write_state(file, answer)
     return file
 
 
-def looks_of(paths: Iterable[Path]) -> dict[str, str]:
-    """What the files look like before they are taken; to be remembered afterwards."""
-    return {_key(path): _look(path) for path in paths}
+def signatures_of(paths: Iterable[Path]) -> dict[str, str]:
+    """Signatures of files by path; taken before the import, given to `remember` after it."""
+    return {_key(path): _signature(path) for path in paths}
 
 
-def remember(settings: Settings, looks: dict[str, str], refused: list[str]) -> None:
-    """Remember files as taken; answers in the inbox have done their duty and go.
+def remember(settings: Settings, signatures: dict[str, str], refused: list[str]) -> None:
+    """Remember files as imported, and delete imported answers from the inbox.
 
-    Called after the commit: a kill in between imports the files again, which changes nothing.
+    Call it after the commit: a kill in between makes the next run import the files again, which is idempotent.
 
     Args:
         settings: name the lake.
-        looks: the files taken, as they looked before.
-        refused: messages of refusals; an answer that one of them names stays.
+        signatures: of the imported files, from before the import.
+        refused: error messages; an answer that one of them names is not deleted.
     """
     inbox = str((settings.work_path / INBOX).absolute())
     done = {
         key
-        for key in looks
+        for key in signatures
         if str(Path(key).parent) == inbox and not any(Path(key).name in message for message in refused)
     }
-    seen = read_state(settings.work_path / SEEN_FILES) | looks
-    write_state(settings.work_path / SEEN_FILES, {key: look for key, look in seen.items() if key not in done})
+    seen = read_state(settings.work_path / SEEN_FILES) | signatures
+    write_state(settings.work_path / SEEN_FILES, {key: seen[key] for key in seen if key not in done})
     for key in done:
         Path(key).unlink(missing_ok=True)
 
@@ -88,8 +88,8 @@ def _key(path: Path) -> str:
     return str(path.absolute())
 
 
-def _look(path: Path) -> str:
-    """Digest of names, sizes and times of change, of a folder of everything in it; '' where nothing can be seen."""
+def _signature(path: Path) -> str:
+    """Digest of names, sizes and modification times of a file, or of all files in a folder; '' where unreadable."""
     digest = hashlib.sha256()
     try:
         for file in [path, *sorted(path.rglob("*"))]:

@@ -1,4 +1,4 @@
-"""What a delivered record becomes: a play, a verdict without a row, or a rejection."""
+"""What a delivered record becomes: a play, an excluded record, or an error; and the verdicts of the import audit."""
 
 import hashlib
 import re
@@ -8,14 +8,21 @@ from typing import Any, NamedTuple, TypeAlias
 
 Record: TypeAlias = dict[str, Any]
 
-# Spotify opened in October 2008; an earlier stop time is a broken clock.
+# Every imported record gets one of these verdicts. The first two are plays, which become rows.
+COUNTED, TOO_SHORT = "counted", "too_short"
+PODCAST, AUDIOBOOK, NO_TRACK = "podcast", "audiobook", "no_track"
+DUPLICATE, MALFORMED = "duplicate", "malformed"
+PLAY_VERDICTS = (COUNTED, TOO_SHORT)
+VERDICTS = (*PLAY_VERDICTS, PODCAST, AUDIOBOOK, DUPLICATE, NO_TRACK, MALFORMED)
+
+# Spotify opened in October 2008; an earlier stop time comes from a wrong clock.
 EARLIEST_PLAY = datetime(2008, 10, 1, tzinfo=UTC)
-# Clocks of devices run ahead by some hours, never by days.
+# Clocks of devices run ahead by hours, not by days.
 LATEST_AHEAD = timedelta(days=1)
 LONGEST_PLAY_MS = 7 * 24 * 3600 * 1000
 # Spotify counts a stream from 30 seconds on.
 SHORTEST_COUNTED_MS = 30_000
-# Names are some dozen characters long; a text beyond this is none.
+# Names have some dozen characters; a longer text is not a name.
 LONGEST_TEXT = 4_000
 TRACK_ID = re.compile(r"[0-9A-Za-z]{22}")
 
@@ -26,7 +33,7 @@ class Malformed(Exception):
 
 @dataclass(frozen=True)
 class Excluded:
-    """A record that is no play of a track: 'podcast', 'audiobook' or 'no_track'."""
+    """A record that is not a play of a track; its verdict is PODCAST, AUDIOBOOK or NO_TRACK."""
 
     verdict: str
     played_at: datetime
@@ -53,18 +60,18 @@ class Play(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """'counted', or 'too_short'; an unknown length counts."""
-        return "too_short" if self.ms_played is not None and self.ms_played < SHORTEST_COUNTED_MS else "counted"
+        """COUNTED or TOO_SHORT; a play of unknown length counts."""
+        return TOO_SHORT if self.ms_played is not None and self.ms_played < SHORTEST_COUNTED_MS else COUNTED
 
     def play_id(self, source: str) -> str:
-        """Sha256 of what makes this play itself; equal however the file is called."""
+        """SHA-256 of source, time, track and length; the file's name does not matter."""
         track = self.track_id or f"{self.artist_name}\x1f{self.track_name}"
         length = "" if self.ms_played is None else self.ms_played
         return hashlib.sha256(f"{source}\x1e{self.played_at.isoformat()}\x1e{track}\x1e{length}".encode()).hexdigest()
 
 
 class TimeFormat(NamedTuple):
-    """How a source writes times, all UTC."""
+    """The format of a source's times, which are UTC."""
 
     pattern: re.Pattern[str]
     example: str
@@ -74,7 +81,7 @@ INSTANT = TimeFormat(re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z"
 MINUTE = TimeFormat(re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d", re.ASCII), "2024-03-14 18:30")
 
 
-def moment(record: Record, field: str, now: datetime, written_as: TimeFormat) -> datetime:
+def moment(record: Record, field: str, now: datetime, time_format: TimeFormat) -> datetime:
     """A UTC instant from a text field.
 
     Raises:
@@ -84,21 +91,21 @@ def moment(record: Record, field: str, now: datetime, written_as: TimeFormat) ->
     if not isinstance(value, str):
         raise Malformed(f"{field} is {kind_of(value)}, not a time")
     try:
-        if not written_as.pattern.fullmatch(value):
+        if not time_format.pattern.fullmatch(value):
             raise ValueError(value)
-        found = datetime.fromisoformat(value).replace(tzinfo=UTC)
+        instant = datetime.fromisoformat(value).replace(tzinfo=UTC)
     except ValueError:
-        raise Malformed(f"{field} {value[:40]!r} is not a time like {written_as.example}") from None
-    if not EARLIEST_PLAY <= found <= now + LATEST_AHEAD:
+        raise Malformed(f"{field} {value[:40]!r} is not a time like {time_format.example}") from None
+    if not EARLIEST_PLAY <= instant <= now + LATEST_AHEAD:
         raise Malformed(f"{field} {value!r} is before Spotify existed or in the future")
-    return found
+    return instant
 
 
 def text(record: Record, field: str) -> str | None:
-    """A text field without characters that are no text; null or blank is None.
+    """A text field, without characters that UTF-8 cannot store; null or blank is None.
 
     Raises:
-        Malformed: no text, or longer than any name.
+        Malformed: it is not text, or longer than any name.
     """
     value = record.get(field)
     if value is None:
@@ -116,10 +123,10 @@ def text(record: Record, field: str) -> str | None:
 
 
 def milliseconds(record: Record, field: str) -> int | None:
-    """A length; null is None.
+    """A length in milliseconds; null is None.
 
     Raises:
-        Malformed: no whole number, negative, or longer than a week.
+        Malformed: it is not a whole number, negative, or longer than a week.
     """
     value = record.get(field)
     if value is None:
@@ -132,10 +139,10 @@ def milliseconds(record: Record, field: str) -> int | None:
 
 
 def known_milliseconds(record: Record, field: str) -> int:
-    """A length that must be there.
+    """A length in milliseconds that must be present.
 
     Raises:
-        Malformed: it is missing or no length.
+        Malformed: it is missing or not a length.
     """
     length = milliseconds(record, field)
     if length is None:
@@ -144,10 +151,10 @@ def known_milliseconds(record: Record, field: str) -> int:
 
 
 def flag(record: Record, field: str) -> bool | None:
-    """A yes or no; null is None.
+    """A boolean field; null is None.
 
     Raises:
-        Malformed: neither true nor false.
+        Malformed: it is neither true nor false.
     """
     value = record.get(field)
     if value is None or isinstance(value, bool):
@@ -156,7 +163,7 @@ def flag(record: Record, field: str) -> bool | None:
 
 
 def kind_of(value: object) -> str:
-    """A value's kind in plain words, for messages."""
+    """A JSON value's type in plain words, for messages."""
     if value is None:
         return "missing"
     return {bool: "true or false", int: "a number", str: "text", list: "a list", dict: "an object"}.get(

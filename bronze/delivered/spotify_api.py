@@ -1,9 +1,12 @@
-"""Answers of Spotify's Web API to "recently played", recorded or live."""
+"""Answers of Spotify's Web API to "recently played", from a file or just received."""
 
 from datetime import datetime
 
 from bronze.delivered.plays import (
+    AUDIOBOOK,
     INSTANT,
+    NO_TRACK,
+    PODCAST,
     TRACK_ID,
     Excluded,
     Malformed,
@@ -16,20 +19,20 @@ from bronze.delivered.plays import (
 )
 
 SOURCE = "spotify_api"
-# What can be played besides tracks, and its verdict.
-OTHER_TYPES = {"episode": "podcast", "chapter": "audiobook"}
+# Verdicts of items that are not tracks, by type.
+OTHER_TYPES = {"episode": PODCAST, "chapter": AUDIOBOOK}
 
 
 def recognises(record: Record) -> bool:
-    """Whether an answer that holds this item lists recently played tracks."""
+    """Whether an answer with this item lists recently played tracks."""
     return "played_at" in record and "track" in record
 
 
 def read(record: Record, now: datetime) -> Play | Excluded:
-    """One item of the answer. The API does not say how long a play lasted.
+    """Read one item of an answer; the API does not give the length of a play.
 
     Raises:
-        Malformed: says which field is wrong and how.
+        Malformed: names the field and what is wrong with it.
     """
     played_at = moment(record, "played_at", now, INSTANT)
     track = _object(record, "track")
@@ -42,7 +45,7 @@ def read(record: Record, now: datetime) -> Play | Excluded:
     if track_id and not TRACK_ID.fullmatch(track_id):
         raise Malformed(f"track.id {track_id[:40]!r} is no Spotify id")
     if not track_id and not (name and artist):
-        return Excluded("no_track", played_at)
+        return Excluded(NO_TRACK, played_at)
     return Play(
         played_at=played_at,
         track_id=track_id,
@@ -64,7 +67,7 @@ def _first_artist(track: Record) -> str | None:
 
 
 def _object(record: Record, field: str) -> Record:
-    """A nested object; null is an empty one."""
+    """A nested object; null becomes an empty one."""
     value = record.get(field)
     if value is None:
         return {}

@@ -1,4 +1,4 @@
-"""Asks for audio features of listened tracks that have none. Needs no Spark: answers wait in the inbox."""
+"""Fetches audio features of played tracks that have none. Needs no Spark: answers wait in the inbox for a run."""
 
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -6,15 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from pyarrow import Table as ArrowTable
-
 from bronze.delivered.audio_features_api import FILE_KIND, RECCOBEATS, SPOTIFY, track_id_of, tracks_in
 from bronze.delivered.inbox import keep_answer
 from bronze.delivered.plays import TRACK_ID, Malformed
 from bronze.my_tracks_features import my_tracks_features_bronze
 from bronze.web.spotify_polling import PAUSE_FILE
-from lakehouse.contract import Table
-from lakehouse.lake.storage import open_lake
+from lakehouse.lake.logs import open_logs
 from lakehouse.runlog.spool import recorded_at_once
 from lakehouse.settings import Settings
 from lakehouse.spotify.login import SERVICE, LoginNeeded, SpotifyLogin
@@ -22,11 +19,11 @@ from lakehouse.spotify.politeness import Politeness
 from lakehouse.spotify.web_api import TIMEOUT_SECONDS, BoundedSession, NotYet, Refused, WebApiError
 from lakehouse.state_files import moment_in, only_one_process, read_state, write_state
 
-# Tracks per question, by provider.
+# Tracks per request, by provider.
 BATCH_SIZES = {SPOTIFY: 100, RECCOBEATS: 40}
-# Of a first import of many years; the next call goes on.
+# Per call; a long backlog, as after a first import, takes several calls.
 MOST_BATCHES = 50
-# What a provider did not know is asked again after this time.
+# Tracks that a provider did not know are asked for again after this time.
 ASK_AGAIN = timedelta(days=30)
 FEATURES_LOCK, FEATURES_STATE = "state/features.lock", "state/audio_features.json"
 RECCOBEATS_PAUSE_FILE = "state/reccobeats_pause.json"
@@ -34,12 +31,12 @@ RECCOBEATS_PAUSE_FILE = "state/reccobeats_pause.json"
 
 @dataclass
 class Fetched:
-    """What was asked for.
+    """The result of a call.
 
     Attributes:
-        asked: tracks that a provider was asked for.
-        answered: tracks that it knew; they wait in the inbox.
-        notes: why a provider was not asked, or not for all.
+        asked: tracks that the providers were asked for.
+        answered: tracks that they knew; their features wait in the inbox.
+        notes: why a provider was not asked, or not for all tracks.
     """
 
     asked: int = 0
@@ -50,35 +47,42 @@ class Fetched:
 def fetch(
     settings: Settings, missing: Collection[str], now: datetime, *, pause: Callable[[float], None] = time.sleep
 ) -> Fetched:
-    """Ask each provider for the tracks it was not asked for lately; what is fetched once is never asked again.
+    """Ask each provider for the tracks that it was not asked for recently; fetched features are not fetched again.
 
     Args:
-        settings: name the lake, the login and the servers.
-        missing: ids of listened tracks that have no features.
+        settings: give the lake, the login and the servers.
+        missing: ids of played tracks that have no features.
         now: the current time.
         pause: waits between two attempts.
     """
-    found = Fetched()
+    result = Fetched()
     with only_one_process(settings.work_path / FEATURES_LOCK, "features are being fetched: this is not needed twice"):
         lacking = {track_id for track_id in missing if TRACK_ID.fullmatch(track_id)}
         if not lacking:
-            found.notes.append("no listened track lacks features, as far as the last run knows")
-            return found
-        for provider in _providers(settings, now, pause, found.notes):
-            wanted = sorted(lacking - provider.asked_lately() - _fetched_ids(settings, provider.name))
+            result.notes.append("no listened track lacks features, as far as the last run knows")
+            return result
+        for provider in _providers(settings, now, pause, result.notes):
+            wanted = sorted(lacking - provider.recently_asked() - _fetched_ids(settings, provider.name))
             if wanted:
                 with recorded_at_once(settings.work_path, "features", now) as log:
-                    asked_before, error = found.asked, _ask(provider, wanted, found)
-                    log.finish(
-                        "failed" if error else "succeeded" if found.asked > asked_before else "no_news", now, error
-                    )
+                    asked_before, error = result.asked, _ask(provider, wanted, result)
+                    status = "failed" if error else "succeeded" if result.asked > asked_before else "no_news"
+                    log.finish(status, now, error)
             lacking -= provider.answered
-    return found
+    return result
 
 
 @dataclass
 class _Provider:
-    """One provider: how it is asked, and what it was asked before."""
+    """One provider of audio features.
+
+    Attributes:
+        name: SPOTIFY or RECCOBEATS.
+        question: asks for the features of some tracks; answers None where the provider refuses this app for good.
+        politeness: limits how often it is asked.
+        settings: give the lake.
+        answered: tracks that it knew.
+    """
 
     name: str
     question: Callable[[list[str]], Any]
@@ -90,43 +94,44 @@ class _Provider:
     def now(self) -> datetime:
         return self.politeness.now
 
-    def asked_lately(self) -> set[str]:
-        asked = self._asked()
-        return {i for i in asked if (at := moment_in(asked, i)) and self.now - at < ASK_AGAIN}
+    def recently_asked(self) -> set[str]:
+        times = self._request_times()
+        return {i for i in times if (at := moment_in(times, i)) and self.now - at < ASK_AGAIN}
 
     def remember(self, track_ids: Collection[str]) -> None:
-        asked = self._asked() | dict.fromkeys(track_ids, self.now.isoformat())
-        _change_state(self.settings, f"asked_{self.name}", asked)
+        times = self._request_times() | dict.fromkeys(track_ids, self.now.isoformat())
+        _change_state(self.settings, f"asked_{self.name}", times)
 
-    def _asked(self) -> dict[str, Any]:
-        asked = read_state(self.settings.work_path / FEATURES_STATE).get(f"asked_{self.name}")
-        return asked if isinstance(asked, dict) else {}
+    def _request_times(self) -> dict[str, Any]:
+        """When each track was last asked for."""
+        times = read_state(self.settings.work_path / FEATURES_STATE).get(f"asked_{self.name}")
+        return times if isinstance(times, dict) else {}
 
 
-def _ask(provider: _Provider, wanted: list[str], found: Fetched) -> str | None:
-    """Ask batch by batch, keeping each answer before the next question; return why it was broken off, or None."""
+def _ask(provider: _Provider, wanted: list[str], result: Fetched) -> str | None:
+    """Ask batch by batch, storing each answer before the next request; returns the error that ended it, or None."""
     size = BATCH_SIZES[provider.name]
     for start in range(0, min(len(wanted), size * MOST_BATCHES), size):
         batch = wanted[start : start + size]
         try:
             answer = provider.politeness.ask(lambda batch=batch: provider.question(batch))  # type: ignore[misc]
         except (NotYet, LoginNeeded) as error:
-            found.notes.append(str(error))
+            result.notes.append(str(error))
             return None
         except WebApiError as error:
-            found.notes.append(str(error))
+            result.notes.append(str(error))
             return str(error)
         if answer is None:
-            found.notes.append("Spotify no longer tells audio features to this app; it is not asked again")
+            result.notes.append("Spotify no longer gives audio features to this app; it is not asked again")
             return None
-        kept = {"provider": provider.name, "fetched_at": provider.now.isoformat(), "answer": answer}
-        keep_answer(provider.settings, f"{FILE_KIND}_{provider.name}", kept, provider.now)
+        stored = {"provider": provider.name, "fetched_at": provider.now.isoformat(), "answer": answer}
+        keep_answer(provider.settings, f"{FILE_KIND}_{provider.name}", stored, provider.now)
         provider.remember(batch)
         provider.answered |= set(batch) & set(_known_ids(provider.name, answer))
-        found.asked += len(batch)
-        found.answered += len(set(batch) & provider.answered)
+        result.asked += len(batch)
+        result.answered += len(set(batch) & provider.answered)
     if len(wanted) > size * MOST_BATCHES:
-        found.notes.append(f"{len(wanted) - size * MOST_BATCHES:,} more tracks wait for the next time")
+        result.notes.append(f"{len(wanted) - size * MOST_BATCHES:,} more tracks wait for the next time")
     return None
 
 
@@ -141,7 +146,7 @@ def _known_ids(provider: str, answer: Any) -> Iterator[str]:
 def _providers(
     settings: Settings, now: datetime, pause: Callable[[float], None], notes: list[str]
 ) -> Iterator[_Provider]:
-    """The providers that may be asked, the better one first."""
+    """The providers that may be asked, the better one first; `notes` gets why one may not."""
     refused_app = read_state(settings.work_path / FEATURES_STATE).get("refused_app")
     if settings.spotify_client_id and settings.spotify_client_secret and settings.spotify_client_id != refused_app:
         politeness = Politeness(settings.work_path / PAUSE_FILE, SERVICE, now, pause)
@@ -155,7 +160,7 @@ def _providers(
 
 @dataclass(frozen=True)
 class _SpotifyQuestion:
-    """Spotify's own audio features. Closed to most apps: a refusal is noted and this app is not tried again."""
+    """Spotify's own audio features. Closed to most apps: after a refusal this app is not tried again."""
 
     settings: Settings
     now: datetime
@@ -167,7 +172,7 @@ class _SpotifyQuestion:
         except Refused:
             _change_state(self.settings, "refused_app", self.settings.spotify_client_id)
             return None
-        return _checked(SPOTIFY, answer)
+        return _validate(SPOTIFY, answer)
 
 
 @dataclass(frozen=True)
@@ -179,10 +184,10 @@ class _ReccoBeatsQuestion:
             url, ids = f"{self.settings.reccobeats_url}/audio-features", ",".join(track_ids)
             response = session.get(url, params={"ids": ids}, timeout=TIMEOUT_SECONDS)
             response.raise_for_status()
-            return _checked(RECCOBEATS, response.json())
+            return _validate(RECCOBEATS, response.json())
 
 
-def _checked(provider: str, answer: Any) -> Any:
+def _validate(provider: str, answer: Any) -> Any:
     try:
         tracks_in(provider, answer)
     except Malformed as reason:
@@ -196,13 +201,10 @@ def _change_state(settings: Settings, name: str, value: Any) -> None:
 
 
 def _fetched_ids(settings: Settings, provider: str) -> set[str]:
-    stored = _stored(settings, my_tracks_features_bronze, ["track_id", "provider"])
-    if stored is None:
+    """Tracks whose features of a provider are in bronze."""
+    log = open_logs(settings).log(my_tracks_features_bronze)
+    if log is None:
         return set()
-    rows = zip(stored["track_id"].to_pylist(), stored["provider"].to_pylist(), strict=True)
-    return {i for i, named in rows if named == provider}
-
-
-def _stored(settings: Settings, table: Table, columns: list[str]) -> ArrowTable | None:
-    log = open_lake(settings).log(table)
-    return log.to_pyarrow_table(columns=columns) if log else None
+    columns = log.to_pyarrow_table(columns=["track_id", "provider"])
+    rows = zip(columns["track_id"].to_pylist(), columns["provider"].to_pylist(), strict=True)
+    return {track_id for track_id, name in rows if name == provider}

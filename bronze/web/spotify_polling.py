@@ -1,4 +1,4 @@
-"""Asks Spotify's Web API for the plays that are new. Needs no Spark: answers wait in the inbox for the next run."""
+"""Polls Spotify's Web API for new plays. Needs no Spark: answers wait in the inbox for the next run."""
 
 import hashlib
 import json
@@ -21,14 +21,14 @@ from lakehouse.spotify.politeness import Politeness
 from lakehouse.spotify.poll_state import PollState, load_poll_state, save_poll_state
 from lakehouse.state_files import only_one_process
 
-# How an answer's file name begins; the importer knows it by that.
+# An answer's file name begins with this; the import recognises it by that.
 ANSWER_KIND = "recently_played"
 PAGE_SIZE = 50
-# Plays are reported late: each poll asks again for this time before the newest one, and once a day for all.
+# Spotify reports plays late: a poll starts this long before the newest known play, and once a day it asks for all.
 OVERLAP = timedelta(hours=2)
 ASK_FOR_ALL_EVERY = timedelta(days=1)
 MOST_PAGES = 4
-# Spotify shows 50 plays, of which it may leave out podcasts: so many without a known one mean that others are lost.
+# Spotify returns the last 50 plays, perhaps without podcasts: so many without a known one mean that some were lost.
 FULL_WINDOW = 40
 MOST_KNOWN_PLAYS = 500
 POLL_LOCK, PAUSE_FILE = "state/poll.lock", "state/spotify_pause.json"
@@ -36,11 +36,11 @@ POLL_LOCK, PAUSE_FILE = "state/poll.lock", "state/spotify_pause.json"
 
 @dataclass(frozen=True)
 class Poll:
-    """What came of one poll.
+    """The result of one poll.
 
     Attributes:
-        new_plays: plays that no poll had seen before; they wait in the inbox.
-        gap: between when and when plays were likely missed, '' where none were.
+        new_plays: plays that no earlier poll got; they wait in the inbox.
+        gap: time range in which plays were likely missed, as text; '' where none were.
     """
 
     new_plays: int
@@ -48,19 +48,19 @@ class Poll:
 
 
 def poll(settings: Settings, now: datetime, *, pause: Callable[[float], None] = time.sleep) -> Poll:
-    """Ask once for what was played since the last poll, with an overlap, and keep the answer before anything else.
+    """Ask once for the plays since the last poll, with an overlap; answers are stored before anything else is done.
 
     The poll is recorded as a run: 'succeeded' with new plays, 'no_news' without, or 'failed'.
 
     Args:
-        settings: name the lake, the login and the server.
+        settings: give the lake, the login and the server.
         now: the current time.
         pause: waits between two attempts.
 
     Raises:
-        LoginNeeded: nobody is logged in, or the login has ended.
-        NotYet: Spotify asked to be left alone until some time that has not come.
-        LakehouseError: Spotify gave no usable answer, or another poll is at work.
+        LoginNeeded: there is no login, or it has ended.
+        NotYet: Spotify asked for a pause that has not ended.
+        LakehouseError: Spotify gave no usable answer, or another poll is running.
     """
     work_path = settings.work_path
     with only_one_process(work_path / POLL_LOCK, "another poll is at work: this one is not needed"):
@@ -70,7 +70,7 @@ def poll(settings: Settings, now: datetime, *, pause: Callable[[float], None] = 
         asking.expect_allowed()
         with recorded_at_once(work_path, "poll", now) as log:
             try:
-                found = _Polling(settings, login, asking, now).ask()
+                result = _Polling(settings, login, asking, now).ask()
             except LakehouseError as error:
                 state = load_poll_state(work_path)
                 failing_since = state.failing_since or now.isoformat()
@@ -79,25 +79,25 @@ def poll(settings: Settings, now: datetime, *, pause: Callable[[float], None] = 
                 failure: LakehouseError | None = error
             else:
                 failure = None
-                _record(log, found, now)
+                _record(log, result, now)
         if failure:
             raise failure
-        return found
+        return result
 
 
-def _record(log: RunLog, found: Poll, now: datetime) -> None:
-    if found.new_plays:
+def _record(log: RunLog, result: Poll, now: datetime) -> None:
+    if result.new_plays:
         log.add(
             QUALITY_RESULTS, table_name="listening_history_bronze", check_name="no_plays_missed", severity="warn",
-            passed=not found.gap, failing_rows=0, checked_at=now,
-            detail=f"plays {found.gap} were likely missed" if found.gap else "every poll reached the one before",
+            passed=not result.gap, failing_rows=0, checked_at=now,
+            detail=f"plays {result.gap} were likely missed" if result.gap else "every poll reached the one before",
         )  # fmt: skip
-    log.finish("succeeded" if found.new_plays else "no_news", now)
+    log.finish("succeeded" if result.new_plays else "no_news", now)
 
 
 @dataclass
 class _Polling:
-    """One poll: pages are asked for until one reaches what is known."""
+    """One poll: pages are requested until one reaches a known play."""
 
     settings: Settings
     login: SpotifyLogin
@@ -109,19 +109,19 @@ class _Polling:
         new_plays, reached_known = 0, False
         for answer in self._pages(before):
             keys = list(dict.fromkeys(_key(item, self.now) for item in answer["items"]))
-            fresh = [key for key in keys if key not in state.known_plays]
-            reached_known |= len(fresh) < len(keys)
-            if fresh:
-                # The answer first: a kill before the state is kept only means asking for it again.
+            new = [key for key in keys if key not in state.known_plays]
+            reached_known |= len(new) < len(keys)
+            if new:
+                # Before the state: after a kill in between the next poll just asks for it again.
                 keep_answer(self.settings, ANSWER_KIND, answer, self.now)
-                new_plays += len(fresh)
+                new_plays += len(new)
                 state = _with_plays(state, keys, self.now)
-                # The cursor moves only when all pages are kept.
+                # The cursor moves only when all pages are stored.
                 save_poll_state(self.settings.work_path, replace(state, newest_played_at=before.newest_played_at))
         gap = ""
         if before.known_plays and new_plays >= FULL_WINDOW and not reached_known:
-            fresh_times = (_time_in(key) for key in state.known_plays if key not in before.known_plays)
-            oldest = min(filter(None, fresh_times), default="")
+            new_times = (_time_in(key) for key in state.known_plays if key not in before.known_plays)
+            oldest = min(filter(None, new_times), default="")
             gap = f"between {before.newest_played_at[:16]} and {oldest[:16]} UTC"
             state = replace(state, gap=gap, gap_noticed_at=self.now.isoformat())
         asked_for_all_at = self.now.isoformat() if _asks_for_all(before, self.now) else before.asked_for_all_at
@@ -132,23 +132,23 @@ class _Polling:
         return Poll(new_plays, gap)
 
     def _pages(self, state: PollState) -> Iterator[dict[str, Any]]:
-        """Answers, the newest plays first, back to what is known or to the end of what Spotify shows."""
+        """Answers, newest plays first, back to a known play or to the end of what Spotify returns."""
         newest = state.moment("newest_played_at")
-        asked: dict[str, int] = {}
+        cursor: dict[str, int] = {}
         if newest and not _asks_for_all(state, self.now):
-            asked = {"after": _milliseconds(newest - OVERLAP)}
+            cursor = {"after": _milliseconds(newest - OVERLAP)}
         for _ in range(MOST_PAGES):
-            answer = self.asking.ask(partial(self._answer, asked))
+            answer = self.asking.ask(partial(self._answer, cursor))
             yield answer
             times = list(filter(None, (_time_in(_key(item, self.now)) for item in answer["items"])))
             oldest = min(times, default="")
             if len(times) < FULL_WINDOW or (newest and datetime.fromisoformat(oldest) <= newest):
                 return
-            asked = {"before": _milliseconds(datetime.fromisoformat(oldest))}
+            cursor = {"before": _milliseconds(datetime.fromisoformat(oldest))}
 
-    def _answer(self, asked: dict[str, int]) -> dict[str, Any]:
-        """One page."""
-        answer = self.login.ask(lambda client: client.current_user_recently_played(limit=PAGE_SIZE, **asked))
+    def _answer(self, cursor: dict[str, int]) -> dict[str, Any]:
+        """One page, older or newer than a cursor, a Unix time in milliseconds."""
+        answer = self.login.ask(lambda client: client.current_user_recently_played(limit=PAGE_SIZE, **cursor))
         if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
             raise ValueError("no list of plays")
         return answer
@@ -160,8 +160,8 @@ def _asks_for_all(state: PollState, now: datetime) -> bool:
 
 
 def _with_plays(state: PollState, keys: Collection[str], now: datetime) -> PollState:
-    """The state with these plays known. A clock that runs ahead does not move the cursor beyond now."""
-    # What was seen last stays longest.
+    """The state with these plays added. The cursor stays at or before now, even if a device's clock runs ahead."""
+    # The keys of this poll go last: the oldest are dropped first.
     others = [key for key in state.known_plays if key not in keys]
     times = [time for time in map(_time_in, keys) if time]
     newest = max([state.newest_played_at, min(max(times, default=""), _text(now))])
@@ -169,14 +169,14 @@ def _with_plays(state: PollState, keys: Collection[str], now: datetime) -> PollS
 
 
 def _key(item: object, now: datetime) -> str:
-    """What makes an item itself: when it was played and which track; of one that cannot be read, all of it."""
-    played_at, what = "", item
+    """Identifies an item: time of the play and hash of the track, or of the whole item where it cannot be read."""
+    played_at, identity = "", item
     if isinstance(item, dict):
         with suppress(Malformed):
             played_at = _text(moment(item, "played_at", now, INSTANT))
             track = item.get("track")
-            what = track.get("uri") or track.get("id") if isinstance(track, dict) else item
-    digest = hashlib.sha256(json.dumps(what or item, sort_keys=True).encode()).hexdigest()[:16]
+            identity = track.get("uri") or track.get("id") if isinstance(track, dict) else item
+    digest = hashlib.sha256(json.dumps(identity or item, sort_keys=True).encode()).hexdigest()[:16]
     return f"{played_at}|{digest}"
 
 
@@ -185,7 +185,7 @@ def _time_in(key: str) -> str:
 
 
 def _text(instant: datetime) -> str:
-    """One way to write instants, so that their texts sort by time."""
+    """An instant in a format that sorts by time."""
     return instant.astimezone(UTC).isoformat(timespec="microseconds")
 
 

@@ -1,4 +1,4 @@
-"""Catalogue files as Kaggle has them, and other ones."""
+"""Catalogue files like Kaggle's, and deviating ones."""
 
 import csv
 import io

@@ -22,7 +22,7 @@ from tests.bronze.records import NOW
 
 
 def small_settings(folder: Path) -> Settings:
-    """A lake in a folder, and what it is imported from beside it; a second writer is refused at once."""
+    """A lake and its import folders in one folder; a second writer is refused at once."""
     return Settings(
         lake_uri=f"file:{folder}/lake", kaggle_csv=folder / "dataset.csv", import_dir=folder / "import",
         lock_wait_seconds=0, _env_file=None,
@@ -80,7 +80,7 @@ class SmallLake:
         return rows
 
     def rows(self, table: Table) -> list[dict[str, Any]]:
-        """A table's rows, with instants that know their time zone, wherever the tests run."""
+        """A table's rows, with instants in UTC, independent of the machine's time zone."""
         return [
             {
                 name: value.astimezone(UTC) if isinstance(value, datetime) else value

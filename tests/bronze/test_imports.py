@@ -1,4 +1,4 @@
-"""What is taken, what waits, and how demo data makes way for real data."""
+"""What is imported, what waits, and how real data replaces demo data."""
 
 import os
 import zipfile
@@ -63,7 +63,7 @@ def test_the_demo_makes_way_for_the_first_real_plays(small: SmallLake, demo_hist
     assert sources(small) == {"demo"}
     assert small.take(demo_history).new_plays == 0
 
-    # A real file without plays is no real listening.
+    # A real file without plays does not count as real data.
     report = small.take(write_json(small.root / "StreamingHistory_podcast_0.json", [PODCAST]))
     assert [report.removed_demo, report.errors, state(small, listening_history_bronze)] == [False, [], "demo"]
 
@@ -102,7 +102,9 @@ def test_demo_and_real_listening_together_is_real(small: SmallLake, demo_history
     assert sources(small) == {"account_history"}
 
 
-def test_demo_left_beside_real_data_by_a_kill_goes_with_the_next_import(small: SmallLake, demo_history: Path) -> None:
+def test_demo_data_that_a_kill_left_with_real_data_goes_with_the_next_import(
+    small: SmallLake, demo_history: Path
+) -> None:
     small.take(demo_history)
     small.import_catalogue(write_csv(small.root / "dataset.csv", [GOOD]))
     assert holds_demo_beside_real(small.lake)
@@ -124,7 +126,7 @@ def test_the_demo_files_are_known_as_such(small: SmallLake) -> None:
     assert small.rejected() == []
 
 
-# What is a catalogue
+# Which file is a catalogue
 
 
 def test_a_catalogue_among_the_files_is_taken_as_one(small: SmallLake) -> None:
@@ -174,18 +176,18 @@ def test_a_bad_catalogue_does_not_stop_the_histories(small: SmallLake) -> None:
     assert report.errors[0].startswith("a.csv lacks the columns")
 
 
-def test_each_file_is_told_before_it_is_read(small: SmallLake, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
+def test_each_file_is_named_before_it_is_read(small: SmallLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    named: list[str] = []
 
     def histories(*_: object, **__: object) -> ImportReport:
-        told.append("histories")
+        named.append("histories")
         return ImportReport()
 
     monkeypatch.setattr("bronze.imports.import_catalogue", lambda *_, **__: None)
     monkeypatch.setattr("bronze.imports.import_history", histories)
     paths = [small.root / "b.json", small.root / "a.csv"]
-    take(small.lake, small.settings, paths, small.new_log(), NOW, on_file=told.append)
-    assert told == ["a.csv", "histories"]
+    take(small.lake, small.settings, paths, small.new_log(), NOW, on_file=named.append)
+    assert named == ["a.csv", "histories"]
 
 
 # What waits

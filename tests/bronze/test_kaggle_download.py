@@ -1,4 +1,4 @@
-"""The download of the catalogue, with Kaggle's place taken by a folder."""
+"""The download of the catalogue, with a folder in place of Kaggle."""
 
 import errno
 import shutil
@@ -33,7 +33,7 @@ def test_the_catalogue_comes_to_its_place(downloaded: Path, target: Path) -> Non
         assert list(target.parent.iterdir()) == [target]
 
 
-def test_a_download_without_the_catalogue_is_told(downloaded: Path, target: Path) -> None:
+def test_a_download_without_the_catalogue_is_reported(downloaded: Path, target: Path) -> None:
     (downloaded / "other.csv").touch()
     with pytest.raises(LakehouseError) as error:
         kaggle_catalogue(target)
@@ -54,7 +54,9 @@ def test_where_its_place_is_read_only_the_catalogue_stays_where_it_came_to(
     assert not target.exists()
 
 
-def test_a_full_disk_is_no_read_only_place(downloaded: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_not_taken_for_a_read_only_place(
+    downloaded: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from bronze import kaggle_tracks
 from bronze.delivered.delivered_files import BadFile
 from bronze.kaggle_tracks import kaggle_tracks_bronze
 from lakehouse.contract.ops import REJECTED_ROWS
@@ -54,7 +53,7 @@ ODD_BUT_GOOD = {
 
 @pytest.fixture(scope="module")
 def small(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallLake]:
-    """A lake that took one file of odd and bad rows, with two rows of a wrong width in between."""
+    """A lake with one imported file of odd and bad rows, and two rows of a wrong width in between."""
     lake = SmallLake(tmp_path_factory.mktemp("kaggle"), spark)
     rows = [row(**values) for values in (*ODD_BUT_GOOD.values(), *BAD_ROWS.values())]
     text = csv_text(rows[:3]) + "too,few\n" + csv_text(rows[3:]).removeprefix(csv_text([])) + "too,few,again"
@@ -71,7 +70,7 @@ def bronze(small: SmallLake) -> dict[int, dict[str, Any]]:
 
 
 def position(title: str) -> int:
-    """Where an odd row stands: after the third one is a row of a wrong width."""
+    """The position of an odd row: after the third one comes a row of a wrong width."""
     index = list(ODD_BUT_GOOD).index(title)
     return index if index < 3 else index + 1
 
@@ -82,7 +81,7 @@ def test_every_row_is_in_the_table_or_rejected(small: SmallLake, bronze: dict[in
     assert rejected == {3, *range(7, 7 + len(BAD_ROWS) + 1)}
 
 
-def test_each_reason_is_told(small: SmallLake) -> None:
+def test_each_reason_is_reported(small: SmallLake) -> None:
     assert [reason for _, _, reason in small.rejected()] == ["2 fields, not 21", *BAD_ROWS, "3 fields, not 21"]
 
 
@@ -174,8 +173,7 @@ def test_a_bad_file_leaves_the_old_catalogue_in_place(small: SmallLake, text: st
 
 
 def test_too_many_bad_rows_refuse_the_file(small: SmallLake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bronze.delivered.catalogue_files.MOST_REJECTED", 1)
-    monkeypatch.setattr(kaggle_tracks, "MOST_REJECTED", 1)
+    monkeypatch.setattr("bronze.delivered.rejects.MOST_REJECTED", 1)
     path = write_csv(small.root / "bad.csv", [GOOD, row(energy="x"), row(tempo="y")])
     with pytest.raises(BadFile, match="more than 1 rows cannot be read, the first one: energy is no double: x"):
         small.import_catalogue(path)

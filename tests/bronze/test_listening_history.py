@@ -28,7 +28,7 @@ IN_THE_REPEATED_HOUR = ("2024-11-03T05:30:00Z", "2024-11-03T06:30:00Z")
 
 
 def generated(number: int) -> list[Any]:
-    """A file of records of every kind; some of them again and again, within files and across them."""
+    """A file of records of every kind, some repeated within the file and across files."""
     draw = random.Random(number)
     make: tuple[Callable[[], Any], ...] = (
         lambda: extended(f"2024-05-{draw.randint(1, 28):02}T10:00:00Z", ms_played=draw.choice([5, 40_000]), **PERSONAL),
@@ -66,7 +66,7 @@ FILES: dict[str, Any] = {
     "Read me.pdf": b"%PDF",
     **{f"generated/{number:02}.json": generated(number) for number in range(12)},
 }
-# As they are told: first the zips.
+# In the order of the report: zips first.
 BROKEN = ("export/broken/my.zip", "export/broken/endsong_2.json", "export/broken/endsong_3.json")
 
 
@@ -273,7 +273,7 @@ def test_nothing_personal_is_anywhere_in_the_lake(imported: Imported) -> None:
 def test_repeats_are_left_out_be_they_few_or_many(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    monkeypatch.setattr(listening_history, "MOST_BROADCAST_REPEATS", most)
+    monkeypatch.setattr(listening_history, "MOST_BROADCAST_DUPLICATES", most)
     small = SmallLake(tmp_path, spark)
     records = [extended(f"2024-03-14T10:0{minute}:00Z") for minute in range(3)]
     small.import_history(write_json(tmp_path / "endsong_0.json", records[:1]))
@@ -299,7 +299,7 @@ def test_two_zips_of_one_name_are_told_apart(spark: SparkSession, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "SearchQueries.json", "empty"])
-def test_what_holds_no_history_is_told(spark: SparkSession, tmp_path: Path, name: str) -> None:
+def test_what_holds_no_history_is_reported(spark: SparkSession, tmp_path: Path, name: str) -> None:
     small = SmallLake(tmp_path, spark)
     path = tmp_path / name
     if name == "empty":

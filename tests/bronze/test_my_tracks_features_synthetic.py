@@ -28,7 +28,7 @@ def test_there_are_none_unless_they_are_asked_for(spark: SparkSession) -> None:
     assert features(spark, [{"track_id": "a", "ingested_at": EARLY}], allow_synthetic=False) == []
 
 
-def test_each_track_has_one_row_whatever_else_was_played(spark: SparkSession) -> None:
+def test_each_track_has_one_row_regardless_of_other_plays(spark: SparkSession) -> None:
     plays = [{"track_id": name, "ingested_at": at} for name in ("a", "b", None) for at in (LATE, EARLY)]
     both = features(spark, plays)
     assert [row[0] for row in both] == ["a", "b"]

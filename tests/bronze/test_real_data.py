@@ -1,4 +1,4 @@
-"""Real exports and the whole catalogue: every record and every value, as others read them."""
+"""Real exports and the whole catalogue, compared with pandas record by record and value by value."""
 
 import gzip
 from collections import Counter
@@ -60,7 +60,7 @@ def lake(spark: SparkSession, real_data_dir: Path, tmp_path_factory: pytest.Temp
 
 @pytest.fixture(scope="module")
 def by_pandas(real_data_dir: Path) -> pd.DataFrame:
-    """The catalogue as pandas reads it, no text taken for a missing value."""
+    """The catalogue as pandas reads it, without taking any text for a missing value."""
     return pd.read_csv(real_data_dir / CATALOGUE, keep_default_na=False)
 
 

@@ -12,25 +12,25 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bronze.delivered import catalogue_files
-from bronze.delivered.catalogue_files import DELIVERED_COLUMNS, RejectedRow, catalogue_at, is_catalogue, stage
+from bronze.delivered.catalogue_files import DELIVERED_COLUMNS, catalogue_at, copy_rows, is_catalogue
 from bronze.delivered.delivered_files import BadFile
+from bronze.delivered.rejects import LONGEST_RAW_ROW, Rejected
 from tests.bronze.catalogues import GOOD, HEADER, csv_text, row, write_csv
 
-Staged = list[dict[str, Any]]
+Rows = list[dict[str, Any]]
 
 
-def staged(path: Path) -> tuple[Staged, list[RejectedRow]]:
+def copied(path: Path) -> tuple[Rows, list[Rejected]]:
     """The rows of a file with their positions, and the rejected ones."""
     target = path.with_suffix(".parquet")
-    rejected = stage(catalogue_at(path), target)
+    rejected = copy_rows(catalogue_at(path), target)
     return pq.read_table(target).to_pylist(), rejected
 
 
-def from_text(folder: Path, text: str | bytes) -> tuple[Staged, list[RejectedRow]]:
+def from_text(folder: Path, text: str | bytes) -> tuple[Rows, list[Rejected]]:
     path = folder / "dataset.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return staged(path)
+    return copied(path)
 
 
 def refusal(folder: Path, text: str | bytes) -> str:
@@ -63,7 +63,7 @@ HEADER_LINE = csv_text([])
     ],
 )
 def test_columns_are_found_by_name_wherever_they_stand(tmp_path: Path, header: tuple[str, ...]) -> None:
-    rows, rejected = staged(write_csv(tmp_path / "dataset.csv", [row(track_name="A"), row(track_name="B")], header))
+    rows, rejected = copied(write_csv(tmp_path / "dataset.csv", [row(track_name="A"), row(track_name="B")], header))
     assert rows == [{**row(track_name="A"), "row_number": 0}, {**row(track_name="B"), "row_number": 1}]
     assert rejected == []
 
@@ -94,7 +94,7 @@ def test_a_repeated_column_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "\n", "\ufeff", " \n"])
-def test_an_empty_file_is_told(tmp_path: Path, text: str) -> None:
+def test_an_empty_file_is_reported(tmp_path: Path, text: str) -> None:
     reason = refusal(tmp_path, text)
     assert "is empty" in reason or "lacks the columns" in reason
 
@@ -108,18 +108,18 @@ def test_a_header_alone_gives_no_rows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "cp1252"])
-def test_another_encoding_is_told(tmp_path: Path, encoding: str) -> None:
+def test_another_encoding_is_reported(tmp_path: Path, encoding: str) -> None:
     reason = refusal(tmp_path, csv_text([row(artists="Björk")] * 3).encode(encoding))
     assert "UTF-8" in reason or "lacks the columns" in reason
 
 
-def test_wrong_bytes_far_behind_are_told(tmp_path: Path) -> None:
+def test_wrong_bytes_far_behind_are_reported(tmp_path: Path) -> None:
     assert "cannot be read as CSV in UTF-8" in refusal(
         tmp_path, csv_text([GOOD] * 20_000).encode() + b'1,"\xff"' + b"," * 19
     )
 
 
-def test_wrong_bytes_in_a_row_with_too_few_fields_are_told(tmp_path: Path) -> None:
+def test_wrong_bytes_in_a_row_with_too_few_fields_are_reported(tmp_path: Path) -> None:
     try:
         rows, rejected = from_text(tmp_path, csv_text([GOOD]).encode() + b"1,\xff\n")
     except BadFile:
@@ -132,15 +132,15 @@ def test_csv_gz_and_kaggles_zip_are_unpacked(tmp_path: Path) -> None:
     (tmp_path / "dataset.csv.gz").write_bytes(gzip.compress(content))
     with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
         archive.writestr("dataset.csv", content)
-    assert staged(tmp_path / "dataset.csv.gz") == staged(tmp_path / "archive.zip") == from_text(tmp_path, content)
+    assert copied(tmp_path / "dataset.csv.gz") == copied(tmp_path / "archive.zip") == from_text(tmp_path, content)
 
 
-def test_a_truncated_gz_is_told(tmp_path: Path) -> None:
+def test_a_truncated_gz_is_reported(tmp_path: Path) -> None:
     packed = gzip.compress("".join([HEADER_LINE, *(line(popularity=str(n)) for n in range(20_000))]).encode())
     for cut in (5, len(packed) // 2):
         (tmp_path / "dataset.csv.gz").write_bytes(packed[:-cut])
         with pytest.raises(BadFile, match=r"dataset\.csv\.gz cannot be read \(Compressed file ended"):
-            staged(tmp_path / "dataset.csv.gz")
+            copied(tmp_path / "dataset.csv.gz")
 
 
 @pytest.mark.parametrize("names", [[], ["a.csv", "b.csv"], ["a.txt"]])
@@ -219,10 +219,10 @@ def test_an_empty_field_is_null_quoted_or_not(tmp_path: Path) -> None:
 def test_a_row_with_a_wrong_number_of_fields_is_rejected_with_its_text(tmp_path: Path, bad: str, reason: str) -> None:
     rows, rejected = from_text(tmp_path, HEADER_LINE + line() + bad + line())
     assert [values["row_number"] for values in rows] == [0, 2]
-    assert rejected == [RejectedRow(1, reason, bad.rstrip("\n"))]
+    assert rejected == [Rejected(1, reason, bad.rstrip("\n"))]
 
 
-def test_positions_count_rows_whatever_was_rejected_before(tmp_path: Path) -> None:
+def test_positions_count_rows_regardless_of_rejected_ones(tmp_path: Path) -> None:
     two_lines = line(track_name="two\nlines")
     text = HEADER_LINE + two_lines + "a,b\n" + "\n" + two_lines + '"a\nb",c\n' + "d\n" + two_lines
     rows, rejected = from_text(tmp_path, text)
@@ -248,7 +248,7 @@ def test_a_quote_that_is_not_closed_costs_the_rows_that_it_swallows_and_no_other
 
 def test_a_raw_text_is_cut_off(tmp_path: Path) -> None:
     _, [rejected] = from_text(tmp_path, HEADER_LINE + "x" * 50_000 + "\n")
-    assert len(rejected.raw) == catalogue_files.LONGEST_RAW
+    assert len(rejected.raw) == LONGEST_RAW_ROW
 
 
 def test_a_file_of_broken_rows_is_refused(tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x0
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.tuples(*[TEXTS] * 4), min_size=1, max_size=8), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
-def test_whatever_csv_writes_is_read(tmp_path: Path, texts: list[tuple[str, ...]], quoting: int) -> None:
+def test_everything_that_csv_writes_is_read(tmp_path: Path, texts: list[tuple[str, ...]], quoting: int) -> None:
     names = ("artists", "album_name", "track_name", "track_genre")
     rows = [row(**dict(zip(names, values, strict=True))) for values in texts]
     text = io.StringIO()

@@ -1,4 +1,4 @@
-"""Files, folders and zips as users deliver them, broken and hostile ones among them."""
+"""Files, folders and zips as users deliver them, including broken and hostile ones."""
 
 import gc
 import gzip
@@ -158,7 +158,7 @@ def test_names_are_shown_without_control_characters(tmp_path: Path) -> None:
     assert names(path) == ["a[31mgnp.json"]
 
 
-def test_a_name_that_is_no_text_is_cleaned(tmp_path: Path) -> None:
+def test_a_name_that_is_not_text_is_cleaned(tmp_path: Path) -> None:
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.json"))
     path.write_text("[]")
     assert names(path) == [".json"]
@@ -176,7 +176,7 @@ def test_a_long_name_keeps_its_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["missing.zip", "missing", "x" * 5000, "loop"])
-def test_nothing_at_the_path_is_told(tmp_path: Path, name: str) -> None:
+def test_nothing_at_the_path_is_reported(tmp_path: Path, name: str) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     reason = refusal(tmp_path / name)
     assert "no such file" in reason or "File name too long" in reason
@@ -187,7 +187,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     assert "cannot be read" in refusal(tmp_path)
 
 
-def test_a_file_without_permission_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_without_permission_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.json").write_text("[]")
 
     def denied(*_: object, **__: object) -> None:
@@ -215,18 +215,18 @@ def test_a_folder_without_permission_does_not_hide_the_others(tmp_path: Path, mo
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04", b"PK\x05\x06" + bytes(10)])
-def test_what_is_no_zip_is_told(tmp_path: Path, content: bytes) -> None:
+def test_what_is_not_a_zip_is_reported(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.zip").write_bytes(content)
     assert "a.zip is no readable zip" in refusal(tmp_path / "a.zip")
 
 
-def test_a_truncated_zip_is_told(tmp_path: Path) -> None:
+def test_a_truncated_zip_is_reported(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "a.zip", MEMBERS)
     path.write_bytes(path.read_bytes()[:-30])
     assert "a.zip is no readable zip" in refusal(path)
 
 
-def test_a_zip_damaged_in_the_middle_is_told(tmp_path: Path) -> None:
+def test_a_zip_damaged_in_the_middle_is_reported(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "a.zip", {"a.json": random.Random(1).randbytes(5000)}, zipfile.ZIP_STORED)
     content = bytearray(path.read_bytes())
     content[1000] ^= 255
@@ -234,7 +234,7 @@ def test_a_zip_damaged_in_the_middle_is_told(tmp_path: Path) -> None:
     assert "Bad CRC-32" in refusal(path)
 
 
-def test_any_damage_to_a_file_is_told_or_harmless(tmp_path: Path) -> None:
+def test_any_damage_to_a_file_is_reported_or_harmless(tmp_path: Path) -> None:
     draw = random.Random(20240314)
     packed = gzip.compress(b"[1]" * 50)
     sound = make_zip(tmp_path / "sound.zip", {"A/a.json": "[1]" * 50, "A/b.json.gz": packed}).read_bytes()
@@ -314,12 +314,12 @@ def test_a_zip_that_lies_about_sizes_gives_no_more_than_it_says(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("cut", [5, 20])
-def test_a_truncated_gz_is_told(tmp_path: Path, cut: int) -> None:
+def test_a_truncated_gz_is_reported(tmp_path: Path, cut: int) -> None:
     (tmp_path / "a.json.gz").write_bytes(gzip.compress(json.dumps(list(range(100))).encode())[:-cut])
     assert "a.json.gz cannot be read (" in refusal(tmp_path / "a.json.gz")
 
 
-def test_what_is_no_gz_is_told(tmp_path: Path) -> None:
+def test_what_is_not_a_gz_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a.json.gz").write_bytes(b"[1]")
     assert "Not a gzipped file" in refusal(tmp_path / "a.json.gz")
 

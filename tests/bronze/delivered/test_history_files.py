@@ -9,36 +9,37 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from bronze.delivered import delivered_files, history_files
+from bronze.delivered import delivered_files, history_files, rejects
 from bronze.delivered.delivered_files import BadFile, files_at, parts_of
-from bronze.delivered.history_files import FIRST_RECORDS, LONGEST_RAW, StagedFile, beginning_of, stage, stage_all
+from bronze.delivered.history_files import FIRST_RECORDS, ParsedFile, beginning_of, parse, parse_all
+from bronze.delivered.rejects import LONGEST_RAW_RECORD
 from tests.bronze.records import NOW, PERSONAL, SOME_ID, account, api_item, delivered, extended, write_json
 
-INVENTED = extended(spotify_track_uri=f"spotify:track:demo{1:018}")
+MADE_UP = extended(spotify_track_uri=f"spotify:track:demo{1:018}")
 AUDIO = "Streaming_History_Audio_2024_1.json"
 PODCAST = {"endTime": "2024-03-14 18:30", "podcastName": "Show", "episodeName": "Part 1", "msPlayed": 5}
 
 
-def staged(path: Path) -> StagedFile | None:
-    """What comes of a file that the user names."""
-    return stage(delivered(path), path.with_suffix(".parquet"), NOW)
+def parsed(path: Path) -> ParsedFile | None:
+    """The result of a file that the user names."""
+    return parse(delivered(path), path.with_suffix(".parquet"), NOW)
 
 
-def history(path: Path, content: object = "[]", encoding: str = "utf-8") -> StagedFile:
-    outcome = staged(write_json(path, content, encoding))
+def history(path: Path, content: object = "[]", encoding: str = "utf-8") -> ParsedFile:
+    outcome = parsed(write_json(path, content, encoding))
     assert outcome is not None
     return outcome
 
 
 def refusal(path: Path, content: object) -> str:
     with pytest.raises(BadFile) as error:
-        staged(write_json(path, content))
+        parsed(write_json(path, content))
     assert not path.with_suffix(".parquet").exists()
     assert str(error.value).isprintable()
     return str(error.value)
 
 
-def plays(outcome: StagedFile) -> list[dict[str, Any]]:
+def plays(outcome: ParsedFile) -> list[dict[str, Any]]:
     return list(pq.read_table(outcome.plays).to_pylist())
 
 
@@ -75,25 +76,25 @@ def test_a_file_in_the_demo_folder_is_demo(tmp_path: Path) -> None:
     assert history(tmp_path / "Demo Streaming History" / AUDIO, [extended()]).source == "demo"
 
 
-def test_invented_tracks_are_demo_under_any_name(tmp_path: Path) -> None:
-    assert history(tmp_path / "mine.json", [extended(episode_name="x"), 5, INVENTED]).source == "demo"
+def test_made_up_tracks_are_demo_under_any_name(tmp_path: Path) -> None:
+    assert history(tmp_path / "mine.json", [extended(episode_name="x"), 5, MADE_UP]).source == "demo"
     assert history(tmp_path / "mine.json", [extended(episode_name="x")]).source == "extended_history"
 
 
 @pytest.mark.parametrize(
-    "beside", [[extended()], [extended(episode_name="x")] * FIRST_RECORDS], ids=["real plays", "podcasts"]
+    "others", [[extended()], [extended(episode_name="x")] * FIRST_RECORDS], ids=["real plays", "podcasts"]
 )
-def test_an_invented_track_never_passes_for_a_real_one(tmp_path: Path, beside: list[dict[str, Any]]) -> None:
-    outcome = history(tmp_path / "mine.json", [*beside, INVENTED])
+def test_a_made_up_track_never_passes_for_a_real_one(tmp_path: Path, others: list[dict[str, Any]]) -> None:
+    outcome = history(tmp_path / "mine.json", [*others, MADE_UP])
     assert outcome.source == "extended_history"
     assert [(rejected.row_number, rejected.reason) for rejected in outcome.rejected] == [
-        (len(beside), "the track is one of the demo data, which stays apart from real listening")
+        (len(others), "the track is one of the demo data, which stays apart from real listening")
     ]
-    assert INVENTED["spotify_track_uri"] in outcome.rejected[0].raw
-    assert INVENTED["spotify_track_uri"][-22:] not in [play["track_id"] for play in plays(outcome)]
+    assert MADE_UP["spotify_track_uri"] in outcome.rejected[0].raw
+    assert MADE_UP["spotify_track_uri"][-22:] not in [play["track_id"] for play in plays(outcome)]
 
 
-def test_an_id_of_spotifys_that_begins_like_an_invented_one_is_real(tmp_path: Path) -> None:
+def test_an_id_of_spotifys_that_begins_like_a_made_up_one_is_real(tmp_path: Path) -> None:
     real = extended(spotify_track_uri=f"spotify:track:demo{SOME_ID[4:]}")
     assert len(plays(history(tmp_path / "mine.json", [real]))) == 1
 
@@ -113,14 +114,14 @@ def test_a_name_of_spotifys_tells_what_a_file_is_when_no_record_does(tmp_path: P
 
 
 @pytest.mark.parametrize("content", [[{"searchTime": "2024", "platform": "ios"}], [], [5, 6]])
-def test_a_json_file_that_is_no_history_is_none(tmp_path: Path, content: object) -> None:
-    assert staged(write_json(tmp_path / "SearchQueries.json", content)) is None
+def test_a_json_file_that_is_not_a_history_is_none(tmp_path: Path, content: object) -> None:
+    assert parsed(write_json(tmp_path / "SearchQueries.json", content)) is None
     assert list(tmp_path.iterdir()) == [tmp_path / "SearchQueries.json"]
 
 
 @pytest.mark.parametrize("name", ["ReadMe.pdf", "dataset.csv", "StreamingHistory0.txt", "json"])
-def test_a_file_that_is_no_json_is_none(tmp_path: Path, name: str) -> None:
-    assert staged(write_json(tmp_path / name, "[")) is None
+def test_a_file_that_is_not_a_json_is_none(tmp_path: Path, name: str) -> None:
+    assert parsed(write_json(tmp_path / name, "[")) is None
 
 
 OTHER_FILES = {
@@ -150,16 +151,16 @@ def test_the_other_files_of_spotifys_account_data_are_ignored(tmp_path: Path, as
                 archive.write(path, f"Spotify Account Data/{path.name}")
         root = tmp_path / "my_spotify_data.zip"
     parts = [part for file in files_at(root) for part in parts_of(file)]
-    outcomes = {part.base_name: stage(part, tmp_path / "t.parquet", NOW) for part in parts}
+    outcomes = {part.base_name: parse(part, tmp_path / "t.parquet", NOW) for part in parts}
     assert {name for name, outcome in outcomes.items() if outcome} == {"StreamingHistory_music_0.json"}
     assert len(outcomes) == len(OTHER_FILES) + 1
 
 
-def test_a_broken_file_that_began_as_a_history_is_told_under_any_name(tmp_path: Path) -> None:
+def test_a_broken_file_that_began_as_a_history_is_reported_under_any_name(tmp_path: Path) -> None:
     content = json.dumps([extended()] * 20)[:-50]
     path = write_json(tmp_path / "mine.json", content)
     with pytest.raises(BadFile, match="is broken or cut off"):
-        stage(delivered(path, is_named=False), tmp_path / "t.parquet", NOW)
+        parse(delivered(path, is_named=False), tmp_path / "t.parquet", NOW)
 
 
 # What becomes of the records
@@ -228,7 +229,7 @@ def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
 
 def test_a_packed_file_is_unpacked(tmp_path: Path) -> None:
     path = write_json(tmp_path / f"{AUDIO}.gz", gzip.compress(json.dumps([extended()]).encode()))
-    outcome = staged(path)
+    outcome = parsed(path)
     assert outcome is not None
     assert len(plays(outcome)) == 1
 
@@ -269,24 +270,24 @@ def test_one_absurd_value_costs_one_record(tmp_path: Path, value: object) -> Non
         (b"PK\x03\x04", "is not a JSON list"),
     ],
 )
-def test_a_history_that_cannot_be_read_is_refused_and_nothing_staged(
+def test_a_history_that_cannot_be_read_is_refused_and_nothing_written(
     tmp_path: Path, content: object, reason: str
 ) -> None:
     assert reason in refusal(tmp_path / AUDIO, content)
 
 
-def test_a_file_cut_off_after_many_batches_stages_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_cut_off_after_many_batches_gives_no_plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history_files, "RECORDS_PER_BATCH", 2)
     refusal(tmp_path / AUDIO, json.dumps([extended()] * 15)[:-3])
 
 
-def test_a_truncated_packed_file_stages_nothing(tmp_path: Path) -> None:
+def test_a_truncated_packed_file_gives_no_plays(tmp_path: Path) -> None:
     packed = gzip.compress(json.dumps([extended(ms_played=number) for number in range(5000)]).encode())
     assert "cannot be read" in refusal(tmp_path / f"{AUDIO}.gz", packed[:-100])
 
 
 def test_a_file_with_too_many_broken_records_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history_files, "MOST_REJECTED", 2)
+    monkeypatch.setattr(rejects, "MOST_REJECTED", 2)
     assert len(history(tmp_path / AUDIO, [5, 5, extended()]).rejected) == 2
     assert refusal(tmp_path / AUDIO, [{"ts": 1}, 5, 5, extended()]) == (
         f"{AUDIO}: more than 2 records cannot be read, the first one: ts is a number, not a time"
@@ -302,9 +303,9 @@ def test_the_files_of_a_zip_share_one_bound(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(delivered_files, "MAX_UNPACKED_BYTES", 2 * len(content))
     *fitting, beyond = parts_of(delivered(path))
     for file in fitting:
-        assert stage(file, tmp_path / "t.parquet", NOW) is not None
+        assert parse(file, tmp_path / "t.parquet", NOW) is not None
     with pytest.raises(BadFile, match=r"_2\.json\.gz unpacks to more than .* GiB, with the files before it in the zip"):
-        stage(beyond, tmp_path / "t.parquet", NOW)
+        parse(beyond, tmp_path / "t.parquet", NOW)
     assert beginning_of(beyond).startswith('[{"ts":')
 
 
@@ -312,7 +313,7 @@ def test_the_files_of_a_zip_share_one_bound(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("large_delivery", [0, 2**40])
-def test_files_are_staged_in_their_order_by_one_process_or_by_several(
+def test_files_are_parsed_in_their_order_by_one_process_or_by_several(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large_delivery: int
 ) -> None:
     monkeypatch.setattr(history_files, "LARGE_DELIVERY", large_delivery)
@@ -321,15 +322,15 @@ def test_files_are_staged_in_their_order_by_one_process_or_by_several(
     write_json(tmp_path / "a" / "endsong_2.json", [extended(ms_played=50_000), 5])
     write_json(tmp_path / "a" / "endsong_3.txt", "none")
     parts = [part for file in files_at(tmp_path / "a") for part in parts_of(file)]
-    told: list[str] = []
-    first, broken, last, other = stage_all(parts, tmp_path, NOW, told.append)
-    assert isinstance(first, StagedFile)
-    assert isinstance(last, StagedFile)
+    named: list[str] = []
+    first, broken, last, other = parse_all(parts, tmp_path, NOW, named.append)
+    assert isinstance(first, ParsedFile)
+    assert isinstance(last, ParsedFile)
     assert [[play["ms_played"] for play in plays(outcome)] for outcome in (first, last)] == [[40_000], [50_000]]
     assert [rejected.row_number for rejected in last.rejected] == [1]
     assert str(broken).startswith("a/endsong_1.json is not a JSON list")
     assert other is None
-    assert told == [f"a/endsong_{name}" for name in ("0.json", "1.json", "2.json", "3.txt")]
+    assert named == [f"a/endsong_{name}" for name in ("0.json", "1.json", "2.json", "3.txt")]
 
 
 def test_packed_files_of_a_large_zip_share_its_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,8 +341,8 @@ def test_packed_files_of_a_large_zip_share_its_bound(tmp_path: Path, monkeypatch
         archive.writestr("endsong_0.json.gz", gzip.compress(content))
         archive.writestr("endsong_1.json.gz", gzip.compress(content))
     monkeypatch.setattr(delivered_files, "MAX_UNPACKED_BYTES", len(content))
-    fitting, beyond = stage_all(parts_of(delivered(path)), tmp_path, NOW, lambda name: None)
-    assert isinstance(fitting, StagedFile)
+    fitting, beyond = parse_all(parts_of(delivered(path)), tmp_path, NOW, lambda name: None)
+    assert isinstance(fitting, ParsedFile)
     assert "with the files before it in the zip" in str(beyond)
 
 
@@ -384,7 +385,7 @@ def test_raw_text_can_be_stored(tmp_path: Path) -> None:
     long, odd, deep = raws(
         tmp_path / AUDIO, {"a": "x" * 50_000}, {"a": "\ud800\x00\n"}, json.loads("[" * 400 + "]" * 400)
     )
-    assert len(long) == LONGEST_RAW
+    assert len(long) == LONGEST_RAW_RECORD
     assert json.loads(odd)["a"] == "?\x00\n"
     assert "\x00" not in odd
     assert deep == "(nested too deeply to be kept)" or deep.startswith("[[[")

@@ -67,7 +67,9 @@ def test_values_are_whole_wherever_a_chunk_ends(content: str) -> None:
 
 @settings(max_examples=150)
 @given(st.lists(JSON_VALUES, max_size=5), st.integers(1, 40), st.booleans(), st.sampled_from([None, 0, 2]))
-def test_whatever_json_writes_is_read(values: list[Any], chunk: int, ascii_only: bool, indent: int | None) -> None:
+def test_everything_that_json_writes_is_read(
+    values: list[Any], chunk: int, ascii_only: bool, indent: int | None
+) -> None:
     text = json.dumps(values, ensure_ascii=True if _has_surrogates(values) else ascii_only, indent=indent)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CHUNK_CHARACTERS", chunk)
@@ -99,29 +101,29 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("content", ["", " \n\t ", "\ufeff", "\ufeff  "])
-def test_an_empty_file_is_told(content: str) -> None:
+def test_an_empty_file_is_reported(content: str) -> None:
     assert refusal(content) == "a.json is empty: get it again"
 
 
 @pytest.mark.parametrize("content", ["null", "5", '"text"', "endTime,artistName\n", "<html>", "NaN", "\x00"])
-def test_what_is_no_list_is_told(content: str) -> None:
+def test_what_is_not_a_list_is_reported(content: str) -> None:
     assert refusal(content) == "a.json is not a JSON list of records"
 
 
 @pytest.mark.parametrize(
     "content", ["{}", '{"items": null}', '{"items": {}}', '{"error": {"status": 401}}', '{"tracks": [1]}']
 )
-def test_an_object_that_is_no_answer_is_told(content: str) -> None:
+def test_an_object_that_is_not_an_answer_is_reported(content: str) -> None:
     assert "neither a JSON list of records nor an answer" in refusal(content)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "cp1252", "utf-16-le"])
-def test_another_encoding_is_told(encoding: str) -> None:
+def test_another_encoding_is_reported(encoding: str) -> None:
     reason = refusal('[{"artistName": "Björk"}]'.encode(encoding))
     assert "no UTF-8" in reason or "not text in UTF-8" in reason or "not a JSON list" in reason or "broken" in reason
 
 
-def test_wrong_utf_8_in_the_middle_is_told() -> None:
+def test_wrong_utf_8_in_the_middle_is_reported() -> None:
     assert "not text in UTF-8" in refusal(b'["good", "\xff"]')
 
 
@@ -151,7 +153,7 @@ def test_wrong_utf_8_in_the_middle_is_told() -> None:
         '{"a": 1}\n{"a": 2}',
     ],
 )
-def test_what_is_no_json_is_told(content: str) -> None:
+def test_what_is_not_a_json_is_reported(content: str) -> None:
     assert "is broken or cut off" in refusal(content)
 
 
@@ -160,7 +162,7 @@ def test_the_broken_record_is_named_but_never_quoted() -> None:
     assert refusal(content) == "a.json is broken or cut off: no JSON at record 2, in it: get it again"
 
 
-def test_the_records_before_a_break_are_told_before_it() -> None:
+def test_the_records_before_a_break_are_reported_before_it() -> None:
     records = json_records(io.BytesIO(b"[1, 2, x"), "a.json")
     assert list(islice(records, 2)) == [1, 2]
     with pytest.raises(BadFile):

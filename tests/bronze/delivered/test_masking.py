@@ -1,35 +1,35 @@
-"""IP addresses, user agents and user names do not outlive a rejection."""
+"""IP addresses, user agents and user names are not kept with rejected records."""
 
 import json
 import time
 
 import pytest
 
-from bronze.delivered.masking import MASK, masked, masked_text
+from bronze.delivered.masking import MASK, mask, mask_text
 from tests.bronze.records import IP_ADDRESSES, PERSONAL, extended
 
 SECRETS = tuple(PERSONAL.values())
 
 
 def test_values_of_personal_fields_are_masked_and_the_others_kept() -> None:
-    assert masked(extended(**PERSONAL)) == extended(**dict.fromkeys(PERSONAL, MASK))
+    assert mask(extended(**PERSONAL)) == extended(**dict.fromkeys(PERSONAL, MASK))
 
 
 @pytest.mark.parametrize(
     "key", ["ip_addr", "IP_ADDR", "ip_anything", "user_agent", "User_Agent_decrypted", "username", " username"]
 )
 @pytest.mark.parametrize("value", ["secret", 4711, ["secret"], {"a": "secret"}, True, ""])
-def test_whatever_kind_of_value_it_is(key: str, value: object) -> None:
-    assert masked({"a": [{"b": {key: value}}]}) == {"a": [{"b": {key: MASK}}]}
+def test_any_kind_of_value_is_masked(key: str, value: object) -> None:
+    assert mask({"a": [{"b": {key: value}}]}) == {"a": [{"b": {key: MASK}}]}
 
 
 def test_null_says_nothing() -> None:
-    assert masked({"ip_addr": None}) == {"ip_addr": None}
+    assert mask({"ip_addr": None}) == {"ip_addr": None}
 
 
 def test_other_fields_keep_their_names_and_values() -> None:
     record = {"skip_count": 1, "zip_code": 5, "my_username": "a", "ms_played": 1.5, "album": "Username", "ok": None}
-    assert masked(record) == record
+    assert mask(record) == record
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def test_other_fields_keep_their_names_and_values() -> None:
         json.dumps(PERSONAL).upper(),
     ],
 )
-def test_text_that_is_no_json_loses_them_too(text: str) -> None:
-    result = masked_text(text).lower()
+def test_text_that_is_not_a_json_loses_them_too(text: str) -> None:
+    result = mask_text(text).lower()
     for secret in (*SECRETS, "4711", "zorgfon"):
         assert secret.lower() not in result
 
@@ -60,18 +60,18 @@ def test_text_that_is_no_json_loses_them_too(text: str) -> None:
 )
 @pytest.mark.parametrize("around", ['ddr": "{}", "b', "a,{},b", "({})", "from {} on", "{}"])
 def test_addresses_are_known_by_their_form(address: str, around: str) -> None:
-    assert masked_text(around.format(address)) == around.format(MASK)
+    assert mask_text(around.format(address)) == around.format(MASK)
 
 
 @pytest.mark.parametrize(
     "text", ["2024-03-14T18:30:00Z", "12:34:56", "spotify:track:3n3Ppam7vgaVa1iaRUc9Lp", "1.2.3", "a: b", "::"]
 )
 def test_times_uris_and_versions_are_no_addresses(text: str) -> None:
-    assert masked_text(text) == text
+    assert mask_text(text) == text
 
 
 def test_texts_inside_values_are_masked() -> None:
-    assert masked(["from 203.0.113.77", {"x": json.dumps({"username": "bob"})}]) == [
+    assert mask(["from 203.0.113.77", {"x": json.dumps({"username": "bob"})}]) == [
         f"from {MASK}",
         {"x": '{"username": "***"}'},
     ]
@@ -82,5 +82,5 @@ def test_texts_inside_values_are_masked() -> None:
 )
 def test_no_text_takes_long(piece: str) -> None:
     started = time.process_time()
-    masked_text(piece * (200_000 // len(piece)))
+    mask_text(piece * (200_000 // len(piece)))
     assert time.process_time() - started < 2

@@ -42,7 +42,7 @@ def test_a_minute_is_utc() -> None:
      "2024-02-30T18:30:00Z", "2024-03-14T24:01:00Z", "2024-03-14T18:30:60Z", "٢٠٢٤-03-14T18:30:00Z", "",
      " 2024-03-14T18:30:00Z", "2024-03-14T18:30:00Z\n", "1710441000"],
 )  # fmt: skip
-def test_another_format_is_no_instant(value: str) -> None:
+def test_another_format_is_not_an_instant(value: str) -> None:
     with pytest.raises(Malformed, match="is not a time like 2024-03-14T18:30:00Z"):
         instant(value)
 
@@ -58,7 +58,7 @@ def test_another_format_is_no_instant(value: str) -> None:
         ({}, "an object"),
     ],
 )
-def test_a_time_that_is_no_text_is_named(value: object, kind: str) -> None:
+def test_a_time_that_is_not_text_is_named(value: object, kind: str) -> None:
     with pytest.raises(Malformed, match=f"^ts is .*{kind}.*, not a time$"):
         instant(value)
 
@@ -100,7 +100,7 @@ def test_a_text_longer_than_any_name_is_refused() -> None:
 
 
 @pytest.mark.parametrize("value", [0, True, 1.5, [], {}])
-def test_another_type_is_no_text(value: object) -> None:
+def test_another_type_is_not_text(value: object) -> None:
     with pytest.raises(Malformed, match=r"^name is .*, not text$"):
         text({"name": value}, "name")
 
@@ -116,7 +116,7 @@ def test_a_length_is_a_whole_number_up_to_a_week_or_unknown(value: int | None) -
      (True, "true or false, not a whole number"), ("180000", "text, not a whole number"), (1.5, "not whole"),
      (float("nan"), "not whole"), ([], "a list"), ({}, "an object")],
 )  # fmt: skip
-def test_anything_else_is_no_length(value: object, reason: str) -> None:
+def test_anything_else_is_not_a_length(value: object, reason: str) -> None:
     with pytest.raises(Malformed, match=reason):
         milliseconds({"ms": value}, "ms")
 
@@ -133,7 +133,7 @@ def test_a_flag_is_yes_no_or_unknown(value: bool | None) -> None:
 
 
 @pytest.mark.parametrize("value", [0, 1, "true", [], 1.0])
-def test_a_number_or_text_is_no_flag(value: object) -> None:
+def test_a_number_or_text_is_not_a_flag(value: object) -> None:
     with pytest.raises(Malformed, match="not true or false"):
         flag({"skipped": value}, "skipped")
 

@@ -1,4 +1,4 @@
-"""Recorded answers of the real Web API, told once more by the local server, go the way of every poll."""
+"""Recorded answers of the real Web API, replayed by the local server, are polled and imported."""
 
 import json
 from datetime import datetime, timedelta

@@ -57,7 +57,7 @@ def test_the_time_may_have_no_fraction() -> None:
 
 
 @pytest.mark.parametrize(("kind", "verdict"), [("episode", "podcast"), ("chapter", "audiobook")])
-def test_what_is_no_track_gets_a_verdict(kind: str, verdict: str) -> None:
+def test_what_is_not_a_track_gets_a_verdict(kind: str, verdict: str) -> None:
     assert read(api_item(type=kind), NOW) == Excluded(verdict, AT)
 
 
@@ -102,7 +102,7 @@ def test_a_wrong_type_names_the_field(field: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("value", [0, "", [], "text", False])
-def test_a_track_that_is_no_object_is_refused(value: object) -> None:
+def test_a_track_that_is_not_an_object_is_refused(value: object) -> None:
     with pytest.raises(Malformed, match=r"^track is .*, not an object"):
         read({**api_item(), "track": value}, NOW)
 

@@ -1,4 +1,4 @@
-"""Audio features asked of Spotify and ReccoBeats, against a local server with their manners and faults."""
+"""Audio features from Spotify and ReccoBeats, against a local server that behaves and fails as they do."""
 
 import json
 from collections.abc import Iterable
@@ -17,6 +17,7 @@ from bronze.my_tracks_features import my_tracks_features_bronze
 from bronze.web.features_fetching import Fetched
 from bronze.web.spotify_polling import poll
 from lakehouse.contract.ops import PIPELINE_RUNS
+from lakehouse.lake.logs import DeltaLogs
 from lakehouse.lake.storage import Lake
 from lakehouse.runlog.spool import RunLog
 from lakehouse.settings import Settings
@@ -26,7 +27,7 @@ from pipeline.registry import pipeline_tables
 from tests.support.frames import rows
 from tests.support.spotify_server import NOW, Fault, SpotifyServer, error, play_item, too_often
 
-# As Spotify sees it, everybody should have stopped asking.
+# spotipy warns that Spotify has closed this endpoint to most apps.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:spotipy.*")
 
 RECCOBEATS, SPOTIFY = "/reccobeats/v1/audio-features", "/v1/audio-features"
@@ -44,7 +45,7 @@ def lacking(settings: Settings, numbers: Iterable[int], **sources: int) -> None:
     matches = [(track_id(number), "none") for number in numbers]
     matches += [(track_id(number), source) for source, number in sources.items()]
     table = pa.table({"track_id": [row[0] for row in matches], "feature_source": [row[1] for row in matches]})
-    location = Lake(settings.lake_uri).location(pipeline_tables()["feature_matches"])
+    location = DeltaLogs(settings.lake_uri).location(pipeline_tables()["feature_matches"])
     write_deltalake(location, table, mode="overwrite")
 
 
@@ -171,7 +172,7 @@ def test_passing_faults_are_survived(settings: Settings, spotify: SpotifyServer,
     assert ask(settings).answered == 1
 
 
-def test_hostile_records_are_kept_and_take_nobodys_place(settings: Settings, spotify: SpotifyServer) -> None:
+def test_hostile_records_are_kept_and_take_no_other_place(settings: Settings, spotify: SpotifyServer) -> None:
     lacking(settings, [1])
     odd = [None, 5, {}, {"href": None}, {"href": "x"}, {"href": f"https://a/{track_id(9)}"}]
     spotify.faults.append(Fault("status", 200, body={"content": odd}))
@@ -208,12 +209,12 @@ def test_where_spotify_still_tells_it_is_asked_first(with_app: Settings, spotify
 
 def test_where_spotify_no_longer_tells_it_is_asked_once(with_app: Settings, spotify: SpotifyServer) -> None:
     lacking(with_app, [1])
-    assert "Spotify no longer tells audio features to this app; it is not asked again" in ask(with_app).notes
+    assert "Spotify no longer gives audio features to this app; it is not asked again" in ask(with_app).notes
     lacking(with_app, [1, 2, 3])
     for days in (0, 1, 40, 400):
         ask(with_app, NOW + days * DAY)
     assert len(asked_ids(spotify, SPOTIFY)) == 1
-    # Polls go on: the refusal is no reason to leave Spotify alone.
+    # Polls go on: the refusal concerns audio features alone.
     assert poll(with_app, NOW).new_plays == 0
     # Another app may be allowed to.
     other = with_app.model_copy(update={"spotify_client_id": "another-app"})

@@ -1,4 +1,4 @@
-"""Polls of the Web API, through real spotipy, against a local server that has Spotify's manners and faults."""
+"""Polls of the Web API, through real spotipy, against a local server that behaves and fails as Spotify does."""
 
 import json
 import logging
@@ -79,7 +79,7 @@ def test_plays_that_are_reported_late_are_found(logged_in: Settings, spotify: Sp
     ask(logged_in)
     spotify.plays.append(play_item(NOW - 100 * MINUTE, 1))
     assert ask(logged_in, NOW + HOUR) == 1
-    # Later than the overlap: found by the question for all, once a day.
+    # Reported later than the overlap: found by the daily poll for all plays.
     spotify.plays.append(play_item(NOW - 10 * HOUR, 2))
     assert [ask(logged_in, NOW + hours * HOUR) for hours in (2, 12, 25)] == [0, 0, 1]
 
@@ -91,7 +91,7 @@ def test_two_tracks_that_end_at_once_are_two_plays(logged_in: Settings, spotify:
     assert ask(logged_in, NOW + MINUTE) == 1
 
 
-def test_a_full_window_without_a_known_play_is_told_as_a_gap(logged_in: Settings, spotify: SpotifyServer) -> None:
+def test_a_full_window_without_a_known_play_is_reported_as_a_gap(logged_in: Settings, spotify: SpotifyServer) -> None:
     spotify.plays = [play_item(NOW - 2 * HOUR)]
     assert poll(logged_in, NOW).gap == ""
     spotify.plays += [play_item(NOW + n * MINUTE, n) for n in range(60)]
@@ -162,7 +162,7 @@ def test_lasting_faults_end_the_poll_and_are_left_alone_for_a_growing_time(
     assert all(30 * 2**n <= seconds <= 60 * 2**n for n, seconds in enumerate(breaks[:6]))
     assert all(1800 <= seconds <= 3600 for seconds in breaks[6:])
     assert all(0.5 <= pause <= 2 for pause in pauses)
-    # At random, so that many do not come back at once.
+    # Random, so that many clients do not return at once.
     assert len(set(breaks[6:])) == len(breaks[6:])
     assert len(set(pauses)) == len(pauses)
     assert ask(logged_in, now) == 0
@@ -305,12 +305,12 @@ def test_silence_is_a_problem_after_hours(logged_in: Settings, spotify: SpotifyS
     assert "has not answered since 2026-06-01 12:00 UTC" in problem
 
 
-def test_nobody_logged_in_is_told(web_settings: Settings) -> None:
+def test_a_missing_login_is_reported(web_settings: Settings) -> None:
     with pytest.raises(LoginNeeded, match="nobody is logged in at Spotify: log in with `lakehouse auth`"):
         ask(web_settings)
 
 
-def test_tokens_are_private_and_told_nowhere(
+def test_tokens_are_private_and_shown_nowhere(
     logged_in: Settings, spotify: SpotifyServer, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -322,8 +322,8 @@ def test_tokens_are_private_and_told_nowhere(
     file = logged_in.spotify_token_file
     assert stat.S_IMODE(file.stat().st_mode) == PRIVATE
     everything = [path.read_text() for path in logged_in.lake_path.rglob("*") if path.is_file()]
-    told = "".join([*everything, caplog.text, *capfd.readouterr(), repr(failure.value), repr(logged_in)])
-    assert not [secret for secret in [*spotify.secrets_given, "the-secret-of-the-app"] if secret in told]
+    shown = "".join([*everything, caplog.text, *capfd.readouterr(), repr(failure.value), repr(logged_in)])
+    assert not [secret for secret in [*spotify.secrets_given, "the-secret-of-the-app"] if secret in shown]
 
 
 def test_tokens_do_not_lie_in_the_lake(tmp_path: Path) -> None:
