@@ -1,8 +1,8 @@
-"""`python -m scheduler` keeps the lake fresh until it is told to end; `python -m scheduler health` tells if it does.
+"""`python -m scheduler` keeps the lake up to date; `python -m scheduler health` says whether it is running.
 
-With `--fill` it first brings the lake up to date; until that is done it is not healthy, so others may wait for it.
+With `--fill` it first brings the lake up to date. It counts as healthy only after that, so that others can wait for it.
 
-Exit codes: 0 in order, 1 failure, 2 wrong usage.
+Exit codes: 0 success, 1 failure, 2 wrong usage.
 """
 
 import os
@@ -27,12 +27,12 @@ from pipeline.health import problems
 from scheduler.logs import log, start_logging
 from scheduler.schedule import HEARTBEAT_EVERY, HEARTBEAT_FILE, Schedule
 
-# What is due while the machine sleeps or another run works is done later, not dropped: no job is due more rarely.
+# Jobs that become due while the machine sleeps or another run works start late instead of never; the rarest is weekly.
 GRACE = timedelta(hours=7 * 24)
 
 
 def build_scheduler(schedule: Schedule) -> BlockingScheduler:
-    """The schedule's jobs in APScheduler: one instance each, several missed times are one, none is dropped."""
+    """The schedule's jobs in APScheduler: one instance each; missed times are coalesced into one, not dropped."""
     scheduler = BlockingScheduler(
         timezone=UTC,
         executors={"polls": ThreadPoolExecutor(1), "pipeline": ThreadPoolExecutor(1), "heart": ThreadPoolExecutor(1)},
@@ -59,18 +59,18 @@ def serve(settings: Settings, *, fill: bool = False) -> None:
     """Work until SIGTERM or SIGINT; then end the children and return within seconds.
 
     Args:
-        settings: name the lake and the times.
+        settings: give the lake and the times.
         fill: whether to bring the lake up to date before anything else.
 
     Raises:
-        LakehouseError: another scheduler is at work on this lake.
+        LakehouseError: another scheduler is running on this lake.
     """
     schedule = Schedule(settings)
     busy = f"another scheduler keeps {settings.work_path} fresh: one is enough"
     with only_one_process(settings.work_path / SCHEDULER_LOCK, busy):
         scheduler = build_scheduler(schedule)
         for number in (signal.SIGTERM, signal.SIGINT):
-            # A thread of its own: what the main thread holds at this instant must not be waited for by itself.
+            # In a new thread: the handler interrupts the main thread, which may hold a lock that `_stop` needs.
             signal.signal(
                 number, lambda *_: threading.Thread(target=_stop, args=(scheduler, schedule), daemon=True).start()
             )
@@ -86,11 +86,11 @@ def serve(settings: Settings, *, fill: bool = False) -> None:
 
 
 def health(settings: Settings, now: datetime) -> int:
-    """Say whether the scheduler's clock ticks, and what needs attention; 0 where it ticks, else 1."""
+    """Print what needs attention and whether the scheduler is running; returns the exit code, 0 if it is."""
     alive_at = moment_in(read_state(settings.work_path / HEARTBEAT_FILE), "alive_at")
     for problem in problems(settings, now):
         sys.stdout.write(f"attention: {problem.text}\n")
-    waiting_files(settings)  # says what it cannot read
+    waiting_files(settings)  # raises if a folder cannot be read
     if alive_at and now - alive_at < 6 * HEARTBEAT_EVERY:
         sys.stdout.write("the scheduler is at work\n")
         return 0
@@ -106,7 +106,7 @@ def main() -> int:
         if sys.argv[1:] == ["health"]:
             return health(settings, datetime.now(UTC))
         if sys.argv[1:] not in ([], ["--fill"]):
-            raise UsageError("python -m scheduler takes --fill, takes nothing, or `health`")
+            raise UsageError("`python -m scheduler` takes no argument, `--fill` or `health`")
         start_logging()
         serve(settings, fill="--fill" in sys.argv)
     except LakehouseError as error:
@@ -121,12 +121,12 @@ def _stop(scheduler: BlockingScheduler, schedule: Schedule) -> None:
     while not scheduler.running:
         time.sleep(0.05)
     log("scheduler is ending")
-    with suppress(SchedulerNotRunningError):  # it was told twice
+    with suppress(SchedulerNotRunningError):  # a second signal
         scheduler.shutdown(wait=False)
 
 
 if __name__ == "__main__":
     code = main()
     sys.stdout.flush()
-    # At once: a thread may still wait for a webhook's answer, and what it would do then can be done the next time.
+    # Does not wait for threads: one may still wait for a webhook's answer, and an alert can be sent the next time.
     os._exit(code)

@@ -1,4 +1,4 @@
-"""Tells a webhook what needs attention: once when it begins, and weekly while it lasts."""
+"""Posts what needs attention to a webhook: once when a problem begins, and weekly while it lasts."""
 
 import logging
 from datetime import datetime, timedelta
@@ -17,15 +17,15 @@ REMIND_EVERY = timedelta(days=7)
 
 
 def send_alerts(settings: Settings, problems: list[Problem], now: datetime) -> None:
-    """Post the problems that were not told yet; what cannot be posted is tried again the next time."""
+    """Post problems that are new or due for a reminder; what cannot be posted is tried again the next time."""
     if settings.alert_webhook_url is None:
         return
     file = settings.work_path / ALERTS_STATE
-    told = read_state(file)
-    due = [p for p in problems if not (at := moment_in(told, p.kind)) or now - at >= REMIND_EVERY]
+    sent_at = read_state(file)
+    due = [p for p in problems if not (at := moment_in(sent_at, p.kind)) or now - at >= REMIND_EVERY]
     if due and _post(settings.alert_webhook_url.get_secret_value(), due):
-        told |= {problem.kind: now.isoformat() for problem in due}
-    lasting = {problem.kind: told[problem.kind] for problem in problems if problem.kind in told}
+        sent_at |= {problem.kind: now.isoformat() for problem in due}
+    lasting = {problem.kind: sent_at[problem.kind] for problem in problems if problem.kind in sent_at}
     if lasting != read_state(file):
         write_state(file, lasting)
 
@@ -38,7 +38,7 @@ def _post(address: str, problems: list[Problem]) -> bool:
             status = session.post(address, json={"text": text, "content": text}).status_code
         reason = "" if status < HTTPStatus.MULTIPLE_CHOICES else f"status {status}"
     except requests.RequestException as error:
-        # The address is a secret, and part of the error's text.
+        # Without the error's text, which contains the address, a secret.
         reason = type(error).__name__
     if reason:
         log("the alert could not be posted", logging.WARNING, reason=reason)

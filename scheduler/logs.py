@@ -1,4 +1,4 @@
-"""The scheduler's log: lines to read on a terminal, JSON elsewhere."""
+"""The scheduler's log: readable lines on a terminal, JSON elsewhere."""
 
 import json
 import logging
@@ -9,7 +9,7 @@ LOG = logging.getLogger("scheduler")
 
 
 def start_logging() -> None:
-    """Write everything to stderr; of the libraries only what is wrong."""
+    """Write to stderr; from libraries only warnings and errors."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Readable() if sys.stderr.isatty() else _Json())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

@@ -1,4 +1,4 @@
-"""What the scheduler does and when: polls, runs when something waits, a full check each night, order once a week."""
+"""What the scheduler does and when: polls, runs when data waits, full checks at night, maintenance once a week."""
 
 import logging
 from collections.abc import Callable
@@ -29,13 +29,13 @@ NIGHT_HOUR, WEEKLY_DAY, WEEKLY_HOUR = 4, "sun", 5
 
 @dataclass(frozen=True)
 class Job:
-    """One thing that is done again and again.
+    """One recurring job.
 
     Attributes:
-        name: its fixed id.
-        trigger: when.
-        work: what.
-        executor: 'polls', 'pipeline' (one at a time) or 'heart'.
+        name: its id.
+        trigger: when it is due.
+        work: what it does.
+        executor: 'polls', 'pipeline' or 'heart'; each runs one job at a time.
     """
 
     name: str
@@ -44,10 +44,10 @@ class Job:
     executor: str
 
     def first_time(self, ended_at: datetime | None, now: datetime) -> datetime | None:
-        """When it is due after a start: at once where it was due while the scheduler was down.
+        """When it is due after a start of the scheduler: at once if it became due while the scheduler was down.
 
         Args:
-            ended_at: when it ended last, None where it never ran.
+            ended_at: when it last ended, None where it never ran.
             now: the current time.
         """
         due = self.trigger.get_next_fire_time(None, ended_at or now)
@@ -59,10 +59,10 @@ class Schedule:
     """The jobs, and what they need.
 
     Attributes:
-        settings: of the scheduler and, by the environment, of its children.
-        after_poll: called when something waits after a poll.
-        clock: tells the time.
-        children: the commands that run now.
+        settings: of the scheduler; its children get the same from the environment.
+        after_poll: called after a poll when data waits.
+        clock: gives the current time.
+        children: the running commands.
     """
 
     settings: Settings
@@ -71,27 +71,27 @@ class Schedule:
     children: Children = field(default_factory=Children)
 
     def jobs(self) -> list[Job]:
-        """All jobs; without an app at Spotify there are no polls."""
+        """All jobs; polls only with a Spotify client id."""
         every = IntervalTrigger(minutes=self.settings.poll_interval_minutes, start_date=self.clock(), timezone=UTC)
         zone = ZoneInfo(self.settings.listener_time_zone)
         nightly = CronTrigger(hour=NIGHT_HOUR, timezone=zone)
         weekly = CronTrigger(day_of_week=WEEKLY_DAY, hour=WEEKLY_HOUR, timezone=zone)
         heartbeat = IntervalTrigger(seconds=int(HEARTBEAT_EVERY.total_seconds()), start_date=self.clock(), timezone=UTC)
-        found = [
+        jobs = [
             Job("run", every, self.run, "pipeline"),
             Job("nightly", nightly, self.nightly, "pipeline"),
             Job("weekly", weekly, self.weekly, "pipeline"),
             Job("heartbeat", heartbeat, self.heartbeat, "heart"),
         ]
-        return [Job("poll", every, self.poll, "polls"), *found] if self.settings.spotify_client_id else found
+        return [Job("poll", every, self.poll, "polls"), *jobs] if self.settings.spotify_client_id else jobs
 
     def fill(self) -> None:
-        """Bring the lake up to date and show it to Trino, so that a new one has all its tables."""
+        """Bring the lake up to date and register its tables in Trino, so that a new lake is complete."""
         demo = [("run", "--demo", "--trigger", "first")] if self.settings.demo else []
         self._do("fill", [*demo, ("run", "--trigger", "first"), ("register",)], self.settings.run_limit_minutes)
 
     def poll(self) -> None:
-        """Ask Spotify for new plays, unless there is no login to ask with."""
+        """Ask Spotify for new plays, if there is a login."""
         login = login_status(self.settings.spotify_token_file)
         if login is None or login.ended:
             log("not polled: nobody is logged in at Spotify", logging.WARNING)
@@ -102,36 +102,36 @@ class Schedule:
             self.after_poll()
 
     def run(self) -> None:
-        """Take what waits into the lake; without anything nothing starts."""
+        """Import what waits and rebuild; starts nothing when nothing waits."""
         if not self._waits():
             return
         if holder := writer_at_work(self.settings.work_path):
-            log("run put off: somebody else is writing", holder=holder)
+            log("run put off: another process is writing", holder=holder)
             return
         self._do("run", [*self._features(), ("run", "--trigger", "schedule")], self.settings.run_limit_minutes)
         self._alert()
 
     def nightly(self) -> None:
-        """Bring everything up to date and check all that is stored."""
+        """Bring everything up to date and check all stored tables."""
         steps = [*self._features(), ("run", "--trigger", "nightly"), ("check",)]
         self._do("nightly", steps, self.settings.run_limit_minutes)
         self._alert()
 
     def weekly(self) -> None:
-        """Join small files and delete what no reader needs."""
+        """Compact small files and vacuum old ones."""
         self._do("weekly", [("maintain",)], self.settings.run_limit_minutes)
         self._alert()
 
     def heartbeat(self) -> None:
-        """Show that the scheduler's clock ticks; `python -m scheduler health` looks here."""
+        """Record that the scheduler is alive, for `python -m scheduler health`."""
         write_state(self.settings.work_path / HEARTBEAT_FILE, {"alive_at": self.clock().isoformat()})
 
     def ended_at(self, job: str) -> datetime | None:
-        """When a job ended last, whichever process did it."""
+        """When a job last ended, also in an earlier process."""
         return moment_in(ended_jobs(self.settings).get(job, {}), "ended_at")
 
     def _waits(self) -> bool:
-        """Whether anything waits; a folder that cannot be read is told each time, and shows in `health`."""
+        """Whether data waits; a folder that cannot be read is logged each time, and reported by `health`."""
         try:
             return bool(waiting_files(self.settings))
         except LakehouseError as error:
@@ -139,26 +139,26 @@ class Schedule:
             return False
 
     def _features(self) -> list[tuple[str, ...]]:
-        """Features for tracks that lack them, as far as the last run knows; taken by the run that follows."""
+        """The command that fetches missing audio features, for the run that follows; none without a provider to ask."""
         asks = self.settings.ask_reccobeats or login_status(self.settings.spotify_token_file)
         return [("features",)] if asks else []
 
     def _do(self, job: str, steps: list[tuple[str, ...]], limit_minutes: float) -> None:
-        """Run commands one after the other; one that fails does not keep the next from trying."""
-        exit_code, told, seconds = 0, "", 0.0
+        """Run commands one after the other, also after one that failed; the first failure is the job's result."""
+        exit_code, error, seconds = 0, "", 0.0
         for command in steps:
             log("started", job=job, command=" ".join(command))
-            ended = self.children.run(command, limit_minutes * 60)
-            if ended is None:
+            result = self.children.run(command, limit_minutes * 60)
+            if result is None:
                 return
-            level = logging.WARNING if ended.exit_code else logging.INFO
-            log("ended", level, job=job, command=" ".join(command), exit_code=ended.exit_code,
-                seconds=round(ended.seconds, 1), told=ended.told)  # fmt: skip
-            seconds += ended.seconds
-            if ended.exit_code and not exit_code and command != ("features",):
-                exit_code, told = ended.exit_code, f"`lakehouse {' '.join(command)}`: {ended.told}"
+            level = logging.WARNING if result.exit_code else logging.INFO
+            log("ended", level, job=job, command=" ".join(command), exit_code=result.exit_code,
+                seconds=round(result.seconds, 1), last_line=result.last_line)  # fmt: skip
+            seconds += result.seconds
+            if result.exit_code and not exit_code and command != ("features",):
+                exit_code, error = result.exit_code, f"`lakehouse {' '.join(command)}`: {result.last_line}"
         note_ended_job(
-            self.settings, job, ended_at=self.clock().isoformat(), exit_code=exit_code, told=told,
+            self.settings, job, ended_at=self.clock().isoformat(), exit_code=exit_code, told=error,
             seconds=round(seconds, 1),
         )  # fmt: skip
 
