@@ -1,7 +1,7 @@
 """Backup and restore: the lake with its models, and Superset's metadata, as one compressed tar file or stream.
 
-Its first member says what follows, so that a restore can refuse what is cut off, too large or no backup at all. Nothing
-of an archive is trusted: plain files only, no paths that lead elsewhere, no more bytes than it announced.
+Its first member announces the rest, so that a restore can refuse an archive that is cut off, too large or not a backup.
+An archive is not trusted: plain files only, no paths outside the lake, no more bytes than announced.
 """
 
 import gzip
@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from lakehouse.errors import LakehouseError, UsageError
 from lakehouse.lake.lock import SCHEDULER_LOCK, writer_lock
@@ -29,28 +29,29 @@ from lakehouse.state_files import PRIVATE, atomic_file, only_one_process
 
 FORMAT = 1
 HEAD, LAKE, SUPERSET = "backup.json", "lake", "superset-metadata"
-MAX_HEAD_BYTES, MAX_FILES, MAX_NAME, MAX_REST_BYTES = 10_000, 10_000_000, 1_000, 100_000
+MAX_HEAD_BYTES, MAX_FILES, MAX_REST_BYTES = 10_000, 10_000_000, 100_000
 STREAM = Path("-")
-# A lake's files are compressed already.
+# A lake's files are already compressed.
 COMPRESS_LEVEL = 1
 BUSY = (
     "the scheduler is at work: stop it first (`docker compose stop spotify-scheduler`), and start it again afterwards"
 )
 
-Told = Callable[[int, int], None]
+# Called with bytes done and bytes in all.
+OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Backup:
-    """What a backup holds.
+    """What a backup contains.
 
     Attributes:
-        format: of the archive.
-        made_at: when, in UTC.
-        program: version that made it.
-        files: how many follow.
-        bytes: their size in all.
-        superset: 'postgres', 'sqlite', or '' where it holds the lake alone.
+        format: version of the archive's format.
+        made_at: when it was made, in UTC.
+        program: version of the program that made it.
+        files: number of files that follow.
+        bytes: their total size.
+        superset: 'postgres', 'sqlite', or '' where it contains the lake alone.
     """
 
     format: int
@@ -61,17 +62,19 @@ class Backup:
     superset: str
 
 
-def backup(settings: Settings, target: Path, *, lake_only: bool = False, told: Told = lambda done, of: None) -> Backup:
-    """Write a backup; a file appears complete or not at all, readable for its owner alone.
+def backup(
+    settings: Settings, target: Path, *, lake_only: bool = False, on_progress: OnProgress = lambda done, total: None
+) -> Backup:
+    """Write a backup; a file appears complete or not at all, readable only by its owner.
 
     Args:
         settings: name the lake and Superset's metadata.
         target: the file, or '-' for standard output.
         lake_only: leave Superset's metadata out.
-        told: is told bytes done and bytes in all.
+        on_progress: called after each file.
 
     Raises:
-        LakehouseError: somebody writes to the lake, a database does not answer, or the disk is full.
+        LakehouseError: another process writes to the lake, a database does not answer, or the disk is full.
     """
     _require_folder(settings)
     metadata = SupersetMetadata(settings)
@@ -88,43 +91,45 @@ def backup(settings: Settings, target: Path, *, lake_only: bool = False, told: T
         made_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
         head = Backup(FORMAT, made_at, version("lakehouse"), len(files), sum(sizes.values()), superset)
         with (
-            _written(target) as stream,
+            _open_target(target) as stream,
             gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=COMPRESS_LEVEL, mtime=0) as packed,
             tarfile.open(fileobj=packed, mode="w|") as archive,
         ):
-            done, told_first = 0, json.dumps(asdict(head)).encode()
-            _add(archive, HEAD, io.BytesIO(told_first), len(told_first))
+            done, announced = 0, json.dumps(asdict(head)).encode()
+            _add(archive, HEAD, io.BytesIO(announced), len(announced))
             for name, path in files.items():
                 with path.open("rb") as file:
                     _add(archive, name, file, sizes[name])
                 done += sizes[name]
-                told(done, head.bytes)
+                on_progress(done, head.bytes)
     return head
 
 
-def restore(settings: Settings, source: Path, *, lake_only: bool = False, told: Told = lambda done, of: None) -> Backup:
-    """Replace the lake and Superset's metadata by a backup's; until it is unpacked and found whole nothing changes.
+def restore(
+    settings: Settings, source: Path, *, lake_only: bool = False, on_progress: OnProgress = lambda done, total: None
+) -> Backup:
+    """Replace the lake and Superset's metadata by a backup's; nothing changes until it is unpacked and found complete.
 
     Args:
         settings: name the lake and Superset's metadata.
         source: the file, or '-' for standard input.
         lake_only: leave Superset's metadata as it is.
-        told: is told bytes done and bytes in all.
+        on_progress: called after each file.
 
     Raises:
-        LakehouseError: it is no backup, damaged or too large for the disk; somebody writes to the lake; or Superset's
-            metadata does not fit. Nothing was changed.
+        LakehouseError: it is not a backup, damaged or too large for the disk; another process writes to the lake; or
+            Superset's metadata does not fit. Nothing was changed.
     """
     _require_folder(settings)
     metadata = SupersetMetadata(settings)
     with (
         writer_lock(settings.lake_path, purpose="restore", wait_seconds=settings.lock_wait_seconds),
         only_one_process(settings.lake_path / SCHEDULER_LOCK, BUSY),
-        _read(source) as stream,
+        _open_source(source) as stream,
     ):
         folder = new_folder(settings.lake_path)
         try:
-            head = _unpack(stream, folder, told)
+            head = _unpack(stream, folder, on_progress)
             if head.superset and not lake_only:
                 if head.superset != metadata.kind:
                     raise LakehouseError(
@@ -148,7 +153,7 @@ def _require_folder(settings: Settings) -> None:
 
 
 def _files(lake_path: Path) -> Iterator[tuple[str, Path]]:
-    """The lake's files by their names in the archive; without what is being written at the moment."""
+    """The lake's files by their names in the archive, without temporary files of unfinished writes."""
     for entry in entries(lake_path):
         top = lake_path / entry
         for path in [top] if top.is_file() else sorted(top.rglob("*")):
@@ -164,7 +169,7 @@ def _add(archive: tarfile.TarFile, name: str, content: IO[bytes], size: int) -> 
     archive.addfile(member, content)
 
 
-def _unpack(stream: IO[bytes], folder: Path, told: Told) -> Backup:
+def _unpack(stream: IO[bytes], folder: Path, on_progress: OnProgress) -> Backup:
     try:
         with (
             gzip.GzipFile(fileobj=stream, mode="rb") as packed,
@@ -180,34 +185,34 @@ def _unpack(stream: IO[bytes], folder: Path, told: Told) -> Backup:
                 if files > head.files or size > head.bytes:
                     raise LakehouseError("the backup holds more than it announces: it is damaged or not to be trusted")
                 _extract(archive, member, folder)
-                told(size, head.bytes)
-            # Up to the checksum of all.
+                on_progress(size, head.bytes)
+            # Read to the end: gzip checks its checksum there.
             if len(packed.read(MAX_REST_BYTES)) == MAX_REST_BYTES:
                 raise LakehouseError("the backup goes on after its end: it is damaged or not to be trusted")
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         if isinstance(error, OSError) and error.errno:
             raise LakehouseError(f"the backup cannot be unpacked: {error.strerror}") from None
-        raise LakehouseError(f"this is no backup of a lakehouse, or it is damaged ({error})") from None
+        raise LakehouseError(f"this is not a backup of a lakehouse, or it is damaged ({error})") from None
     if (files, size) != (head.files, head.bytes):
         raise LakehouseError(f"the backup is cut off: {files:,} of {head.files:,} files are there")
     return head
 
 
 def _head(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> Backup:
-    """The first member.
+    """The first member, which announces the others.
 
     Raises:
-        LakehouseError: it is not one of ours.
+        LakehouseError: it is not a backup's.
     """
     file = archive.extractfile(member) if member and member.name == HEAD and member.size <= MAX_HEAD_BYTES else None
     try:
-        told: dict[str, Any] = json.loads(file.read()) if file else {}
-        head = Backup(**{field.name: told[field.name] for field in fields(Backup)})
+        values: dict[str, Any] = json.loads(file.read()) if file else {}
+        head = Backup(**{field.name: values[field.name] for field in fields(Backup)})
         counts = (head.format, head.files, head.bytes)
         if not all(isinstance(count, int) and count >= 0 for count in counts) or head.files > MAX_FILES:
             raise ValueError("counts")
     except (ValueError, KeyError, TypeError):
-        raise LakehouseError("this is no backup of a lakehouse") from None
+        raise LakehouseError("this is not a backup of a lakehouse") from None
     if head.format != FORMAT:
         raise LakehouseError(f"the backup is of format {head.format}, known is {FORMAT}: use the program that made it")
     return head
@@ -217,9 +222,12 @@ def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) ->
     path = PurePosixPath(member.name)
     is_ours = member.name == SUPERSET or (path.parts[:1] == (LAKE,) and len(path.parts) > 1)
     is_plain = member.isreg() and not member.issparse() and not path.is_absolute() and ".." not in path.parts
-    content = archive.extractfile(member) if is_ours and is_plain and len(member.name) <= MAX_NAME else None
+    content = archive.extractfile(member) if is_ours and is_plain else None
     if content is None:
-        raise LakehouseError(f"the backup holds {member.name[:80]!r}, which no backup does: it is not to be trusted")
+        raise LakehouseError(
+            f"the backup holds {member.name[:80]!r}, which no backup contains: it is not to be trusted"
+        )
+    # Not by `archive.extract`: it dates files as the archive does, to 1970, and Delta deletes old commits by their date.
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("xb") as file:
@@ -227,16 +235,18 @@ def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) ->
 
 
 class _Member(tarfile.TarInfo):
-    """A member whose description is not larger than ours are: descriptions are read into memory."""
+    """A member with extended headers of limited size: tarfile reads them into memory."""
 
-    def _proc_member(self, archive: tarfile.TarFile) -> Any:
-        if not self.isreg() and self.size > MAX_HEAD_BYTES:
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        member = super().frombuf(buf, encoding, errors)
+        if not member.isreg() and member.size > MAX_HEAD_BYTES:
             raise tarfile.HeaderError("a description is too large")
-        return super()._proc_member(archive)  # type: ignore[misc]
+        return member
 
 
 @contextmanager
-def _read(source: Path) -> Iterator[IO[bytes]]:
+def _open_source(source: Path) -> Iterator[IO[bytes]]:
     if source == STREAM:
         yield sys.stdin.buffer
         return
@@ -249,11 +259,11 @@ def _read(source: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _written(target: Path) -> Iterator[IO[bytes]]:
-    """A stream whose content becomes the file's at the end."""
+def _open_target(target: Path) -> Iterator[IO[bytes]]:
+    """A stream whose content replaces the file's at the end."""
     if target == STREAM:
         if sys.stdout.isatty():
-            raise UsageError("a backup is nothing for a terminal: name a file, or redirect the output into one")
+            raise UsageError("a backup cannot be shown in a terminal: name a file, or redirect the output to one")
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 from lakehouse import PACKAGES, PROJECT
 from lakehouse.contract import Model, Node
@@ -46,6 +47,9 @@ class SourceCode:
     def __init__(self, root: Path) -> None:
         """Read the packages below `root`."""
         self._root = root
+        # Tables are built in threads. Besides, Python 3.11 fails when two of them parse at once ("AST constructor
+        # recursion depth mismatch").
+        self._lock = Lock()
         self._modules: dict[str, _Module] = {}
         self._syntax: dict[Definition, str] = {}
         self._referenced: dict[Definition, tuple[Definition, ...]] = {}
@@ -54,8 +58,9 @@ class SourceCode:
         """See `code_fingerprint`."""
         digest = hashlib.sha256(repr(node.promise).encode())
         roots = [(node.module, node.name), *([SAMPLING] if isinstance(node, Model) else [])]
-        for definition in sorted(self.reached_from(roots)):
-            digest.update(f"{definition}\n{self._syntax_of(definition)}\n".encode())
+        with self._lock:
+            for definition in sorted(self.reached_from(roots)):
+                digest.update(f"{definition}\n{self._syntax_of(definition)}\n".encode())
         return digest.hexdigest()
 
     def reached_from(self, roots: Iterable[Definition]) -> set[Definition]:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
+from bronze.delivered.plays import VERDICTS
 from bronze.imports import holds_demo, kaggle_tracks_bronze, listening_history_bronze
 from lakehouse.contract import Model, Table
 from lakehouse.errors import LakehouseError
@@ -20,7 +21,6 @@ from pipeline.registry import pipeline_nodes, pipeline_tables
 from pipeline.runs.run import DryRun
 from pipeline.runs.summary import RunSummary
 
-VERDICTS = ("counted", "too_short", "podcast", "audiobook", "duplicate", "no_track", "malformed")
 # Ignored files that are listed by name.
 MOST_NAMED = 20
 STATUS_STYLES = {"built": "green", "skipped": "dim", "failed": "bold red", "blocked": "yellow"}

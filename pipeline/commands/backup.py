@@ -3,13 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from lakehouse.console import say
 from lakehouse.settings import load_settings
 from pipeline.commands.console import app, err
+
+if TYPE_CHECKING:
+    from pipeline.backup import Backup, OnProgress
 
 LakeOnly = Annotated[bool, typer.Option("--lake-only", help="Leave Superset's metadata out.")]
 
@@ -18,12 +22,12 @@ LakeOnly = Annotated[bool, typer.Option("--lake-only", help="Leave Superset's me
 def backup(
     file: Annotated[Path, typer.Argument(help="File to write; - is standard output.")], lake_only: LakeOnly = False
 ) -> None:
-    """Save the lake, its models and Superset's metadata in one file. No secrets and no login at Spotify are in it."""
+    """Save the lake, its models and Superset's metadata in one file, without secrets and the login at Spotify."""
     from pipeline import backup as backups
 
-    with _bytes_done("saving") as told:
-        made = backups.backup(load_settings(), file, lake_only=lake_only, told=told)
-    _tell_backup(f"saved in {file}", made)
+    with _progress_bar("saving") as on_progress:
+        saved = backups.backup(load_settings(), file, lake_only=lake_only, on_progress=on_progress)
+    _say_contents(f"saved in {file}", saved)
 
 
 @app.command()
@@ -31,35 +35,33 @@ def restore(
     file: Annotated[Path, typer.Argument(help="File that `lakehouse backup` wrote; - is standard input.")],
     lake_only: LakeOnly = False,
 ) -> None:
-    """Put a backup in place of the lake and of Superset's metadata; what is there is gone then.
+    """Replace the lake and Superset's metadata by a backup; what they hold now is lost.
 
-    Until all of it is unpacked and found whole, nothing changes. Users of Superset keep the passwords they have here.
+    Nothing changes until all of it is unpacked and found complete. Users of Superset keep the passwords they have here.
     """
     from lakehouse.stack import trino_registration
     from pipeline import backup as backups
     from pipeline import registry
 
     settings = load_settings()
-    with _bytes_done("unpacking") as told:
-        made = backups.restore(settings, file, lake_only=lake_only, told=told)
-    _tell_backup(f"restored from {made.made_at} UTC", made)
+    with _progress_bar("unpacking") as on_progress:
+        restored = backups.restore(settings, file, lake_only=lake_only, on_progress=on_progress)
+    _say_contents(f"restored from {restored.made_at} UTC", restored)
     if trino_registration.answers(settings) and trino_registration.built(settings, registry.all_tables().values()):
         registration = trino_registration.register(settings, registry.all_tables().values())
-        err.print(registration.summary, markup=False, highlight=False, soft_wrap=True)
+        say(err, registration.summary)
 
 
-def _tell_backup(what: str, made: Any) -> None:
-    superset = "with" if made.superset else "without"
-    err.print(
-        f"{what}: {made.files:,} files, {made.bytes / 1e6:,.1f} MB, {superset} Superset's metadata",
-        markup=False, highlight=False, soft_wrap=True,
-    )  # fmt: skip
+def _say_contents(what: str, contents: "Backup") -> None:
+    superset = "with" if contents.superset else "without"
+    size = f"{contents.files:,} files, {contents.bytes / 1e6:,.1f} MB"
+    say(err, f"{what}: {size}, {superset} Superset's metadata")
 
 
 @contextmanager
-def _bytes_done(task_name: str) -> Iterator[Any]:
+def _progress_bar(task_name: str) -> "Iterator[OnProgress]":
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=err, transient=True
     ) as bar:
         task = bar.add_task(task_name, total=None)
-        yield lambda done, of: bar.update(task, completed=done, total=of)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

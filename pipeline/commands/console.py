@@ -1,4 +1,4 @@
-"""The command line's application, its consoles, and what all commands share."""
+"""The command line's application, its consoles, and functions shared by the commands."""
 
 import sys
 from collections.abc import Iterator
@@ -33,26 +33,25 @@ app = typer.Typer(
     Settings come from the environment and the file .env; .env.example explains each.
     """,
 )
-
-
-out = Console()
-
-
-err = Console(stderr=True)
+out, err = Console(), Console(stderr=True)
 
 
 def fail(message: str, code: int) -> None:
     """Print an error and end the process with an exit code."""
-    err.print(f"[bold red]error[/] {escape(message)}", highlight=False, soft_wrap=True)
+    _print_error(message)
     sys.exit(code)
 
 
 def exit_on(errors: list[str]) -> None:
     """Print errors, if there are any, and end with exit code 1."""
     for error in errors:
-        err.print(f"[bold red]error[/] {escape(error)}", highlight=False, soft_wrap=True)
+        _print_error(error)
     if errors:
         raise typer.Exit(1)
+
+
+def _print_error(message: str) -> None:
+    err.print(f"[bold red]error[/] {escape(message)}", highlight=False, soft_wrap=True)
 
 
 def require(paths: list[Path]) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from lakehouse.console import say
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import load_settings
 from pipeline.commands.console import app, out
@@ -15,10 +16,10 @@ def auth(
     show_status: Annotated[bool, typer.Option("--status", help="Show whose login it is and when it ends.")] = False,
     browser: Annotated[bool, typer.Option(help="Open a browser where there is one.")] = True,
 ) -> None:
-    """Log in at Spotify, so that new plays can be fetched; again every six months.
+    """Log in at Spotify, so that new plays can be fetched; needed again every six months.
 
-    The browser comes back to this machine, or its address is pasted here: in containers and on machines without a
-    screen always. Tokens are kept in SPOTIFY_TOKEN_FILE, readable for you alone.
+    The browser is redirected to this machine, or you paste the address it shows: always so in containers and on
+    machines without a screen. Tokens are kept in SPOTIFY_TOKEN_FILE, readable only by you.
     """
     from lakehouse.spotify.login_status import LOG_IN, login_status
     from pipeline import report
@@ -42,21 +43,21 @@ def auth(
 
 @app.command()
 def poll() -> None:
-    """Ask Spotify for new plays; they wait for the next run. The scheduler does so by itself."""
+    """Ask Spotify for new plays; the next run imports them. The scheduler does so by itself."""
     from bronze.web.spotify_polling import poll as poll_spotify
 
     found = poll_spotify(load_settings(), datetime.now(UTC))
-    out.print(f"{found.new_plays:,} new plays" if found.new_plays else "no news", highlight=False)
+    say(out, f"{found.new_plays:,} new plays" if found.new_plays else "no news")
     if found.gap:
-        out.print(f"plays {found.gap} were likely missed: poll more often", highlight=False, soft_wrap=True)
+        say(out, f"plays {found.gap} were likely missed: poll more often")
 
 
 @app.command()
 def features() -> None:
-    """Ask for audio features of tracks that have none: Spotify where it still tells, ReccoBeats if switched on."""
+    """Ask for audio features of tracks without any: Spotify where it still gives them, ReccoBeats if switched on."""
     from pipeline.missing_features import fetch_missing
 
     fetched = fetch_missing(load_settings(), datetime.now(UTC))
-    out.print(f"{fetched.answered:,} of {fetched.asked:,} tracks have features", highlight=False)
+    say(out, f"{fetched.answered:,} of {fetched.asked:,} tracks have features")
     for note in fetched.notes:
-        out.print(note, markup=False, highlight=False, soft_wrap=True)
+        say(out, note)

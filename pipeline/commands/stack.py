@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from lakehouse.console import say
 from lakehouse.settings import load_settings
 from pipeline.commands.console import app, err, out
 
@@ -21,13 +22,13 @@ app.add_typer(dashboards_app, name="dashboards")
 
 @app.command()
 def register() -> None:
-    """Show the lake's tables to Trino; every run does so, too, while Trino answers. May be repeated at any time."""
+    """Register the lake's tables in Trino; every run does so too while Trino answers. May be repeated at any time."""
     from lakehouse.stack import trino_registration
     from pipeline import registry
 
     settings = load_settings()
     registration = trino_registration.register(settings, registry.all_tables().values())
-    out.print(registration.summary, markup=False, highlight=False, soft_wrap=True)
+    say(out, registration.summary)
     if registration.broken:
         raise typer.Exit(1)
 
@@ -47,7 +48,7 @@ def stack_up(
 ) -> None:
     """Start Trino and Superset on this machine, register the lake's tables and import the dashboards.
 
-    The first time Trino is downloaded. Superset's environment is made by `make superset`.
+    The first time, Trino is downloaded. Superset's environment is created by `make superset`.
     """
     from lakehouse.stack import local_stack
     from pipeline.registry import all_tables
@@ -65,7 +66,7 @@ def stack_down() -> None:
 
 @stack_app.command("status")
 def stack_status() -> None:
-    """Say whether Trino and Superset run and answer; exit code 1 where one that should does not."""
+    """Show whether Trino and Superset run and answer; exit code 1 if one that should does not."""
     from lakehouse.stack import local_stack
 
     if not local_stack.stack_status(load_settings(), out):
@@ -82,37 +83,32 @@ def dashboards_export(
         "superset/assets"
     ),
 ) -> None:
-    """Bring dashboards and charts that were made or changed in Superset into the files that lie in git.
+    """Export dashboards and charts that were created or changed in Superset to the files in git.
 
-    Each keeps its uuid and its file; what says the same already is not touched. Look at the changes with `git diff`.
+    Each keeps its uuid and its file; files with the same meaning are not touched. `git diff` shows the changes.
     """
     from lakehouse.stack.dashboards_export import export
 
     done = export(load_settings(), folder, names or ())
     lines = [*(f"wrote {folder / path}" for path in done.written), *(f"left out {what}" for what in done.left_out)]
     for line in (*lines, f"{done.unchanged} assets are in git as they are"):
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(out, line)
 
 
 @app.command()
 def credentials(
-    create: Annotated[
-        bool, typer.Option("--create", help="Make the secrets that are missing, and show none of them.")
-    ] = False,
+    create: Annotated[bool, typer.Option("--create", help="Create missing secrets, and show none of them.")] = False,
 ) -> None:
     """Show where Superset is and how to log in.
 
-    Secrets are made at random when the stack first starts, and kept in SECRETS_DIR, readable for you alone.
+    Secrets are generated at random when the stack first starts, and kept in SECRETS_DIR, readable only by you.
     """
     from lakehouse.stack.secret_files import create_secrets, read_secret
 
     settings = load_settings()
     if create:
-        made = create_secrets(settings.secrets_dir)
-        out.print(
-            f"{len(made)} secrets made in {settings.secrets_dir}: `lakehouse credentials` shows how to log in",
-            markup=False, highlight=False, soft_wrap=True,
-        )  # fmt: skip
+        created = create_secrets(settings.secrets_dir)
+        say(out, f"{len(created)} secrets made in {settings.secrets_dir}: `lakehouse credentials` shows how to log in")
         return
     password = read_secret(settings.secrets_dir, "superset_admin_password")
     lines = (
@@ -122,4 +118,4 @@ def credentials(
         f"kept in   {settings.secrets_dir / 'superset_admin_password'}",
     )
     for line in lines:
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(out, line)

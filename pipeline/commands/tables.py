@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from lakehouse import PROJECT
+from lakehouse.console import say
 from lakehouse.errors import LakehouseError, UsageError
 from lakehouse.settings import Settings, load_settings
 from pipeline.commands.console import app, err, exit_on, out, progress_bar, require
@@ -18,20 +19,16 @@ from pipeline.commands.console import app, err, exit_on, out, progress_bar, requ
 def run(
     select: Annotated[
         list[str] | None,
-        typer.Option(
-            "--select", "-s", metavar="TABLE", help="Build only this table and what it is made from; repeatable."
-        ),
+        typer.Option("--select", "-s", metavar="TABLE", help="Build only this table and its inputs; repeatable."),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Rebuild tables even where nothing changed.")] = False,
-    demo: Annotated[
-        bool, typer.Option("--demo", help="Take made-up data, if the lake holds no listening yet.")
-    ] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Use made-up data if the lake holds no listening yet.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be built, and why, and do nothing.")
     ] = False,
     trigger: Annotated[str, typer.Option(hidden=True)] = "manual",
 ) -> None:
-    """Take waiting files from the import folder and bring every table up to date.
+    """Import waiting files from the import folder and bring every table up to date.
 
     A table is rebuilt only when its inputs, its code or its settings changed. Without news nothing starts.
     """
@@ -90,7 +87,7 @@ def catalogue(
         Path | None, typer.Argument(help="The catalogue as csv, csv.gz or zip; without it, download.")
     ] = None,
 ) -> None:
-    """Take the Kaggle catalogue of tracks with audio features: a file of yours, or a fresh download."""
+    """Import the Kaggle catalogue of tracks with audio features: a file of yours, or a fresh download."""
     from bronze import kaggle_download
     from pipeline import report
     from pipeline.runs import upkeep
@@ -130,7 +127,7 @@ def check() -> None:
 
 @app.command()
 def maintain() -> None:
-    """Join small files of the tables and delete those that no reader needs any more. The scheduler does so weekly."""
+    """Compact the tables' small files and delete those that no reader needs any more. The scheduler does so weekly."""
     from pipeline.runs import upkeep
 
     settings = load_settings()
@@ -143,9 +140,9 @@ def maintain() -> None:
 @app.command("demo-data")
 def demo_data(
     directory: Annotated[Path, typer.Argument(help="Folder to write to; created when missing.")],
-    seed: Annotated[int | None, typer.Option(help="Another seed makes another listener.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed gives another listener.")] = None,
 ) -> None:
-    """Write a made-up catalogue and listening history, for trying the stack out.
+    """Write a made-up catalogue and listening history to try the stack out.
 
     Every id starts with `demo`; the first import of real data removes all of it from the lake.
     """
@@ -155,7 +152,7 @@ def demo_data(
         files = write_demo_data(directory, seed=seed)
     except OSError as error:
         raise UsageError(f"cannot write the demo data: {error}") from None
-    out.print(f"catalogue  {files.catalogue}\nhistory    {files.history}", highlight=False, soft_wrap=True)
+    say(out, f"catalogue  {files.catalogue}\nhistory    {files.history}")
 
 
 @app.command()
@@ -173,7 +170,7 @@ def docs() -> None:
 
 @contextmanager
 def _demo_data(settings: Settings) -> Iterator[Settings]:
-    """The settings with made-up data in place of the delivered, where nothing was imported into the lake so far."""
+    """The settings with made-up data as the sources, where nothing was imported into the lake so far."""
     from bronze.listening_history import listening_history_bronze
     from lakehouse.lake.logs import open_logs
     from pipeline.demo.data import write_demo_data
@@ -194,21 +191,21 @@ def _register_where_trino_answers(settings: Settings) -> None:
 
     if trino_registration.answers(settings):
         try:
-            told = trino_registration.register(settings, registry.all_tables().values()).summary
-        except LakehouseError as error:  # the tables are built all the same; it may be another lake's Trino
-            told = str(error)
-        out.print(told, markup=False, highlight=False, soft_wrap=True)
+            message = trino_registration.register(settings, registry.all_tables().values()).summary
+        except LakehouseError as error:  # no failure of the run: it may be another lake's Trino
+            message = str(error)
+        say(out, message)
 
 
 def _refresh_where_superset_answers(settings: Settings) -> None:
-    """Superset keeps charts' rows until it is told that they are old."""
+    """Superset caches the charts' rows until its cache is invalidated."""
     from lakehouse.stack.superset_refresh import refresh
 
     with err.status("Superset ...") as status:
         try:
             done = refresh(settings, lambda charts, of: status.update(f"Superset: {charts} of {of} charts"))
-            told = done.summary if done else ""
-        except LakehouseError as error:  # the tables are built all the same
-            told = f"Superset may show old data for a day: {error}"
-    if told:
-        out.print(told, markup=False, highlight=False, soft_wrap=True)
+            message = done.summary if done else ""
+        except LakehouseError as error:  # no failure of the run
+            message = f"Superset may show old data for a day: {error}"
+    if message:
+        say(out, message)

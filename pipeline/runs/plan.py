@@ -85,6 +85,8 @@ def reason_to_build(node: Node, snapshot: Snapshot, settings: Settings, *, full:
     """Why a table or model is out of date, or '' where it is not; tables without a transform never are."""
     if node.transform is None:
         return ""
+    # First, so that all code is parsed before tables are built in threads.
+    wanted = provenance_of(node, snapshot, settings)
     if full:
         return "full run"
     damaged = [snapshot.damage[name] for name in (node.name, *node.inputs) if name in snapshot.damage]
@@ -93,7 +95,7 @@ def reason_to_build(node: Node, snapshot: Snapshot, settings: Settings, *, full:
     state = snapshot.states.get(node.name)
     if state is None:
         return "first build"
-    stored, wanted = state.provenance, provenance_of(node, snapshot, settings)
+    stored = state.provenance
     if stored.code != wanted.code:
         return "code changed"
     if stored.parameters != wanted.parameters:

@@ -1,4 +1,4 @@
-"""A backup brings everything back; what is none, is cut off or hostile changes nothing. Needs no Spark."""
+"""A backup restores everything; an archive that is not one, cut off or hostile changes nothing. Needs no Spark."""
 
 import gzip
 import io
@@ -70,7 +70,7 @@ def superset(settings: Settings) -> tuple[str, str]:
     return password, chart
 
 
-def test_lake_models_and_metadata_come_back_and_passwords_stay(settings: Settings, tmp_path: Path) -> None:
+def test_lake_models_and_metadata_are_restored_and_passwords_stay(settings: Settings, tmp_path: Path) -> None:
     backup(settings, tmp_path / "file")
     write(settings, {"bronze/plays/_delta_log/0.json": "two", "silver/new": "later", "metastore/default/plays": "kept"})
     write_superset(settings, version="v1", password="of now", chart="Energy")
@@ -108,7 +108,7 @@ def test_metadata_of_another_version_of_superset_is_refused_and_nothing_changed(
     assert superset(settings) == ("of now", "Energy")
 
 
-def test_the_file_is_for_its_owner_alone_and_appears_complete(settings: Settings, tmp_path: Path) -> None:
+def test_the_file_is_readable_only_by_its_owner_and_appears_complete(settings: Settings, tmp_path: Path) -> None:
     backup(settings, tmp_path / "file")
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
     with pytest.raises(LakehouseError, match="cannot be written"):
@@ -116,7 +116,9 @@ def test_the_file_is_for_its_owner_alone_and_appears_complete(settings: Settings
     assert not list(tmp_path.glob(".*partial"))
 
 
-def test_while_somebody_writes_or_the_scheduler_is_at_work_it_says_so(settings: Settings, tmp_path: Path) -> None:
+def test_while_another_process_writes_or_the_scheduler_is_at_work_it_says_so(
+    settings: Settings, tmp_path: Path
+) -> None:
     impatient = settings.model_copy(update={"lock_wait_seconds": 0.0})
     backup(settings, tmp_path / "file")
     with writer_lock(settings.lake_path, purpose="run", wait_seconds=0):
@@ -145,11 +147,11 @@ def test_a_lake_in_an_object_store_is_declined_and_nothing_is_touched(command: s
 
 
 def archive(members: dict[str, object], **head: object) -> bytes:
-    """An archive with a head that announces its members, unless told otherwise."""
+    """An archive with a head that announces its members; `head` changes what it announces."""
     made = io.BytesIO()
-    told = {"format": 1, "made_at": "", "program": "", "files": len(members), "bytes": 0, "superset": ""} | head
+    announced = {"format": 1, "made_at": "", "program": "", "files": len(members), "bytes": 0, "superset": ""} | head
     with tarfile.open(fileobj=made, mode="w:gz") as tar:
-        for name, member in {HEAD: json.dumps(told), **members}.items():
+        for name, member in {HEAD: json.dumps(announced), **members}.items():
             info = tarfile.TarInfo(name)
             if isinstance(member, str):
                 info.size = len(member)
@@ -161,10 +163,10 @@ def archive(members: dict[str, object], **head: object) -> bytes:
 
 
 REFUSED = {
-    "a picture": (b"\x89PNG", "no backup of a lakehouse"),
-    "nothing": (b"", "no backup of a lakehouse"),
-    "another archive": (gzip.compress(b"hello"), "no backup of a lakehouse"),
-    "no head": (archive({}, files="many"), "no backup of a lakehouse"),
+    "a picture": (b"\x89PNG", "not a backup of a lakehouse"),
+    "nothing": (b"", "not a backup of a lakehouse"),
+    "another archive": (gzip.compress(b"hello"), "not a backup of a lakehouse"),
+    "no head": (archive({}, files="many"), "not a backup of a lakehouse"),
     "another format": (archive({}, format=2), "format 2, known is 1"),
     "a way out": (archive({"lake/../../evil": ""}), "not to be trusted"),
     "an absolute path": (archive({"/etc/passwd": ""}), "not to be trusted"),
@@ -181,7 +183,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_is_no_good_backup_is_refused_and_nothing_changed(what: str, settings: Settings, tmp_path: Path) -> None:
+def test_an_unusable_archive_is_refused_and_nothing_changed(what: str, settings: Settings, tmp_path: Path) -> None:
     data, message = REFUSED[what]
     (tmp_path / "file").write_bytes(data)
     with pytest.raises(LakehouseError, match=message):
@@ -195,12 +197,12 @@ def test_a_backup_that_is_cut_off_anywhere_is_refused(settings: Settings, tmp_pa
     whole = (tmp_path / "file").read_bytes()
     for share in (0.3, 0.6, 0.9, 0.999):
         (tmp_path / "part").write_bytes(whole[: int(len(whole) * share)])
-        with pytest.raises(LakehouseError, match=r"damaged|cut off|no backup"):
+        with pytest.raises(LakehouseError, match=r"damaged|cut off|not a backup"):
             restore(settings, tmp_path / "part")
         assert content(settings) == LAKE
 
 
-def test_a_missing_file_is_a_mistake_of_use(settings: Settings, tmp_path: Path) -> None:
+def test_a_missing_file_is_a_usage_error(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No such file"):
         restore(settings, tmp_path / "missing")
 

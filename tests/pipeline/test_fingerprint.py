@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,6 +87,13 @@ def test_every_node_has_its_own_which_is_the_same_each_time() -> None:
     first = [code_fingerprint(node) for node in NODES.values()]
     assert len(set(first)) == len(NODES)
     assert [SourceCode(PROJECT).fingerprint(node) for node in NODES.values()] == first
+
+
+def test_threads_that_build_at_the_same_time_find_the_same() -> None:
+    code = SourceCode(PROJECT)
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(code.fingerprint, NODES.values()))
+    assert found == [code_fingerprint(node) for node in NODES.values()]
 
 
 @pytest.fixture(scope="module")
