@@ -1,9 +1,9 @@
-"""The ground that all layers stand on; knows no table of theirs by name."""
+"""What all layers build on; it names none of their tables."""
 
 from pathlib import Path
 
-# The project's folder, as a checkout or an image has it.
+# The project's folder, in a checkout as in an image.
 PROJECT = Path(__file__).resolve().parents[1]
 LAYERS = ("bronze", "silver", "gold")
-# Every package of ours, each importing only those before it.
+# All our packages; each imports only itself and those before it.
 PACKAGES = ("lakehouse", *LAYERS, "pipeline", "scheduler")

@@ -1,4 +1,4 @@
-"""Errors that are told to the user in one line: what happened, where, and what to do."""
+"""Errors shown to the user in one line: what happened, where, and what to do."""
 
 
 class LakehouseError(Exception):
@@ -6,11 +6,11 @@ class LakehouseError(Exception):
 
 
 class UsageError(LakehouseError):
-    """The user asked for something that cannot be; the command ends with exit code 2."""
+    """The user asked for something impossible; the command ends with exit code 2."""
 
 
 class LostWriterError(LakehouseError):
-    """Another writer took over, or nobody can tell: this process must not commit any more."""
+    """Another writer took over, or that cannot be ruled out: this process must not commit any more."""
 
 
 def one_line(error: object, longest: int = 500) -> str:

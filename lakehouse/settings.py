@@ -1,4 +1,4 @@
-"""Every setting, read once from the environment and `.env`; nothing else reads them."""
+"""All settings, read in this one place from the environment and `.env`."""
 
 import re
 from pathlib import Path
@@ -13,15 +13,15 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from lakehouse.errors import UsageError
 
 BYTES_PER_UNIT = {"m": 2**20, "g": 2**30}
-# The only hosts that Spotify sends a browser back to without TLS.
+# The only hosts to which Spotify redirects a browser without TLS.
 LOOPBACK = ("127.0.0.1", "::1")
 OBJECT_STORE = "s3a://"
-# Files named after settings, for secrets that `docker inspect` must not show.
+# Files named after settings, for secrets that must not show in `docker inspect`.
 SETTINGS_FOLDER = Path("data/settings")
 
 
 class Settings(BaseSettings):
-    """The settings of one process. Names are the environment's, in lower case; `.env.example` explains them."""
+    """The settings of one process. Names are those of environment variables in lower case; see `.env.example`."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
@@ -67,14 +67,14 @@ class Settings(BaseSettings):
     @field_validator("lake_uri")
     @classmethod
     def _absolute_lake_uri(cls, value: str) -> str:
-        # Names that every engine here takes as they are.
+        # Only names that every engine here accepts without escaping.
         if re.fullmatch(rf"{OBJECT_STORE}[a-z0-9][a-z0-9.-]+(/[\w.-]+)*/?", value, re.ASCII):
             return value.rstrip("/")
         parsed = urlparse(value)
         place = str(Path(parsed.path).resolve())
-        # delta-rs takes these for something else, wherever in the path they are.
+        # delta-rs gives these characters a meaning of their own, anywhere in the path.
         if parsed.scheme == "file" and not parsed.netloc and not set("%#?[]\\") & set(value + place):
-            # Not as_uri(): Spark takes an escaped blank or umlaut literally, delta-rs does not; plain is plain to both.
+            # Not as_uri(): Spark does not decode an escaped space or umlaut, delta-rs does; unescaped works for both.
             return f"file://{place}"
         raise ValueError(
             "must be a file URI such as file:./data/lake or a place in an object store such as s3a://bucket/lake, "
@@ -90,7 +90,7 @@ class Settings(BaseSettings):
 
     @field_validator("spotify_redirect_uri")
     @classmethod
-    def _redirect_that_spotify_takes(cls, value: str) -> str:
+    def _redirect_that_spotify_accepts(cls, value: str) -> str:
         parsed = urlparse(value)
         if parsed.scheme == "https" and parsed.hostname:
             return value
@@ -116,7 +116,7 @@ class Settings(BaseSettings):
 
     @property
     def time_zone_is_set(self) -> bool:
-        """Whether the listener named a time zone, rather than getting the default."""
+        """Whether the listener set a time zone, so that it is not the default."""
         return "listener_time_zone" in self.model_fields_set
 
     @property
@@ -131,26 +131,26 @@ class Settings(BaseSettings):
 
     @property
     def superset_browser_address(self) -> str:
-        """Where a browser finds Superset: containers call it by its service's name, browsers by the published port."""
+        """Where a browser finds Superset: containers use its service name, browsers the published port."""
         in_container = urlparse(self.superset_uri or "").hostname == "superset"
         return f"http://127.0.0.1:{self.superset_port}" if in_container else self.superset_address
 
     @property
     def is_in_object_store(self) -> bool:
-        """Whether the lake is in an object store, rather than in a folder of this machine."""
+        """Whether the lake is in an object store, not in a folder of this machine."""
         return self.lake_uri.startswith(OBJECT_STORE)
 
     @property
     def has_cluster(self) -> bool:
-        """Whether Spark works on other machines than this one."""
+        """Whether Spark runs on a cluster, not on this machine alone."""
         return not self.spark_master.startswith("local")
 
     @property
     def lake_path(self) -> Path:
-        """The lake as a local folder.
+        """The lake's local folder.
 
         Raises:
-            UsageError: it is none.
+            UsageError: the lake is in an object store.
         """
         if self.is_in_object_store:
             raise UsageError(f"this works on a lake in a folder, LAKE_URI={self.lake_uri} is in an object store")
@@ -158,34 +158,34 @@ class Settings(BaseSettings):
 
     @property
     def work_path(self) -> Path:
-        """Where this machine keeps what is under way: locks, cursors, answers and records that no table has yet.
+        """Where this machine keeps its working state: locks, cursors, and answers and records not yet in a table.
 
-        A lake in a folder holds that itself.
+        For a lake in a folder, that is the lake itself.
         """
         return self.work_dir.resolve() if self.is_in_object_store else self.lake_path
 
 
 def in_bytes(memory: str) -> int:
-    """Bytes of a setting such as 512m or 2g."""
+    """The bytes that a setting such as 512m or 2g means."""
     return int(memory[:-1]) * BYTES_PER_UNIT[memory[-1]]
 
 
 def load_settings() -> Settings:
-    """Read the settings: from the environment, else `.env`, else files of their names in `data/settings`.
+    """Read the settings from the environment, else from `.env`, else from files of their names in `data/settings`.
 
     Raises:
-        UsageError: a setting is unusable; the message names each with its reason.
+        UsageError: settings are invalid; the message names each with its reason.
     """
     try:
         return Settings(_secrets_dir=SETTINGS_FOLDER if SETTINGS_FOLDER.is_dir() else None)
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be read ({error.strerror}): check who owns it") from None
     except ValidationError as error:
-        problems = "; ".join(_problem(detail) for detail in error.errors())
+        problems = "; ".join(_describe(detail) for detail in error.errors())
         raise UsageError(f"unusable setting in the environment or .env: {problems}") from None
 
 
-def _problem(detail: ErrorDetails) -> str:
-    """One unusable setting; where several do not fit together, what is wrong, without their values."""
+def _describe(detail: ErrorDetails) -> str:
+    """Describe an invalid setting; where several contradict each other, without their values."""
     message = detail["msg"].removeprefix("Value error, ")
     return f"{str(detail['loc'][0]).upper()}={detail['input']!r}: {message}" if detail["loc"] else message

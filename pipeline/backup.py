@@ -227,7 +227,7 @@ def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) ->
         raise LakehouseError(
             f"the backup holds {member.name[:80]!r}, which no backup contains: it is not to be trusted"
         )
-    # Not by `archive.extract`: it dates files as the archive does, to 1970, and Delta deletes old commits by their date.
+    # Not by `archive.extract`: it would date files to 1970, as the archive does, and Delta deletes old commits.
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("xb") as file:

@@ -9,17 +9,17 @@ from lakehouse.spotify.login_status import LOG_IN, login_status
 from lakehouse.spotify.poll_state import load_poll_state, poll_problems
 from lakehouse.state_files import moment_in, read_state, write_state
 
-# The last end of each job of the scheduler.
+# How each job of the scheduler last ended.
 SCHEDULE_STATE = "state/schedule.json"
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that needs attention.
+    """Something that needs attention.
 
     Attributes:
-        kind: the same as long as it is the same problem.
-        text: what and what to do, in one line.
+        kind: identifies the problem: an unchanged kind is the same problem, reported before.
+        text: what is wrong and what to do, in one line.
     """
 
     kind: str
@@ -27,7 +27,7 @@ class Problem:
 
 
 def problems(settings: Settings, now: datetime) -> list[Problem]:
-    """Everything that needs attention now; nothing of it needs Spark."""
+    """Everything that needs attention now. Needs no Spark."""
     found = []
     login = login_status(settings.spotify_token_file)
     polls = load_poll_state(settings.work_path)
@@ -51,12 +51,12 @@ def problems(settings: Settings, now: datetime) -> list[Problem]:
 
 
 def ended_jobs(settings: Settings) -> dict[str, dict[str, Any]]:
-    """How each job of the scheduler ended last: ended_at, exit_code, told and seconds."""
+    """How each job of the scheduler last ended: ended_at, exit_code, told (its last words) and seconds."""
     state = read_state(settings.work_path / SCHEDULE_STATE)
     return {job: ended for job, ended in state.items() if isinstance(ended, dict)}
 
 
 def note_ended_job(settings: Settings, job: str, **ended: object) -> None:
-    """Keep how a job of the scheduler ended."""
+    """Record how a job of the scheduler ended."""
     file = settings.work_path / SCHEDULE_STATE
     write_state(file, read_state(file) | {job: ended})

@@ -1,4 +1,4 @@
-"""Checks that a table's rows must pass: data until the writer runs them."""
+"""Checks that a table's rows must pass; the writer runs them."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,8 +12,8 @@ class Check:
 
     Attributes:
         name: what must hold, as shown in `ops.quality_results`.
-        failing: Spark SQL condition that is true for a row that breaks the rule.
-        severity: 'fail' refuses the whole frame, 'warn' only reports.
+        failing: Spark SQL condition that is true for rows that violate the rule.
+        severity: 'fail' rejects the whole frame, 'warn' only reports.
     """
 
     name: str
@@ -37,11 +37,11 @@ def in_range(column: str, low: float, high: float, severity: Severity = "fail") 
 
 def accepted_values(column: str, *values: str, severity: Severity = "fail") -> Check:
     """The column holds only these values, or null."""
-    listed = ", ".join(f"'{_escaped(value)}'" for value in values)
+    listed = ", ".join(f"'{_escape(value)}'" for value in values)
     return Check(f"accepted_values({column})", f"`{column}` IS NOT NULL AND `{column}` NOT IN ({listed})", severity)
 
 
-def _escaped(value: str) -> str:
+def _escape(value: str) -> str:
     return value.replace("\\", "\\\\").replace("'", "\\'")
 
 

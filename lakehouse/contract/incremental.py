@@ -1,4 +1,4 @@
-"""How large tables take in new rows of an input instead of being rebuilt."""
+"""How large tables are updated incrementally from new rows of an input, instead of being rebuilt."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,20 +7,19 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Growth:
-    """How a large table takes in new rows of one input: by what lies behind an instant, instead of being made anew.
+    """Incremental update by time: only rows from a watermark on are recomputed.
 
     Attributes:
         input: the input that grows.
-        by: the column of instants, of the table and of that input.
-        settled_before: gets the table's rows and the instant of the earliest row of the input that is new or concerned,
-            and returns a frame of one instant. The table's rows before it do not change, and the others are made of the
-            input's from it on; null where nobody can tell. Instants are microseconds since 1970, in UTC. None where
-            each row is made of one of the input's alone: the instant is that earliest row's.
-        joined: other inputs, whose rows concern those of the input with the same key, and no others. So where the
-            input's rows are few, the transform gets only those rows of the joined inputs that have one of their keys.
-        key_of: tells that key of the input's rows.
-        of_few: makes what the transform makes of the arguments that it would get, sooner where the input's rows are
-            few; None where the transform is as good.
+        by: the timestamp column of both the table and that input.
+        settled_before: computes the watermark from the table's rows and the timestamp of the earliest input row that
+            is new or affected; timestamps are microseconds since 1970, in UTC. Returns a frame of one row: table rows
+            before the watermark are final, the others follow from input rows since then; null where it is unknown.
+            None where each table row follows from one input row: the watermark is that earliest timestamp.
+        joined: other inputs that are joined on a key, so that only rows with the keys of the new rows matter. Where
+            those are few, the transform gets only these rows.
+        key_of: the join key as a column over the input's rows.
+        of_few: optional faster equivalent of the transform, used when the new rows are few.
     """
 
     input: str
@@ -33,11 +32,11 @@ class Growth:
 
 @dataclass(frozen=True)
 class Summary:
-    """When new rows of one input change nothing in a large table that sums them up, so that it need not be made anew.
+    """When new rows of an input do not change a large table that aggregates them, so that it can stay as it is.
 
     Attributes:
         input: the input that grows.
-        adds: gets new rows of that input and the table's, and returns those of the new ones that may change the table.
+        adds: of the new input rows and the table's rows, returns the new rows that may change the table.
     """
 
     input: str
@@ -46,13 +45,13 @@ class Summary:
 
 @dataclass(frozen=True)
 class Update:
-    """How a small table that sums up a large input takes in new rows of it, without looking through it all.
+    """Incremental update of a small aggregate of a large input, without a scan of the input.
 
     Attributes:
         input: the input that grows.
-        updated: gets the table's rows, all of the input's and the new ones, and returns what the table holds now.
-        by: a column of that input; where more than few rows are as new by it as the first new one, the table is made
-            anew. None where that does not matter.
+        updated: of the table's rows, all input rows and the new input rows, returns the table's new rows.
+        by: a column of that input; where more than few of its rows are as recent by it as the first new one, the table
+            is rebuilt. None where that does not matter.
     """
 
     input: str

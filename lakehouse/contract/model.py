@@ -1,4 +1,4 @@
-"""A trained model as a node of the graph."""
+"""The declaration of a model, a node of the graph like a table."""
 
 import inspect
 from collections.abc import Callable
@@ -10,17 +10,17 @@ from lakehouse.contract.table import Table, purpose_of
 
 @dataclass(frozen=True)
 class Model:
-    """A trained model: a node of the graph, kept as an artifact instead of a table. Calling it trains.
+    """A declared model: a node of the graph, stored as an artifact instead of a table. Calling it trains.
 
     Attributes:
-        name: module, function, parameter of the transforms that use it, and folder below models/.
-        layer: of the module; models are read like tables of that layer.
+        name: name of the module, the function, the parameter of transforms that use it, and the folder below models/.
+        layer: layer of the module; models are read like tables of that layer.
         module: dotted name of the module that declares it.
         purpose: first line of the module's docstring.
         inputs: names of the tables it is trained on, taken from its parameters.
-        max_rows: most rows of each input that it is trained on.
-        transform: trains: pandas frames in, `lakehouse.models.artifacts.Trained` out.
-        parameters: settings it takes; none, parameters of models are code.
+        max_rows: the most rows of each input that it is trained on.
+        transform: the training function: pandas frames in, `lakehouse.models.artifacts.Trained` out.
+        parameters: names of the settings it takes; always empty, hyperparameters are code.
     """
 
     name: str
@@ -33,17 +33,17 @@ class Model:
     parameters: tuple[str, ...] = ()
 
     def __call__(self, *args: Any) -> Any:
-        """Train."""
+        """Train the model."""
         return self.transform(*args)
 
     @property
     def location(self) -> str:
-        """Folder below the lake's root; each version has one of its own below that."""
+        """Folder below the lake's root, with a subfolder for each version."""
         return f"models/{self.name}"
 
     @property
     def promise(self) -> tuple[Any, ...]:
-        """What is declared beside the code; a change of it trains anew."""
+        """What is declared besides the code; when it changes, the model is trained again."""
         return (self.max_rows,)
 
 
@@ -54,7 +54,7 @@ def model(*, max_rows: int) -> Callable[[Callable[..., Any]], Model]:
     """Declare the model that the decorated function trains; its parameters name the tables it is trained on.
 
     Args:
-        max_rows: most rows of each input; above that the function gets those with the smallest hash of their key.
+        max_rows: the most rows of each input; of more, the function gets those with the smallest hash of their key.
     """
 
     def declare(train: Callable[..., Any]) -> Model:

@@ -13,7 +13,7 @@ from lakehouse.contract.checks import Check, not_null
 from lakehouse.contract.columns import COLUMNS, Column
 from lakehouse.contract.incremental import Growth, Summary, Update
 
-# Caveats are codes, so that every table says the same thing the same way.
+# Caveats are codes, so that every table words them alike.
 CAVEATS = {
     "features_from_catalogue": "Audio features exist only for plays whose track or recording is in a feature source; "
     "averages rest on those plays alone.",
@@ -45,9 +45,9 @@ class Table:
         purpose: first line of the module's docstring.
         inputs: names of the tables the transform reads, taken from its parameters.
         parameters: names of the settings the transform takes, its keyword-only parameters.
-        growth: how it takes in new rows once it is large; None where it is always made anew.
-        summary: when new rows change nothing in it once it is large; None where nobody can tell.
-        update: how it takes in new rows of an input that is large; None where it is always made anew.
+        growth: incremental update by time, used once the table is large; None where it is always rebuilt.
+        summary: when new rows do not change the table, used once it is large; None where that is unknown.
+        update: incremental update from a large input; None where the table is always rebuilt.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Table:
         return self.transform(*args, **kwargs)
 
     def taken_from(self, settings: Any) -> dict[str, Any]:
-        """The transform's keyword arguments, out of the settings."""
+        """The transform's keyword arguments, from the settings."""
         return {name: getattr(settings, name) for name in self.parameters}
 
     @property
@@ -90,12 +90,12 @@ class Table:
 
     @property
     def promise(self) -> tuple[Any, ...]:
-        """What is declared beside the code; a change of it makes the table anew."""
+        """What is declared besides the code; when it changes, the table is rebuilt."""
         return self.grain, self.key, self.columns, self.checks, self.caveats, self.min_rows
 
     @property
     def all_checks(self) -> tuple[Check, ...]:
-        """The row checks, with the not-null ones that the key implies."""
+        """The row checks, including the not-null checks that the key implies."""
         implied = tuple(not_null(column) for column in self.key)
         return implied + tuple(check for check in self.checks if check not in implied)
 
@@ -109,15 +109,15 @@ def table(
     caveats: Sequence[str] = (),
     min_rows: int = 0,
 ) -> Callable[[Callable[..., Any]], Table]:
-    """Declare the table that the decorated transform makes.
+    """Declare the table that the decorated transform computes.
 
     The transform's positional parameters name its input tables, its keyword-only ones the settings it takes. Layer
-    and group come from the module's place, the purpose from the module's docstring.
+    and group follow from the module's path, the purpose from its docstring.
 
     Args:
         grain: "One row per ...".
-        key: names of the key columns, separated by blanks.
-        columns: names of all columns in order, separated by blanks; see `lakehouse.contract.columns`.
+        key: names of the key columns, separated by spaces.
+        columns: names of all columns in order, separated by spaces; see `lakehouse.contract.columns`.
         checks: rules beyond the key, which is always checked.
         caveats: codes from `CAVEATS`.
         min_rows: fewer rows than this are reported as a warning.
@@ -128,7 +128,7 @@ def table(
         keyword_only: list[str] = []
         for parameter in inspect.signature(transform).parameters.values():
             (keyword_only if parameter.kind is parameter.KEYWORD_ONLY else positional).append(parameter.name)
-        return _declared(
+        return _declare(
             transform.__name__, transform.__module__, grain, key, columns, checks, caveats, min_rows,
             tuple(positional), tuple(keyword_only), transform,
         )  # fmt: skip
@@ -146,11 +146,11 @@ def source_table(
     checks: Sequence[Check] = (),
     caveats: Sequence[str] = (),
 ) -> Table:
-    """Declare a table that an import or the runner fills, not a transform. See `table` for the arguments."""
-    return _declared(name, module, grain, key, columns, checks, caveats, 0, (), (), None)
+    """Declare a table that is filled by an import or by runs, not by a transform. See `table` for the arguments."""
+    return _declare(name, module, grain, key, columns, checks, caveats, 0, (), (), None)
 
 
-def _declared(
+def _declare(
     name: str,
     module: str,
     grain: str,
@@ -170,9 +170,9 @@ def _declared(
     missing = [column for column in key.split() if column not in names]
     if missing:
         raise ValueError(f"{module}: key columns that the table does not have: {', '.join(missing)}")
-    repeated = _repeated(names) + _repeated([check.name for check in checks])
-    if repeated:
-        raise ValueError(f"{module}: columns or checks named twice: {', '.join(repeated)}")
+    duplicates = _duplicates(names) + _duplicates([check.name for check in checks])
+    if duplicates:
+        raise ValueError(f"{module}: columns or checks named twice: {', '.join(duplicates)}")
     parts = module.split(".")
     layer = "ops" if parts[0] == "lakehouse" else parts[0]
     return Table(
@@ -198,5 +198,5 @@ def purpose_of(module: str) -> str:
     return (sys.modules[module].__doc__ or "").strip().split("\n", 1)[0]
 
 
-def _repeated(names: list[str]) -> list[str]:
+def _duplicates(names: list[str]) -> list[str]:
     return sorted({name for name in names if names.count(name) > 1})

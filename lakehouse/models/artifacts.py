@@ -1,8 +1,8 @@
-"""Saved models: written whole or not at all, read without running foreign code.
+"""Saved models: written completely or not at all, loaded without running code from the file.
 
 An artifact is a folder models/<name>/<version> with one skops file per part, and its card as card.json (for programs)
-and card.md (for people). skops rebuilds only the types named here, so a file from elsewhere cannot run code; the
-checksums in the card catch damage. What is refused is trained again, never repaired.
+and card.md (for people). skops rebuilds only the types it trusts and those named here, so a file from elsewhere cannot
+run code; the checksums in the card detect damage. A refused artifact is trained again, never repaired.
 """
 
 import json
@@ -18,26 +18,26 @@ from lakehouse.errors import LakehouseError
 from lakehouse.models.card import CARD_JSON, CARD_TEXT, card_text, finite
 from lakehouse.state_files import atomic_folder
 
-# Types in our artifacts that skops does not know by itself; both hold arrays, neither runs anything when rebuilt.
+# Types in our artifacts that skops does not trust by itself; both hold arrays and run nothing when rebuilt.
 TRUSTED_TYPES = frozenset({"sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor", "numpy.dtype"})
-# A fitted estimator is only promised to work with the library that fitted it, hashes with the one that made them.
+# A fitted estimator is only supported by the library version that fitted it, a hash by the one that computed it.
 PINNED_LIBRARIES = ("scikit-learn", "skops", "pandas")
 PART_SUFFIX = ".skops"
 VERSION_DIGITS = 12
 
 
 class ArtifactRefusedError(LakehouseError):
-    """An artifact that is missing, damaged, of another library version, or holds types that are not ours."""
+    """An artifact that is missing, damaged, saved with other library versions, or holds untrusted types."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What training gives: an artifact without a name.
+    """What training returns: an artifact that has no name and version yet.
 
     Attributes:
-        parts: See `Artifact`.
-        card: See `Artifact`.
-        rows: Rows that it was trained on.
+        parts: see `Artifact`.
+        card: see `Artifact`.
+        rows: number of rows that it was trained on.
     """
 
     parts: Mapping[str, Any]
@@ -50,10 +50,10 @@ class Artifact:
     """A saved model.
 
     Attributes:
-        name: Folder below models/.
-        version: Folder below that; see `artifact_version`.
-        parts: The saved objects by name: dictionaries, lists, arrays and scikit-learn estimators.
-        card: What is told about it: data, parameters, figures, caveats; JSON values only.
+        name: folder below models/.
+        version: folder below that; see `artifact_version`.
+        parts: the saved objects by name: dictionaries, lists, arrays and scikit-learn estimators.
+        card: its description: data, parameters, figures, caveats; JSON values only.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Artifact:
 
 
 def artifact_version(made_from: Mapping[str, Any]) -> str:
-    """Name a version after what it is made from, so that the same data and parameters are trained once.
+    """A version derived from what the model is trained from, so that the same data and parameters are trained once.
 
     >>> artifact_version({"rows": 1, "seed": 2}) == artifact_version({"seed": 2, "rows": 1})
     True
@@ -72,24 +72,24 @@ def artifact_version(made_from: Mapping[str, Any]) -> str:
     return sha256(text.encode()).hexdigest()[:VERSION_DIGITS]
 
 
-class Files(Protocol):
-    """Folders of small files, wherever they are stored."""
+class Folders(Protocol):
+    """Storage for folders of small files."""
 
     def folders(self, parent: str) -> list[str]:
-        """Names of the finished folders below a folder, sorted."""
+        """Names of the complete folders below a folder, sorted."""
 
     def read(self, folder: str, file: str) -> bytes:
         """The content of a file.
 
         Raises:
-            OSError: It cannot be read.
+            OSError: it cannot be read.
         """
 
     def write(self, folder: str, files: Mapping[str, bytes]) -> None:
-        """Put a whole folder in place of whatever was there; killed at any instant, no half of it is seen."""
+        """Replace a folder by these files; a kill at any instant leaves no half-written folder visible."""
 
 
-class ModelFiles:
+class LocalFolders:
     """Folders of small files below one local folder."""
 
     def __init__(self, root: Path) -> None:
@@ -97,7 +97,7 @@ class ModelFiles:
         self.root = root
 
     def folders(self, parent: str) -> list[str]:
-        """Names of the finished folders below a folder, sorted."""
+        """Names of the complete folders below a folder, sorted."""
         place = self.root / parent
         found = [path.name for path in place.iterdir() if path.is_dir()] if place.is_dir() else []
         return sorted(name for name in found if not name.startswith("."))
@@ -106,12 +106,12 @@ class ModelFiles:
         """The content of a file.
 
         Raises:
-            OSError: It cannot be read.
+            OSError: it cannot be read.
         """
         return (self.root / folder / file).read_bytes()
 
     def write(self, folder: str, files: Mapping[str, bytes]) -> None:
-        """Put a whole folder in place of whatever was there; killed at any instant, no half of it is seen."""
+        """Replace a folder by these files; a kill at any instant leaves no half-written folder visible."""
         with atomic_folder(self.root / folder) as filled:
             for name, content in files.items():
                 (filled / name).write_bytes(content)
@@ -120,31 +120,31 @@ class ModelFiles:
 class ArtifactStore:
     """Saves and loads artifacts."""
 
-    def __init__(self, files: Files) -> None:
-        """Keep artifacts in `files`."""
-        self.files = files
+    def __init__(self, folders: Folders) -> None:
+        """Keep artifacts in `folders`."""
+        self._folders = folders
 
     def versions(self, name: str) -> list[str]:
-        """Versions of a model that were saved, sorted by name."""
-        return self.files.folders(name)
+        """Saved versions of a model, sorted by name."""
+        return self._folders.folders(name)
 
     def save(self, artifact: Artifact) -> None:
         """Write all parts and both cards, replacing the same version."""
-        self.write(artifact.name, artifact.version, packed(artifact))
+        self.write(artifact.name, artifact.version, pack(artifact))
 
     def write(self, name: str, version: str, files: Mapping[str, bytes]) -> None:
-        """Write what `packed` made of an artifact, replacing the same version."""
-        self.files.write(f"{name}/{version}", files)
+        """Write the files that `pack` made of an artifact, replacing the same version."""
+        self._folders.write(f"{name}/{version}", files)
 
     def card(self, name: str, version: str) -> dict[str, Any]:
-        """The card of an artifact, checked to be of this artifact and of the libraries installed.
+        """The card of an artifact; it must belong to this artifact and to the installed library versions.
 
         Raises:
             ArtifactRefusedError: see the class.
         """
         where = f"model {name} {version}"
         try:
-            card = json.loads(self.files.read(f"{name}/{version}", CARD_JSON))
+            card = json.loads(self._folders.read(f"{name}/{version}", CARD_JSON))
         except (OSError, ValueError) as error:
             raise ArtifactRefusedError(f"{where}: its card cannot be read ({error})") from error
         if not isinstance(card, dict) or (card.get("name"), card.get("version")) != (name, version):
@@ -166,7 +166,7 @@ class ArtifactStore:
             self._read_part(card, file)
 
     def load(self, name: str, version: str, parts: tuple[str, ...] | None = None) -> Artifact:
-        """Read an artifact, or some of its parts.
+        """Load an artifact, or some of its parts.
 
         Raises:
             ArtifactRefusedError: see the class.
@@ -179,7 +179,7 @@ class ArtifactStore:
     def _read_part(self, card: Mapping[str, Any], file: str) -> bytes:
         where = f"model {card['name']} {card['version']}, {file}"
         try:
-            data = self.files.read(f"{card['name']}/{card['version']}", file)
+            data = self._folders.read(f"{card['name']}/{card['version']}", file)
         except OSError as error:
             raise ArtifactRefusedError(f"{where}: cannot be read ({error})") from error
         if sha256(data).hexdigest() != card["sha256"].get(file):
@@ -194,13 +194,13 @@ class ArtifactStore:
         data = self._read_part(card, file)
         try:
             return skops.io.loads(data, trusted=sorted(TRUSTED_TYPES))
-        except UntrustedTypesFoundException as foreign:
-            raise ArtifactRefusedError(f"{where}: holds types that are not ours ({foreign})") from foreign
-        except Exception as error:  # skops raises whatever its nodes raise; all of it means: not one of ours
+        except UntrustedTypesFoundException as error:
+            raise ArtifactRefusedError(f"{where}: holds types that are not ours ({error})") from error
+        except Exception as error:  # skops passes on any error of its nodes: not one of our files
             raise ArtifactRefusedError(f"{where}: cannot be rebuilt ({error})") from error
 
 
-def packed(artifact: Artifact) -> dict[str, bytes]:
+def pack(artifact: Artifact) -> dict[str, bytes]:
     """The files of an artifact: all parts and both cards."""
     import skops.io  # takes a second to load
 

@@ -1,4 +1,4 @@
-"""A model's card: what is known of it, for programs (JSON) and people (Markdown)."""
+"""A model's card, its description for programs (JSON) and people (Markdown)."""
 
 import math
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ CARD_JSON, CARD_TEXT = "card.json", "card.md"
 
 
 def finite(value: Any) -> Any:
-    """The same value with null for numbers that JSON cannot hold."""
+    """The same value with null for numbers that JSON cannot represent (NaN, infinity)."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

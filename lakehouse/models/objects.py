@@ -1,4 +1,4 @@
-"""Models in an object store."""
+"""Saved models in an object store."""
 
 from collections.abc import Mapping
 
@@ -6,18 +6,18 @@ from lakehouse.lake.object_store import ObjectStore
 from lakehouse.models.card import CARD_JSON
 
 
-class ModelObjects:
-    """Artifacts of models as objects, as `lakehouse.models.artifacts.Files`.
+class ObjectFolders:
+    """Folders of small files in an object store; see `lakehouse.models.artifacts.Folders`.
 
-    Objects cannot be renamed, so an artifact exists while its card does: the card goes first and comes last.
+    Objects cannot be renamed, so a folder counts as complete while it has a card, deleted first and written last.
     """
 
     def __init__(self, store: ObjectStore, root: str) -> None:
-        """Keep them in `store`, below a folder."""
+        """Keep them in `store`, below the folder `root`."""
         self._store, self._root = store, root
 
     def folders(self, parent: str) -> list[str]:
-        """Names of the finished folders below a folder, sorted."""
+        """Names of the complete folders below a folder, sorted."""
         inside = f"{self._root}/{parent}"
         names = (name.removeprefix(f"{inside}/").split("/") for name, _ in self._store.objects(inside))
         return sorted({folder for folder, *rest in names if rest == [CARD_JSON]})
@@ -26,7 +26,7 @@ class ModelObjects:
         """The content of a file.
 
         Raises:
-            OSError: It is not there.
+            OSError: it is missing.
         """
         kept = self._store.read(f"{self._root}/{folder}/{file}")
         if kept is None:
@@ -34,7 +34,7 @@ class ModelObjects:
         return kept.content
 
     def write(self, folder: str, files: Mapping[str, bytes]) -> None:
-        """Put a whole folder in place of whatever was there; killed at any instant, no half of it is seen."""
+        """Replace a folder by these files; a kill at any instant leaves no half-written folder visible."""
         place = f"{self._root}/{folder}"
         self._store.delete([f"{place}/{CARD_JSON}"])
         self._store.delete([name for name, _ in self._store.objects(place)])

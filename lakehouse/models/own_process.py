@@ -1,4 +1,4 @@
-"""Work in processes of their own: beside Python's one lock, and their memory is given back when they are done."""
+"""Work in child processes: outside this process's GIL, and their memory is freed when they end."""
 
 import os
 import signal
@@ -15,13 +15,13 @@ from lakehouse.errors import LakehouseError
 
 @contextmanager
 def own_processes(count: int) -> Iterator[ProcessPoolExecutor]:
-    """So many processes; they take functions of modules, with arguments and results that can be pickled.
+    """A pool of child processes for module-level functions with picklable arguments and results.
 
     Raises:
-        LakehouseError: one ended without an answer, as it does when the memory is used up.
+        LakehouseError: one ended without a result, as it does when memory runs out.
     """
     # A fork would inherit the connection to Spark's JVM and the locks of other threads.
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin) as processes:
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_set_up) as processes:
         try:
             yield processes
         except BrokenProcessPool:
@@ -29,18 +29,18 @@ def own_processes(count: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def in_own_process(function: Callable[..., Any], *args: Any) -> Any:
-    """Call a function in one such process, and wait for what it returns or raises."""
+    """Call a function in a child process; returns what it returns and raises what it raises."""
     with own_processes(1) as process:
         return process.submit(function, *args).result()
 
 
-def _begin() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it too, without a traceback of its own
+def _set_up() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it too, without a second traceback
     Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """A parent that was killed waits for nothing."""
+    """End when the parent was killed: nothing waits for the result any more."""
     parent = parent_process()
     assert parent is not None, "this runs in a child"
     connection.wait([parent.sentinel])

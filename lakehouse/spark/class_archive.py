@@ -1,7 +1,7 @@
-"""Make the class archive that Spark's JVM starts with: `python -m lakehouse.spark.class_archive`, called by the set-up.
+"""Create the class archive that Spark's JVM starts with: `python -m lakehouse.spark.class_archive`, run by the set-up.
 
-Finding, loading and verifying classes is a third of the processor time that a session needs to start. Java keeps them
-as it has them in memory (class-data sharing, JEP 350, https://openjdk.org/jeps/350) when a JVM that loaded them ends.
+Finding, loading and verifying classes takes a third of a session's start-up CPU time. With dynamic class-data sharing
+(JEP 350, https://openjdk.org/jeps/350) a JVM dumps its loaded classes when it ends, and later JVMs map them.
 """
 
 import tempfile
@@ -15,7 +15,7 @@ from lakehouse.spark.session import CLASS_ARCHIVE, LOG_FILE, build_session
 
 
 def work_as_runs_do(session: SparkSession, folder: str) -> None:
-    """Write, read, window, group, join and score some rows: it is for the classes, not for the rows."""
+    """Write, read, window, group, join and score some rows, so that the JVM loads the classes that runs need."""
     plays = session.range(2000).select(
         (F.col("id") % 50).alias("key"),
         F.concat_ws(" ", F.lit("Track"), F.col("id").cast("string")).alias("name"),
@@ -36,17 +36,17 @@ def work_as_runs_do(session: SparkSession, folder: str) -> None:
 
 
 def main() -> None:
-    """Work in a JVM that leaves the archive behind when it ends.
+    """Run typical work in a JVM that writes the archive when it ends.
 
     Raises:
-        LakehouseError: it left none.
+        LakehouseError: it wrote none.
     """
     CLASS_ARCHIVE.unlink(missing_ok=True)
     options = f"-XX:ArchiveClassesAtExit={CLASS_ARCHIVE} -Xlog:disable"
     with tempfile.TemporaryDirectory() as folder:
         session = build_session(Settings(_env_file=None), app_name="class archive", class_data=options)
         gateway = session.sparkContext._gateway
-        assert gateway is not None, "a session has one"
+        assert gateway is not None, "a running session has a gateway"
         work_as_runs_do(session, f"{folder}/plays")
         session.stop()
     gateway.proc.stdin.close()

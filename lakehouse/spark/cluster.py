@@ -18,7 +18,7 @@ MASTER_SECONDS, WORKERS_SECONDS = 5, 60
 
 
 def require_master(master: str) -> None:
-    """Make sure that a standalone cluster's master answers: Spark itself would try for minutes."""
+    """Check that a standalone cluster's master answers: Spark itself would retry for minutes."""
     addresses = re.findall(r"([^/,]+):(\d+)", master) if master.startswith("spark://") else []
     for host, port in addresses:
         with suppress(OSError), socket.create_connection((host, int(port)), MASTER_SECONDS):
@@ -28,7 +28,7 @@ def require_master(master: str) -> None:
 
 
 def require_workers(session: SparkSession, master: str) -> None:
-    """Wait until a worker takes part: without one Spark's jobs would wait for ever."""
+    """Wait until a worker has joined: without one, Spark's jobs would wait for ever."""
     context: Any = session.sparkContext._jsc
     deadline = time.monotonic() + WORKERS_SECONDS
     # The driver counts as one.
@@ -42,25 +42,25 @@ def require_workers(session: SparkSession, master: str) -> None:
 
 
 def ship_code(session: SparkSession, folder: Path) -> None:
-    """Give the workers this project's code as it is here: theirs may be of another day."""
+    """Ship this project's code to the workers, whose own copy may be another version."""
     folder.mkdir(parents=True, exist_ok=True)
-    packed = folder / "code.zip"
-    with zipfile.ZipFile(packed, "w") as code:
+    archive = folder / "code.zip"
+    with zipfile.ZipFile(archive, "w") as code:
         for package in PACKAGES:
             for module in sorted((PROJECT / package).rglob("*.py")):
                 code.write(module, module.relative_to(PROJECT))
     own_path = list(sys.path)
-    session.sparkContext.addPyFile(str(packed))
-    # Spark lets the driver import from the archive as well, where sources cannot be read.
+    session.sparkContext.addPyFile(str(archive))
+    # Spark puts the archive on the driver's path as well, from which our sources cannot be read.
     sys.path[:] = own_path
 
 
 def cluster_configuration(jars: list[Path]) -> dict[str, str]:
-    """What differs on a cluster; all else, such as the memory of executors, is for its `spark-defaults.conf`."""
+    """The options for a cluster; others, such as the memory of executors, belong in its `spark-defaults.conf`."""
     return {
-        # Workers have the same environment at the same place.
+        # Workers have the same environment at the same path.
         "spark.executor.extraClassPath": ":".join(str(jar) for jar in jars),
         "spark.executor.extraJavaOptions": "-Duser.timezone=UTC -Duser.language=en -Duser.country=US",
-        # As many tasks per step as its data deserve, which Spark sees only while it works.
+        # Adaptive execution fits the number of tasks per step to its data.
         "spark.sql.adaptive.enabled": "true",
     }

@@ -1,4 +1,4 @@
-"""The jars of Delta and S3, fetched once per version: `python -m lakehouse.spark.jars [s3]`, called by the set-up."""
+"""The jars of Delta and S3, downloaded once per version: `python -m lakehouse.spark.jars [s3]`, run by the set-up."""
 
 import shutil
 import sys
@@ -14,27 +14,16 @@ from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
 from lakehouse.state_files import atomic_folder
 
-# The artifact carries Spark's version beside Delta's.
+# The artifact's name contains Spark's version.
 DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13"
-
-
-# Ivy also resolves libraries that Spark ships itself; only these are missing from Spark.
+# Ivy also resolves libraries that Spark contains; only these are missing from it.
 DELTA_JAR_PREFIXES = ("io.delta_", "io.unitycatalog_")
-
-
 JARS_FOLDER = Path(sys.prefix) / f"delta-jars-{version('delta-spark')}"
 
-
-# Hadoop's S3 client and the AWS SDK that it was built with, half a gigabyte: fetched only when asked for.
+# Hadoop's S3 client and the AWS SDK that it was built with: half a gigabyte, downloaded only on request.
 HADOOP_VERSION = next((Path(pyspark.__file__).parent / "jars").glob("hadoop-client-api-*.jar")).stem.rsplit("-", 1)[1]
-
-
 S3_PACKAGE = f"org.apache.hadoop:hadoop-aws:{HADOOP_VERSION}"
-
-
 S3_JAR_PREFIXES = ("org.apache.hadoop_hadoop-aws", "org.wildfly.", "software.amazon.")
-
-
 S3_JARS_FOLDER = Path(sys.prefix) / f"s3-jars-{HADOOP_VERSION}"
 
 
@@ -42,7 +31,7 @@ def jars_for(settings: Settings) -> list[Path]:
     """The jars that a session needs for the lake of these settings.
 
     Raises:
-        LakehouseError: they were not fetched; says how.
+        LakehouseError: they were not downloaded yet; says how.
     """
     jars = sorted(JARS_FOLDER.glob("*.jar"))
     if not jars:
@@ -56,16 +45,16 @@ def jars_for(settings: Settings) -> list[Path]:
 
 
 def fetch_delta_jars() -> int:
-    """Put the Delta jars beside the Python environment, once per version; later sessions start offline.
+    """Download the Delta jars into the Python environment's folder, once per version; sessions then start offline.
 
     Returns:
-        The number of jars there now.
+        The number of jars there.
     """
     return _fetch(f"{DELTA_PACKAGE}:{version('delta-spark')}", DELTA_JAR_PREFIXES, JARS_FOLDER)
 
 
 def fetch_s3_jars() -> int:
-    """The same for the jars by which Spark reaches an object store."""
+    """Download the jars with which Spark reaches an object store, once per version; returns their number."""
     return _fetch(S3_PACKAGE, S3_JAR_PREFIXES, S3_JARS_FOLDER)
 
 
@@ -73,15 +62,15 @@ def _fetch(package: str, prefixes: tuple[str, ...], folder: Path) -> int:
     kind = folder.name.partition("-jars")[0]
     if not list(folder.glob("*.jar")):
         with tempfile.TemporaryDirectory() as ivy:
-            # A session that is asked for packages resolves and downloads them as it starts.
+            # A session with packages resolves and downloads them as it starts.
             builder = SparkSession.Builder().master("local[1]").config("spark.ui.enabled", "false")
             try:
                 builder.config("spark.jars.packages", package).config("spark.jars.ivy", ivy).getOrCreate().stop()
             except PySparkRuntimeError as error:
                 raise LakehouseError(f"could not download {package}; is there a network? See above.") from error
-            fetched = [jar for jar in Path(ivy, "jars").glob("*.jar") if jar.name.startswith(prefixes)]
+            needed = [jar for jar in Path(ivy, "jars").glob("*.jar") if jar.name.startswith(prefixes)]
             with atomic_folder(folder) as complete:
-                for jar in fetched:
+                for jar in needed:
                     shutil.copy(jar, complete / jar.name)
         for older in folder.parent.glob(f"{kind}-jars*"):
             if older.is_dir() and older != folder:

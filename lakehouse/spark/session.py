@@ -1,4 +1,4 @@
-"""The one place that builds a Spark session: for runs, tests and benchmarks alike."""
+"""The only builder of Spark sessions, for runs, tests and benchmarks alike."""
 
 import os
 import sys
@@ -16,30 +16,30 @@ from lakehouse.settings import Settings, in_bytes
 from lakehouse.spark.cluster import cluster_configuration, require_master, require_workers, ship_code
 from lakehouse.spark.jars import JARS_FOLDER, jars_for
 
-# Classes of Spark and Delta, read and verified once: the JVM maps the file instead of opening jars.
+# Classes of Spark and Delta, loaded and verified once: the JVM maps the file instead of opening jars.
 CLASS_ARCHIVE = JARS_FOLDER / "classes.jsa"
 LOG_FILE = Path(tempfile.gettempdir()) / f"lakehouse-spark-{os.getuid()}.log"
 
-# Without a larger code cache C1 can run out of it in a run of thirty tables, and then Spark fails. A run loads 180 MB
-# of classes: the default collects everything at 21 MB of them, and again and again until there. Each thread that reads
-# files would keep a buffer as large as the largest piece that it ever read.
+# Code cache: where C1, the JVM's quick compiler, works alone, the default can fill up in a run of thirty tables, which
+# makes Spark fail. Metaspace: a run loads 180 MB of classes; by default a full garbage collection comes at 21 MB, and
+# again at each step up. Buffers: else each thread that reads files keeps one as large as its largest read.
 JVM_OPTIONS = (
     "-XX:ReservedCodeCacheSize=256m -XX:MetaspaceSize=256m -Djdk.nio.maxCachedBufferSize=1048576 -Duser.timezone=UTC "
     "-Duser.language=en -Duser.country=US"
 )
-# C1 alone and the serial collector start fastest.
+# C1 alone, without the optimizing compiler C2, and the serial garbage collector start fastest.
 SMALL_DATA_JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-# C2 takes a fifth of a run of minutes, much of it for code that is hardly needed any more when it is done: what it
-# compiles has to run ten times as often as by default.
+# C2 takes a fifth of the CPU time of a run of minutes, much of it for code that hardly runs afterwards. So the
+# thresholds at which it compiles a method are ten times the defaults.
 LARGE_DATA_JVM_OPTIONS = (
     "-XX:+UseParallelGC -XX:Tier4InvocationThreshold=50000 -XX:Tier4MinInvocationThreshold=6000 "
     "-XX:Tier4CompileThreshold=150000 -XX:Tier4BackEdgeThreshold=400000"
 )
-# One task per step beats any parallelism inside a step; tables build in parallel instead.
+# One task per step is faster than parallel tasks on few rows; tables are built in parallel instead.
 SMALL_DATA = {
     "spark.sql.shuffle.partitions": "1",
     "spark.sql.adaptive.enabled": "false",
-    # Choosing how to compress a cached table takes longer than all that is read from it.
+    # Choosing a compression for a cached table takes longer than reading it saves.
     "spark.sql.inMemoryColumnarStorage.compressed": "false",
 }
 LARGE_DATA = {"spark.sql.shuffle.partitions": "8", "spark.sql.adaptive.enabled": "true"}
@@ -48,25 +48,25 @@ LARGE_DATA_MEMORY = 3 * 2**30
 ONE_MACHINE = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
-    # Workers are forked from one process that has the libraries, and give their memory back.
+    # Workers are forked from a daemon that has loaded the libraries, and end after a task to free their memory.
     "spark.python.daemon.module": "lakehouse.spark.python_workers",
     "spark.python.worker.reuse": "false",
-    # What is shuffled stays on this machine, where disk and memory are trusted like everywhere.
+    # Shuffle files stay on this machine, whose disk and memory are trusted as for everything else.
     "spark.shuffle.checksum.enabled": "false",
     "spark.sql.shuffle.orderIndependentChecksum.enabled": "false",
 }
 
 
 def build_session(settings: Settings, *, app_name: str = "lakehouse", class_data: str = "") -> SparkSession:
-    """Start Spark with Delta, or return the session that runs already.
+    """Start Spark with Delta, or return the running session.
 
     Args:
-        settings: where Spark runs and how much memory it may take.
-        app_name: how a cluster shows it.
-        class_data: options of class-data sharing; by default the archive is used if it is there.
+        settings: where Spark runs and how much memory it may use.
+        app_name: its name on a cluster.
+        class_data: JVM options of class-data sharing; by default the archive is used if it exists.
 
     Raises:
-        LakehouseError: no usable Java, jars are not there, or the cluster does not answer; says what to do.
+        LakehouseError: no usable Java, missing jars, or a cluster that does not answer; says what to do.
     """
     find_java()
     jars = jars_for(settings)
@@ -76,7 +76,7 @@ def build_session(settings: Settings, *, app_name: str = "lakehouse", class_data
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     os.environ["PYSPARK_PYTHON"] = sys.executable
     builder = SparkSession.Builder().appName(app_name).master(settings.spark_master)
-    for key, value in _configuration(settings, jars, class_data or _use_of_archive()).items():
+    for key, value in _configuration(settings, jars, class_data or _class_data_options()).items():
         builder = builder.config(key, value)
     with _jvm_messages_in(LOG_FILE):
         try:
@@ -90,17 +90,17 @@ def build_session(settings: Settings, *, app_name: str = "lakehouse", class_data
 
 
 def start_python_workers(session: SparkSession) -> None:
-    """Start the process that Python's workers are forked from, by having one do nothing: it loads for a second."""
-    with suppress(Exception):  # whatever keeps them from starting is told by the first table that needs them
+    """Start the daemon of the Python workers by a task that does nothing: it loads its libraries for a second."""
+    with suppress(Exception):  # the first table that needs workers reports what keeps them from starting
         session.range(1).mapInPandas(lambda frames: frames, "id long").collect()
 
 
 @contextmanager
 def _jvm_messages_in(log_file: Path) -> Iterator[None]:
-    """Let the JVM that starts meanwhile write its messages to a file: it inherits this process's standard error."""
+    """Redirect this process's standard error to a file while the JVM starts and inherits it."""
     terminal = os.dup(2)
     try:
-        # No following of links: the folder of temporary files belongs to everybody.
+        # Links are not followed: other users can write to the folder of temporary files.
         log = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
         os.dup2(log, 2)
         os.close(log)
@@ -116,33 +116,33 @@ def _configuration(settings: Settings, jars: list[Path], class_data: str) -> dic
     return {
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        # On the class path rather than in spark.jars: nothing is copied at each start.
+        # On the class path, not in spark.jars, whose files are copied at each start.
         "spark.driver.extraClassPath": ":".join(str(jar) for jar in jars),
         "spark.driver.memory": settings.spark_driver_memory,
         "spark.driver.extraJavaOptions": jvm_options,
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
-        # Help for those who write Spark: where in Python each expression was made, each plan as a text, and a check of
-        # each rule of the optimizer.
+        # Debugging aids: the Python call site of each expression, each plan as text, and a check after each rule of the
+        # optimizer.
         "spark.python.sql.dataFrameDebugging.enabled": "false",
         "spark.sql.lightweightPlanChangeValidation": "false",
         "spark.sql.ui.explainMode": "simple",
         "spark.sql.maxPlanStringLength": "100",
-        # Thirty tables have more pieces of generated code than it keeps by default, and would compile them anew.
+        # Thirty tables generate more code than the cache holds by default, and would compile it again.
         "spark.sql.codegen.cache.maxEntries": "1000",
         "spark.sql.session.timeZone": "UTC",
-        # As delta-rs writes instants: Trino rounds these to milliseconds, but cuts Spark's older form.
+        # As delta-rs writes timestamps: Trino rounds these to milliseconds, but truncates Spark's older INT96.
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-        # ICU's tables of cases take two seconds to load; Java's own rules are the same for the language set above.
+        # ICU's case mappings take two seconds to load; Java's own are the same for the language set above.
         "spark.sql.icu.caseMappings.enabled": "false",
         "spark.sql.warehouse.dir": f"{tempfile.gettempdir()}/lakehouse-warehouse",
-        # A commit carries what it was made from, also where no row changed.
+        # A commit records its provenance, even if no row changed.
         "spark.databricks.delta.skipRecordingEmptyCommits": "false",
         "spark.databricks.delta.schema.autoMerge.enabled": "false",
-        # A table has a file per some million rows: its log is read by one task.
+        # A table has one file per several million rows, so one task is enough to read its log.
         "spark.databricks.delta.snapshotPartitions": "1",
-        # Delta's own optimisation of writes and unused features stay off: Trino reads plain tables.
+        # Features that we do not use stay off: Trino reads plain tables.
         "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
         "spark.databricks.delta.properties.defaults.minReaderVersion": "1",
         "spark.databricks.delta.properties.defaults.minWriterVersion": "2",
@@ -163,8 +163,8 @@ def _for_object_store(settings: Settings) -> dict[str, str]:
     return store_of(settings).spark_options()
 
 
-def _use_of_archive() -> str:
-    """Java leaves an archive alone, and starts without it, when it was made by another Java or from other jars."""
+def _class_data_options() -> str:
+    """JVM options that use the archive; Java ignores one that was made by another Java or from other jars."""
     if not CLASS_ARCHIVE.exists():
         return ""
     return f"-XX:SharedArchiveFile={CLASS_ARCHIVE} -Xlog:disable -Xlog:all=error:stderr"

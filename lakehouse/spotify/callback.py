@@ -1,4 +1,8 @@
-"""Waits for the address that Spotify sends the browser to: by the browser itself, or pasted by the listener."""
+"""Receives the redirect after a login at Spotify: from the browser itself, or as an address that the listener pastes.
+
+Not by spotipy's `get_auth_response`: it waits for either the browser or a paste, without a timeout; its server ends
+with the first request of any kind, such as an icon's; and a port that is taken or a wrong paste ends in a traceback.
+"""
 
 import io
 import select
@@ -13,35 +17,36 @@ from urllib.parse import urlparse
 
 from rich.console import Console
 
+from lakehouse.console import say
 from lakehouse.errors import LakehouseError, UsageError
 from lakehouse.settings import LOOPBACK
 from lakehouse.spotify.login import SpotifyLogin
 
 WAIT_SECONDS = 600.0
-# What Docker, Podman and Kubernetes leave in a container.
+# Files by which Docker, Podman and Kubernetes mark a container.
 CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"), Path("/var/run/secrets/kubernetes.io"))
 AGREE = "Agree there. If the page it then shows cannot be reached, copy its address from the browser and paste it here:"
 PAGE = "<!doctype html><title>lakehouse</title><p>{}<p>This window can be closed."
 
 
 def receive_code(login: SpotifyLogin, redirect_uri: str, out: Console, *, opens_browser: bool) -> str:
-    """Show where to log in, and wait for the code: on the redirect URI's port, and for a pasted address.
+    """Show where to log in, and wait for the code on the redirect URI's port and on standard input.
 
     Args:
-        login: knows the address to log in at.
-        redirect_uri: where the browser comes back to.
+        login: gives the address to log in at, and reads the code from the redirect.
+        redirect_uri: where Spotify redirects the browser to.
         out: where the listener reads what to do.
         opens_browser: whether to open a browser where this machine has one.
 
     Raises:
-        LakehouseError: the listener refused, or nothing came in ten minutes.
+        LakehouseError: the listener refused, or nothing arrived within ten minutes.
     """
-    # First, for a browser that is logged in already comes back at once.
+    # The server first: a browser that is already logged in is redirected at once.
     server = _server(redirect_uri)
     try:
         opened = opens_browser and _open_browser(login.authorize_url)
         out.print("Your browser is open at" if opened else "Open this address in any browser:")
-        out.print(login.authorize_url, markup=False, highlight=False, soft_wrap=True)
+        say(out, login.authorize_url)
         out.print(AGREE)
         return _wait(login, server, out)
     finally:
@@ -50,7 +55,7 @@ def receive_code(login: SpotifyLogin, redirect_uri: str, out: Console, *, opens_
 
 
 def _wait(login: SpotifyLogin, server: "_CallbackServer | None", out: Console) -> str:
-    # Unbuffered: of two lines that are pasted at once, the second must not lie unseen in a buffer.
+    # Unbuffered: of two lines pasted at once, `select` would not see the second in a buffer.
     pasted = io.FileIO(sys.stdin.fileno(), closefd=False) if sys.stdin else None
     sources: list[Any] = [source for source in (server, pasted) if source]
     deadline = time.monotonic() + WAIT_SECONDS
@@ -68,26 +73,26 @@ def _wait(login: SpotifyLogin, server: "_CallbackServer | None", out: Console) -
             try:
                 return login.code_in(address)
             except UsageError as error:
-                out.print(str(error), markup=False, soft_wrap=True)
+                say(out, str(error))
     raise LakehouseError(
         "nothing can be pasted here and the redirect URI's port is taken: run `lakehouse auth` in a terminal"
     )
 
 
 def _open_browser(url: str) -> bool:
-    """Open a graphical browser of this machine, if there is one."""
+    """Open a graphical browser on this machine; False where there is none."""
     if any(mark.exists() for mark in CONTAINER_MARKS):
         return False
     try:
         browser = webbrowser.get()
-        # A browser in the terminal would take the place where the address is pasted.
+        # A browser in the terminal would occupy the standard input for the paste.
         return type(browser) is not webbrowser.GenericBrowser and browser.open(url)
     except webbrowser.Error:
         return False
 
 
 def _server(redirect_uri: str) -> "_CallbackServer | None":
-    """Listens on the redirect URI's own port; None where that is not this machine's, or the port is taken."""
+    """A server on the redirect URI's port; None where the URI is not this machine's, or the port is taken."""
     parsed = urlparse(redirect_uri)
     if parsed.hostname not in LOOPBACK or parsed.scheme != "http" or not parsed.port:
         return None
@@ -98,14 +103,14 @@ def _server(redirect_uri: str) -> "_CallbackServer | None":
 
 
 def _from_browser(server: "_CallbackServer") -> str:
-    """What a browser asked for, '' where it was something else, such as an icon."""
+    """The redirect that a browser requested, '' where it requested something else, such as an icon."""
     server.address = ""
     server.handle_request()
     return server.address
 
 
 class _CallbackServer(HTTPServer):
-    """Takes one request at a time on a loopback address."""
+    """Serves one request at a time on a loopback address."""
 
     def __init__(self, host: str, port: int, path: str) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -114,11 +119,11 @@ class _CallbackServer(HTTPServer):
         super().__init__((host, port), _Callback)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A browser that goes away is none of the listener's concern."""
+        """A browser that disconnects is not reported."""
 
 
 class _Callback(BaseHTTPRequestHandler):
-    # A connection that says nothing must not keep the listener's paste from being read.
+    # A silent connection must not block the reading of a paste.
     timeout = 5
 
     def do_GET(self) -> None:
@@ -130,8 +135,8 @@ class _Callback(BaseHTTPRequestHandler):
         self.send_response(200 if known else 404)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.end_headers()
-        told = "Thank you: the terminal tells whether you are logged in." if known else "Nothing is here."
-        self.wfile.write(PAGE.format(told).encode())
+        text = "Thank you: the terminal shows whether you are logged in." if known else "Nothing is here."
+        self.wfile.write(PAGE.format(text).encode())
 
     def log_message(self, format: str, *args: object) -> None:
-        """The address holds the code: nothing is logged."""
+        """Nothing is logged: the address contains the code."""

@@ -1,6 +1,6 @@
-"""The listener's login at Spotify, by spotipy's authorization code flow, and the file it is kept in.
+"""The listener's login at Spotify, by spotipy's authorization code flow, and the file that stores it.
 
-The file is readable for its owner alone and lies outside the lake. Nothing of its tokens is ever logged or told.
+The file is readable only by its owner and lies outside the lake. Its tokens are never logged or shown.
 """
 
 import logging
@@ -32,26 +32,26 @@ BUSY = "another process is renewing the login at Spotify: try again"
 # An access token is renewed this long before its end.
 RENEW_BEFORE = timedelta(minutes=1)
 
-# Its debug lines hold tokens; its errors are told by us.
+# Its debug messages contain tokens; its errors reach the user through ours.
 logging.getLogger("spotipy").setLevel(logging.CRITICAL)
 
 
 class LoginNeeded(LakehouseError):
-    """Nobody is logged in, or Spotify ended the login: nothing is asked until the next one."""
+    """Nobody is logged in, or Spotify ended the login: no requests until the next login."""
 
 
 class SpotifyLogin:
-    """The login in its file. Access tokens are renewed as needed; tokens never leave but to Spotify."""
+    """The stored login. Access tokens are renewed as needed; tokens are sent to Spotify only."""
 
     def __init__(self, settings: Settings, now: datetime) -> None:
-        """Open the login.
+        """Read the settings of the app.
 
         Args:
             settings: name the app, the file and the server.
             now: the current time.
 
         Raises:
-            UsageError: no app is named.
+            UsageError: the app's id or secret is not set.
         """
         if not settings.spotify_client_id or not settings.spotify_client_secret:
             raise UsageError(
@@ -62,8 +62,8 @@ class SpotifyLogin:
         self.now = now
         self.file = settings.spotify_token_file
         self._api_url = settings.spotify_api_url
-        # A new consent is kept in one step with its first tokens.
-        self._with_tokens: dict[str, str] = {}
+        # Stored together with the first tokens of a new consent.
+        self._stored_with_tokens: dict[str, str] = {}
         self._oauth = SpotifyOAuth(
             client_id=settings.spotify_client_id,
             client_secret=settings.spotify_client_secret.get_secret_value(),
@@ -79,21 +79,21 @@ class SpotifyLogin:
 
     @property
     def authorize_url(self) -> str:
-        """Where the listener agrees; Spotify then sends the browser to the redirect URI with a code."""
+        """Where the listener consents; Spotify then redirects the browser to the redirect URI, with a code."""
         return str(self._oauth.get_authorize_url())
 
     def code_in(self, redirected: str) -> str:
-        """The code in the address that Spotify sent the browser to.
+        """The code in the address that Spotify redirected the browser to.
 
         Raises:
-            LakehouseError: the listener did not agree.
-            UsageError: the address is of no login, or of another one.
+            LakehouseError: the listener did not consent.
+            UsageError: the address does not come from a login, or from another one.
         """
         try:
             state, code = self._oauth.parse_auth_response_url(redirected.strip())
         except SpotifyOauthError as error:
             raise LakehouseError(f"Spotify did not log you in ({one_line(error.error)}): try again") from None
-        except ValueError:  # no address at all
+        except ValueError:  # not an address at all
             state = code = None
         if not code:
             raise UsageError("this address holds no code: it must be the one the browser shows after you agreed")
@@ -102,33 +102,33 @@ class SpotifyLogin:
         return str(code)
 
     def complete(self, code: str) -> LoginStatus:
-        """Exchange a code for tokens and keep them, then ask whose they are.
+        """Exchange a code for tokens and store them, then ask whose account it is.
 
         Raises:
-            WebApiError: Spotify does not take the code or cannot be reached.
+            WebApiError: Spotify rejects the code or cannot be reached.
         """
         with only_one_process(self._lock_file, BUSY):
-            self._with_tokens = {"consented_at": self.now.isoformat(), "ended": "", "account": ""}
+            self._stored_with_tokens = {"consented_at": self.now.isoformat(), "ended": "", "account": ""}
             with errors_of(SERVICE, self.now):
                 self._oauth.get_access_token(code, as_dict=False, check_cache=False)
         me = self.ask(lambda client: client.current_user())
         with errors_of(SERVICE, self.now):
             account = f"{one_line(me.get('display_name') or '')} ({one_line(me['id'])})".strip()
-        self._change(account=account)
+        self._update(account=account)
         status = self.status()
         assert status is not None, "the login was written just now"
         return status
 
     def status(self) -> LoginStatus | None:
-        """What may be told, or None where nobody is logged in."""
+        """What may be shown about the login; None where nobody is logged in."""
         return login_status(self.file)
 
     def ask(self, question: Callable[[spotipy.Spotify], Any]) -> Any:
-        """Ask Spotify's Web API; an access token that is not accepted is renewed once.
+        """Send a request to Spotify's Web API; an access token that is not accepted is renewed once.
 
         Raises:
             LoginNeeded: nobody is logged in, or Spotify ended the login.
-            WebApiError: Spotify does not answer the question.
+            WebApiError: the request failed.
         """
         client = self.client()
         try:
@@ -138,7 +138,7 @@ class SpotifyLogin:
         return self._answer(self.client(), question)
 
     def client(self) -> spotipy.Spotify:
-        """Spotify's Web API for this login.
+        """A client for Spotify's Web API with this login.
 
         Raises:
             LoginNeeded: nobody is logged in, or Spotify ended the login.
@@ -157,7 +157,7 @@ class SpotifyLogin:
         return client
 
     def expect_usable(self) -> dict[str, Any]:
-        """What is kept of a login that Spotify still takes.
+        """The stored login, if Spotify still accepts it.
 
         Raises:
             LoginNeeded: nobody is logged in, or the login has ended.
@@ -173,7 +173,7 @@ class SpotifyLogin:
         """Get a new access token; does nothing where another process has renewed `used` meanwhile.
 
         Raises:
-            LoginNeeded: Spotify ended the login; this is remembered and nothing is asked again.
+            LoginNeeded: Spotify ended the login; this is stored, and no more requests are sent.
             WebApiError: it could not be renewed this time.
         """
         with only_one_process(self._lock_file, BUSY):
@@ -184,28 +184,28 @@ class SpotifyLogin:
                 with errors_of(SERVICE, self.now):
                     self._oauth.refresh_access_token(login["refresh_token"])
             except Refused as refusal:
-                if not refusal.told.startswith("invalid_grant"):
+                if not refusal.reason.startswith("invalid_grant"):
                     raise Refused(f"{refusal}; check SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET") from None
-                self.end(refusal.told)
-                raise LoginNeeded(f"Spotify ended the login ({refusal.told}): {LOG_IN}") from None
+                self.end(refusal.reason)
+                raise LoginNeeded(f"Spotify ended the login ({refusal.reason}): {LOG_IN}") from None
 
     def end(self, reason: str) -> None:
-        """Spotify no longer takes this login: ask nothing until there is a new one."""
-        self._change(ended=reason)
+        """Record that Spotify no longer accepts this login: no requests until there is a new one."""
+        self._update(ended=reason)
 
     def keep(self, tokens: dict[str, Any]) -> None:
-        """Keep what Spotify's token server answered.
+        """Store an answer of Spotify's token server.
 
         Raises:
-            ValueError: it is no such answer.
+            ValueError: it contains no tokens.
         """
         access, refresh, seconds = (tokens.get(name) for name in ("access_token", "refresh_token", "expires_in"))
         if not (isinstance(access, str) and isinstance(refresh, str) and isinstance(seconds, int)):
             raise ValueError("no tokens")
         expires_at = self.now + timedelta(seconds=seconds)
-        self._change(
+        self._update(
             access_token=access, refresh_token=refresh, scope=SCOPE, access_expires_at=expires_at.isoformat(),
-            **self._with_tokens,
+            **self._stored_with_tokens,
         )  # fmt: skip
 
     def _answer(self, client: spotipy.Spotify, question: Callable[[spotipy.Spotify], Any]) -> Any:
@@ -213,25 +213,25 @@ class SpotifyLogin:
             with errors_of(SERVICE, self.now):
                 return question(client)
         except Refused as refusal:
-            remedy = NEW_SCOPE if "scope" in refusal.told.lower() else NOT_ALLOWED
-            raise Refused(f"{refusal}; {remedy}", refusal.told) from None
+            remedy = NEW_SCOPE if "scope" in refusal.reason.lower() else NOT_ALLOWED
+            raise Refused(f"{refusal}; {remedy}", refusal.reason) from None
 
     @property
     def _lock_file(self) -> Path:
         return self.file.with_name(f".{self.file.name}.lock")
 
-    def _change(self, **values: Any) -> None:
+    def _update(self, **values: Any) -> None:
         write_state(self.file, read_state(self.file) | values, mode=PRIVATE)
 
 
 class _TokenFile(CacheHandler):  # type: ignore[misc]
-    """Where spotipy puts the tokens it gets."""
+    """Where spotipy stores the tokens that it receives."""
 
     def __init__(self, login: SpotifyLogin) -> None:
         self._login = login
 
     def get_cached_token(self) -> None:
-        """Tokens are taken from the login, which knows when they end."""
+        """No cache: tokens are read from the stored login, which knows when they expire."""
 
     def save_token_to_cache(self, token_info: dict[str, Any]) -> None:
         self._login.keep(token_info)

@@ -1,4 +1,4 @@
-"""What may be told about the listener's login at Spotify: whose it is and when it ends. Holds no token."""
+"""What may be shown about the listener's login at Spotify: whose it is and when it ends. Contains no token."""
 
 import calendar
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ LOG_IN = "log in with `lakehouse auth`"
 
 @dataclass(frozen=True)
 class LoginStatus:
-    """What may be told about the login.
+    """What may be shown about the login.
 
     Attributes:
         account: name and id at Spotify.
-        scopes: what it allows.
-        consented_at: when the listener agreed.
-        expires_at: when that agreement ends.
-        ended: why Spotify no longer takes it, '' while it does.
+        scopes: the permissions granted.
+        consented_at: when the listener consented.
+        expires_at: when that consent ends.
+        ended: why Spotify no longer accepts the login, '' while it does.
     """
 
     account: str
@@ -32,11 +32,11 @@ class LoginStatus:
     ended: str
 
     def has_ended(self, now: datetime) -> bool:
-        """Whether Spotify takes it no longer."""
+        """Whether Spotify no longer accepts it."""
         return bool(self.ended) or now >= self.expires_at
 
     def problem(self, now: datetime) -> str:
-        """What needs the listener's hand, or ''."""
+        """What the listener has to do, or ''."""
         if self.has_ended(now):
             return f"Spotify ended the login of {self.consented_at:%Y-%m-%d}: {LOG_IN}, no play is fetched until then"
         if now >= self.expires_at - WARN_BEFORE:
@@ -46,7 +46,7 @@ class LoginStatus:
 
 
 def login_status(file: Path) -> LoginStatus | None:
-    """What may be told about the login in a file, or None where there is none."""
+    """What may be shown about the login in a file; None where there is none."""
     login = read_state(file)
     consented_at = moment_in(login, "consented_at")
     if consented_at is None:
@@ -68,5 +68,5 @@ def _months_later(start: datetime, months: int) -> datetime:
 
 
 def one_line(value: object) -> str:
-    """A server's word, as one short line."""
+    """A server's text as one short line."""
     return "".join(filter(str.isprintable, str(value)))[:100]

@@ -1,4 +1,4 @@
-"""Never asks a server more often than it allows: when it may be asked again is remembered instead of slept away."""
+"""Keeps to a server's rate limits across processes: when requests may resume is stored instead of slept through."""
 
 import random
 import time
@@ -13,7 +13,7 @@ from lakehouse.state_files import moment_in, read_state, write_state
 
 ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 1.0
-# Where several attempts failed: how long nothing is asked, doubling from the first to the last.
+# After several failed attempts: for how long no request is sent, doubling from the first to the longest.
 FIRST_BREAK, LONGEST_BREAK = timedelta(minutes=1), timedelta(hours=1)
 
 Answer = TypeVar("Answer")
@@ -21,13 +21,13 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Politeness:
-    """Remembers in a file when a server may be asked again, over all processes.
+    """Stores in a file when requests to a server may resume, for all processes.
 
     Attributes:
-        file: where; one per server.
+        file: the file; one per server.
         service: the server's name, for messages.
         now: the current time.
-        pause: waits some seconds between two attempts.
+        pause: waits the given seconds between two attempts.
     """
 
     file: Path
@@ -36,11 +36,11 @@ class Politeness:
     pause: Callable[[float], None] = time.sleep
 
     def ask(self, question: Callable[[], Answer]) -> Answer:
-        """Ask; an attempt that fails for no reason of ours is repeated after a growing pause.
+        """Send a request; failures on the server's side are retried with exponential backoff and jitter.
 
         Raises:
-            NotYet: an earlier answer said not to ask before some time, which has not come.
-            WebApiError: the server does not give it; when it may be asked again is remembered.
+            NotYet: an earlier answer forbade requests before a time that has not come.
+            WebApiError: the request failed; when requests may resume is stored.
         """
         self.expect_allowed()
         for attempt in range(1, ATTEMPTS + 1):
@@ -50,23 +50,23 @@ class Politeness:
                 break
             except Unreachable as error:
                 if attempt == ATTEMPTS:
-                    self._take_a_break(error)
+                    self._back_off(error)
                     raise
-                self.pause(_jittered(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1)))
+                self.pause(_jitter(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1)))
             except TooOften as error:
-                self._remember(self.now + error.wait, str(error))
+                self._store(self.now + error.wait, str(error))
                 raise
             except (Refused, NotAccepted) as error:
-                self._take_a_break(error)
+                self._back_off(error)
                 raise
         self.forget()
         return answer
 
     def expect_allowed(self) -> None:
-        """Nothing forbids to ask now.
+        """Check that requests are allowed now.
 
         Raises:
-            NotYet: something does.
+            NotYet: an earlier answer forbids them.
         """
         state = read_state(self.file)
         until = moment_in(state, "not_before")
@@ -75,20 +75,20 @@ class Politeness:
             raise NotYet(f"{self.service} is not asked before {until:%Y-%m-%d %H:%M} UTC: {reason}")
 
     def forget(self) -> None:
-        """The server answers: ask as usual."""
+        """Forget earlier failures: the server answers."""
         self.file.unlink(missing_ok=True)
 
-    def _take_a_break(self, error: WebApiError) -> None:
+    def _back_off(self, error: WebApiError) -> None:
         failures = read_state(self.file).get("failures")
         failures = failures + 1 if isinstance(failures, int) else 1
         longest = min(FIRST_BREAK * 2 ** min(failures - 1, 16), LONGEST_BREAK)
-        seconds = _jittered(longest.total_seconds())
-        self._remember(self.now + timedelta(seconds=seconds), str(error), failures)
+        seconds = _jitter(longest.total_seconds())
+        self._store(self.now + timedelta(seconds=seconds), str(error), failures)
 
-    def _remember(self, until: datetime, reason: str, failures: int = 0) -> None:
+    def _store(self, until: datetime, reason: str, failures: int = 0) -> None:
         write_state(self.file, {"not_before": until.isoformat(), "reason": reason, "failures": failures})
 
 
-def _jittered(longest_seconds: float) -> float:
-    """Between half and all of it, so that many do not come back at the same moment."""
+def _jitter(longest_seconds: float) -> float:
+    """Between half of it and all of it, so that many clients do not return at the same moment."""
     return longest_seconds * random.uniform(0.5, 1)  # noqa: S311 (no secret)

@@ -1,4 +1,4 @@
-"""What polls of Spotify's Web API remember from one to the next, and which of it the listener should know."""
+"""The state kept between polls of Spotify's Web API, and the problems in it that the listener should know."""
 
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -8,25 +8,25 @@ from typing import Any
 from lakehouse.state_files import moment_in, read_state, write_state
 
 POLL_STATE = "state/spotify_polls.json"
-# A listener fills the 50 plays that Spotify shows in some three hours.
+# In about three hours of listening, the 50 plays that Spotify shows are all new.
 LONGEST_SILENCE = timedelta(hours=3)
-# How long a gap is told.
-GAP_TOLD_FOR = timedelta(days=7)
+# For how long a gap is reported.
+GAP_REPORTED_FOR = timedelta(days=7)
 
 
 @dataclass(frozen=True)
 class PollState:
-    """What was seen so far. Instants are ISO 8601, in UTC.
+    """What polls have seen so far. Instants are ISO 8601, in UTC.
 
     Attributes:
         newest_played_at: end of the newest play seen; the cursor.
         known_plays: keys of the newest plays that were kept.
-        asked_for_all_at: when Spotify was last asked for all it shows, not only for what is new.
+        asked_for_all_at: when Spotify was last asked for all plays that it shows, not only for new ones.
         answered_at: when Spotify last answered.
-        failing_since: the first failure after that, '' where the last poll was good.
+        failing_since: the first failure after that, '' where the last poll succeeded.
         error: the last failure.
         gap_noticed_at: when plays were last found to be missing between two polls.
-        gap: between when and when.
+        gap: the interval in which they are missing.
     """
 
     newest_played_at: str = ""
@@ -39,12 +39,12 @@ class PollState:
     gap: str = ""
 
     def moment(self, name: str) -> datetime | None:
-        """One of the instants; None where it is not known."""
+        """One of the instants; None where it is unknown."""
         return moment_in(asdict(self), name)
 
 
 def load_poll_state(work_path: Path) -> PollState:
-    """The state; what is damaged or missing is as before the first poll."""
+    """The stored state; damaged or missing values are as before the first poll."""
     stored: dict[str, Any] = read_state(work_path / POLL_STATE)
     texts = {
         field.name: stored[field.name]
@@ -56,23 +56,23 @@ def load_poll_state(work_path: Path) -> PollState:
 
 
 def save_poll_state(work_path: Path, state: PollState) -> None:
-    """Keep the state."""
+    """Store the state."""
     write_state(work_path / POLL_STATE, asdict(state))
 
 
 def poll_problems(state: PollState, now: datetime, interval_minutes: int) -> list[str]:
-    """What the listener should know: one line per way in which plays are likely missed."""
+    """What the listener should know: one line for each reason why plays are likely missed."""
     problems = []
     answered_at = state.moment("answered_at") or state.moment("failing_since")
     silence = max(LONGEST_SILENCE, timedelta(minutes=3 * interval_minutes))
     if answered_at and now - answered_at > silence:
         reason = f" ({state.error})" if state.error else ": is the scheduler running?"
         problems.append(
-            f"Spotify has not answered since {_told(answered_at)}{reason}; it shows the last 50 plays only, "
+            f"Spotify has not answered since {_format(answered_at)}{reason}; it shows the last 50 plays only, "
             "others are being missed until the next privacy export is imported"
         )
     gap_noticed_at = state.moment("gap_noticed_at")
-    if gap_noticed_at and now - gap_noticed_at < GAP_TOLD_FOR:
+    if gap_noticed_at and now - gap_noticed_at < GAP_REPORTED_FOR:
         problems.append(
             f"plays {state.gap} were likely missed: more than Spotify shows came between two polls; lower "
             "POLL_INTERVAL_MINUTES, the next privacy export fills the gap"
@@ -80,5 +80,5 @@ def poll_problems(state: PollState, now: datetime, interval_minutes: int) -> lis
     return problems
 
 
-def _told(moment: datetime) -> str:
+def _format(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

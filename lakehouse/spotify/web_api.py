@@ -1,4 +1,4 @@
-"""Asks the servers of others: an answer comes within a time and a size, and errors are told in one line."""
+"""Requests to other people's servers: answers are bounded in time and size, and errors are one line."""
 
 import time
 from collections.abc import Iterator
@@ -12,18 +12,18 @@ from spotipy.exceptions import SpotifyBaseException
 
 from lakehouse.errors import LakehouseError
 
-# To connect, and to wait for a next byte.
+# To connect, and to wait for the next byte.
 TIMEOUT_SECONDS = (5.0, 10.0)
 LONGEST_ANSWER_SECONDS = 30.0
-# A page of 50 plays has some 200 kilobytes.
+# A page of 50 plays has about 200 kB.
 LARGEST_ANSWER_BYTES = 16 * 2**20
 CHUNK_BYTES = 2**16
-# Where a server says "too often" without saying until when; and what no server means seriously.
+# For a 429 without Retry-After, and the longest Retry-After that is believed.
 DEFAULT_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(days=30)
 
 
 class WebApiError(LakehouseError):
-    """A server did not give what it was asked for."""
+    """A request to a server failed."""
 
 
 class Unreachable(WebApiError):
@@ -31,10 +31,10 @@ class Unreachable(WebApiError):
 
 
 class TooOften(WebApiError):
-    """The server says when it may be asked again."""
+    """Too many requests (429); the server says when they may resume."""
 
     def __init__(self, message: str, wait: timedelta) -> None:
-        """Say so, and for how long."""
+        """Keep how long to wait."""
         super().__init__(message)
         self.wait = wait
 
@@ -44,37 +44,37 @@ class NotAccepted(WebApiError):
 
 
 class Refused(WebApiError):
-    """The server understands and refuses (403 and its like): asking again does not help.
+    """The server refuses the request (403 and similar): repeating it does not help.
 
     Attributes:
-        told: the server's own words.
+        reason: the server's own words.
     """
 
-    def __init__(self, message: str, told: str = "") -> None:
-        """Say so, and in which words."""
+    def __init__(self, message: str, reason: str = "") -> None:
+        """Keep the server's words."""
         super().__init__(message)
-        self.told = told
+        self.reason = reason
 
 
 class NotYet(WebApiError):
-    """It was agreed earlier not to ask before some time."""
+    """An earlier answer forbids requests before some time."""
 
 
 class BoundedSession(requests.Session):
-    """A session whose answers are whole within a time and a size, that follows no redirect and tries once."""
+    """A session that bounds answers in time and size, follows no redirects and does not retry."""
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        """Send, and read the whole answer.
+        """Send a request, and read the whole answer.
 
         Raises:
-            requests.RequestException: it did not come in time, or is too large.
+            requests.RequestException: it did not arrive in time, or is too large.
         """
         deadline = time.monotonic() + LONGEST_ANSWER_SECONDS
         options |= {"stream": True, "allow_redirects": False, "timeout": options.get("timeout") or TIMEOUT_SECONDS}
         response = super().send(request, **options)
         content = bytearray()
         try:
-            # One piece as it arrives: a server that sends a byte now and then must not hold us for ever.
+            # Chunk by chunk as they arrive: a server that sends a byte now and then must not hold us for ever.
             while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
                 content += chunk
                 if time.monotonic() > deadline:
@@ -83,7 +83,7 @@ class BoundedSession(requests.Session):
                     raise requests.RequestException(f"the answer has more than {LARGEST_ANSWER_BYTES} bytes")
         except requests.RequestException:
             raise
-        except Exception as error:  # whatever urllib3 and the socket below it raise
+        except Exception as error:  # any error of urllib3 or the socket below it
             raise requests.ConnectionError(type(error).__name__) from None
         finally:
             response.close()
@@ -93,7 +93,7 @@ class BoundedSession(requests.Session):
 
 @contextmanager
 def errors_of(service: str, now: datetime) -> Iterator[None]:
-    """Turn whatever requests and spotipy raise into a `WebApiError` that holds no token and no address.
+    """Turn errors of requests and spotipy into a `WebApiError` that contains no token and no address.
 
     Args:
         service: the server's name, for messages.
@@ -104,7 +104,7 @@ def errors_of(service: str, now: datetime) -> Iterator[None]:
     except (requests.RequestException, SpotifyBaseException, ValueError, KeyError, TypeError, AttributeError) as error:
         response = _response_behind(error)
         if response is not None:
-            raise _of_status(service, response, now) from None
+            raise _error_of(service, response, now) from None
         if isinstance(error, requests.Timeout):
             raise Unreachable(f"{service} did not answer in time") from None
         if isinstance(error, requests.RequestException) and not isinstance(error, requests.JSONDecodeError):
@@ -113,7 +113,7 @@ def errors_of(service: str, now: datetime) -> Iterator[None]:
 
 
 def _response_behind(error: BaseException | None) -> requests.Response | None:
-    """The server's answer behind an error; spotipy drops its headers, and stumbles over some of its bodies."""
+    """The server's answer behind an error; spotipy drops its headers, and fails on some bodies."""
     while error is not None:
         if isinstance(error, requests.HTTPError):
             return error.response
@@ -121,33 +121,33 @@ def _response_behind(error: BaseException | None) -> requests.Response | None:
     return None
 
 
-def _of_status(service: str, response: requests.Response, now: datetime) -> WebApiError:
-    status, told = response.status_code, words_of(response)
+def _error_of(service: str, response: requests.Response, now: datetime) -> WebApiError:
+    status, reason = response.status_code, reason_in(response)
     if status == requests.codes.too_many_requests:
         wait = retry_after(response.headers.get("Retry-After"), now)
         return TooOften(f"{service} asks to wait until {now + wait:%Y-%m-%d %H:%M} UTC", wait)
     if status >= requests.codes.internal_server_error:
         return Unreachable(f"{service} answers with its own error {status}")
-    if status == requests.codes.unauthorized and "invalid_client" not in told:
-        return NotAccepted(f"{service} does not accept the login ({told})")
-    return Refused(f"{service} refuses ({status}): {told}", told)
+    if status == requests.codes.unauthorized and "invalid_client" not in reason:
+        return NotAccepted(f"{service} does not accept the login ({reason})")
+    return Refused(f"{service} refuses ({status}): {reason}", reason)
 
 
-def words_of(response: requests.Response) -> str:
+def reason_in(response: requests.Response) -> str:
     """What the server says about an error, in one short line."""
     try:
         body = response.json()
     except ValueError:
         return "without a reason"
     error = body.get("error") if isinstance(body, dict) else None
-    told = error.get("message") if isinstance(error, dict) else error
-    parts = [told, body.get("error_description") if isinstance(body, dict) else None]
+    message = error.get("message") if isinstance(error, dict) else error
+    parts = [message, body.get("error_description") if isinstance(body, dict) else None]
     text = ": ".join(part for part in parts if isinstance(part, str))
     return " ".join("".join(filter(str.isprintable, text.replace("\n", " "))).split())[:200] or "without a reason"
 
 
 def retry_after(value: str | None, now: datetime) -> timedelta:
-    """How long to wait by a `Retry-After` header, in seconds or as a date; what cannot be read is a minute."""
+    """How long to wait by a `Retry-After` header, in seconds or as a date; a minute where it cannot be read."""
     text = (value or "").strip()
     if text.isdecimal():
         return min(timedelta(seconds=int(text[:9])), LONGEST_WAIT)

@@ -1,7 +1,7 @@
-"""The form in which Superset's assets lie in git: without what differs from one Superset to the next.
+"""The form of Superset's assets in git: without what differs from one Superset to the next.
 
-An export holds every field, with the numbers that things have in that Superset. Here charts are known by their uuid;
-where Superset wants a number inside a dashboard, it is one of that file's own.
+An export contains every field, and ids that are valid in that Superset only. In git charts are identified by uuid;
+where a dashboard needs numeric ids inside, they are numbered within its file.
 """
 
 import copy
@@ -13,7 +13,7 @@ import yaml
 
 Asset = dict[str, Any]
 
-# Fields as Superset has them for whatever does not say otherwise.
+# The values that Superset assumes for missing fields.
 DATASET_DEFAULTS = {
     "offset": 0,
     "filter_select_enabled": True,
@@ -21,7 +21,7 @@ DATASET_DEFAULTS = {
     "always_filter_main_dttm": False,
 }
 COLUMN_DEFAULTS = {"is_dttm": False, "is_active": True, "groupby": True, "filterable": True}
-# Kept by Superset while somebody looks, or numbers of one Superset.
+# State of a viewing session, or ids of one Superset.
 CHART_NOISE = {"datasource", "slice_id", "dashboards", "dashboardId", "url_params", "extra_form_data"}
 METADATA_NOISE = {
     "import_time", "remote_id", "default_filters", "show_native_filters", "shared_label_colors", "map_label_colors",
@@ -32,7 +32,7 @@ EVERYWHERE = {"rootPath": ["ROOT_ID"], "excluded": []}
 
 
 def chart_in_git(exported: Asset) -> Asset:
-    """A chart as it lies in git."""
+    """A chart in the form for git."""
     chart = _without_empty(exported)
     chart["params"] = {
         name: value for name, value in (exported.get("params") or {}).items() if name not in CHART_NOISE and value != []
@@ -43,7 +43,7 @@ def chart_in_git(exported: Asset) -> Asset:
 
 
 def dataset_in_git(exported: Asset) -> Asset:
-    """A dataset as it lies in git."""
+    """A dataset in the form for git."""
     dataset = _without_empty(exported, DATASET_DEFAULTS)
     dataset["columns"] = [_without_empty(column, COLUMN_DEFAULTS) for column in exported.get("columns") or []]
     dataset["metrics"] = [_without_empty(metric) for metric in exported.get("metrics") or []]
@@ -51,20 +51,20 @@ def dataset_in_git(exported: Asset) -> Asset:
 
 
 def dashboard_in_git(exported: Asset, numbers: Mapping[str, int]) -> Asset:
-    """A dashboard as it lies in git.
+    """A dashboard in the form for git.
 
     Args:
-        exported: as Superset gave it, or as a file has it.
-        numbers: of charts by uuid, as the dashboard's file has them; charts it does not have get the next free ones.
+        exported: the dashboard as exported, or as read from its file.
+        numbers: number of each chart by uuid, as in the dashboard's file; other charts get the next free ones.
     """
     board = _without_empty(exported)
     position = copy.deepcopy(exported.get("position") or {})
-    given, number_of = dict(numbers), {}
+    assigned, number_of = dict(numbers), {}
     for node in chart_nodes(position):
         uuid = node["meta"]["uuid"]
-        given.setdefault(uuid, max(given.values(), default=0) + 1)
-        number_of[node["meta"]["chartId"]] = given[uuid]
-        node["meta"]["chartId"] = given[uuid]
+        assigned.setdefault(uuid, max(assigned.values(), default=0) + 1)
+        number_of[node["meta"]["chartId"]] = assigned[uuid]
+        node["meta"]["chartId"] = assigned[uuid]
     board["position"] = position
     if metadata := _metadata(exported.get("metadata") or {}, number_of):
         board["metadata"] = metadata
@@ -80,10 +80,10 @@ def chart_nodes(position: Asset) -> Iterator[Asset]:
             yield node
 
 
-def says_the_same(one: Asset, other: Asset) -> bool:
-    """Whether two assets in git's form mean the same; the order of columns and metrics does not count.
+def is_equivalent(one: Asset, other: Asset) -> bool:
+    """Whether two assets in the form for git mean the same, whatever the order of their columns and metrics.
 
-    Neither does a chart's query: it follows from the chart's settings.
+    A chart's query is not compared: it follows from the chart's settings.
     """
     one, other = ({name: value for name, value in asset.items() if name != "query_context"} for asset in (one, other))
     return bool(_comparable(one) == _comparable(other))
@@ -105,7 +105,7 @@ def _metadata(metadata: Asset, number_of: Mapping[int, int]) -> Asset:
     for number, chart in kept.pop("chart_configuration", {}).items():
         crossing = chart.get("crossFilters", {})
         _renumber_scope(crossing, number_of)
-        # 'global' is what every chart does that is not listed.
+        # 'global' is also what applies to charts that are not listed.
         if crossing.get("scope", "global") != "global" and int(number) in number_of:
             new = number_of[int(number)]
             charts[str(new)] = chart | {"id": new}
@@ -119,7 +119,7 @@ def _metadata(metadata: Asset, number_of: Mapping[int, int]) -> Asset:
         expanded = {int(old): value for old, value in kept["expanded_slices"].items()}
         kept["expanded_slices"] = {str(number_of[old]): value for old, value in expanded.items() if old in number_of}
     if "timed_refresh_immune_slices" in kept:
-        kept["timed_refresh_immune_slices"] = _renumbered(kept["timed_refresh_immune_slices"], number_of)
+        kept["timed_refresh_immune_slices"] = _renumber(kept["timed_refresh_immune_slices"], number_of)
     return kept
 
 
@@ -128,15 +128,15 @@ def _renumber_scope(scoped: Asset, number_of: Mapping[int, int]) -> None:
         scoped.pop(name, None)
     scope = scoped.get("scope")
     if isinstance(scope, dict) and scope.get("excluded"):
-        scope["excluded"] = _renumbered(scope["excluded"], number_of)
+        scope["excluded"] = _renumber(scope["excluded"], number_of)
 
 
-def _renumbered(numbers: list[int], number_of: Mapping[int, int]) -> list[int]:
+def _renumber(numbers: list[int], number_of: Mapping[int, int]) -> list[int]:
     return sorted(number_of[number] for number in numbers if number in number_of)
 
 
 def _query_context(context: Asset) -> str:
-    """A chart's query as JSON, without the numbers of one Superset."""
+    """A chart's query as JSON, without ids of one Superset."""
     kept = {name: value for name, value in context.items() if name != "form_data"}
     kept |= {"datasource": {"id": 0, "type": "table"}, "force": False}
     for query in kept.get("queries", []):
@@ -155,7 +155,7 @@ def _without_empty(asset: Asset, defaults: Mapping[str, object] | None = None) -
 
 
 def _comparable(value: Any) -> Any:
-    """Without what is empty, and lists of named things by their names."""
+    """The value without empty parts, with lists of named objects sorted by name."""
     if isinstance(value, dict):
         compared = {name: _comparable(below) for name, below in value.items()}
         return {name: below for name, below in compared.items() if below not in (None, "", [], {})}
@@ -168,11 +168,11 @@ def _comparable(value: Any) -> Any:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Texts of several lines as blocks."""
+    """Writes texts of several lines as blocks."""
 
 
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
 
 
-_Dumper.add_representer(str, _text)
+_Dumper.add_representer(str, _represent_text)

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from rich.console import Console
 
+from lakehouse.console import say
 from lakehouse.contract import Table
 from lakehouse.settings import Settings
-from lakehouse.stack.processes import LOOPBACK, Background, only_one, say
+from lakehouse.stack.processes import LOOPBACK, Background, only_one
 from lakehouse.stack.superset_server import start_superset, superset_answers, superset_process
 from lakehouse.stack.trino_registration import answers, built, register
 from lakehouse.stack.trino_server import start_trino, trino_process
@@ -17,12 +18,12 @@ def stack_up(settings: Settings, tables: Iterable[Table], console: Console, *, s
 
     Args:
         settings: where and how.
-        tables: all that the lake may hold.
-        console: told what happens.
+        tables: all tables that the lake may contain.
+        console: where progress is shown.
         superset: False leaves Superset out.
 
     Raises:
-        LakehouseError: one of them cannot be had or started; says why, what to do, and where the log is.
+        LakehouseError: one of them cannot be downloaded or started; says why, what to do, and where the log is.
     """
     with only_one(settings.stack_dir):
         start_trino(settings, console)
@@ -36,17 +37,17 @@ def stack_up(settings: Settings, tables: Iterable[Table], console: Console, *, s
 
 
 def stack_down(settings: Settings, console: Console) -> None:
-    """Stop what `stack_up` started; nothing to stop is fine."""
+    """Stop what `stack_up` started; it is fine if nothing runs."""
     with only_one(settings.stack_dir):
         for name, process in _processes(settings):
             say(console, f"{name} is stopped." if process.stop() else f"{name} was not running.")
 
 
 def stack_status(settings: Settings, console: Console) -> bool:
-    """Say what runs, where, and on what.
+    """Show what runs, where, and on which lake.
 
     Returns:
-        Whether Trino and everything else that was started and not stopped answers.
+        Whether Trino answers, and Superset too unless it was never started or was stopped.
     """
     healthy = {"Trino": answers(settings), "Superset": superset_answers(settings)}
     for name, background in _processes(settings):
@@ -67,5 +68,5 @@ def stack_status(settings: Settings, console: Console) -> bool:
 
 
 def _processes(settings: Settings) -> list[tuple[str, Background]]:
-    """The processes, in the order in which they are stopped."""
+    """The processes, in the order of stopping."""
     return [("Superset", superset_process(settings)), ("Trino", trino_process(settings))]

@@ -1,4 +1,7 @@
-"""Gets files from Maven Central: once, verified, and continued where an earlier attempt broke off."""
+"""Downloads files from Maven Central: once, verified, and resumed where an earlier attempt broke off.
+
+Not by a library such as pooch: those start a download of a gigabyte from the beginning each time.
+"""
 
 import hashlib
 import re
@@ -23,10 +26,11 @@ BLOCK = 2**20
 def maven_repository(settings: Settings) -> str:
     """The address of Maven Central, or of the mirror that the settings name, without a slash at its end.
 
-    It is written in one place: in Ivy, which comes with Spark and gets Spark's packages from there.
+    It is read from Ivy, the part of Spark that downloads Spark's packages: so all artifacts come from one repository,
+    the one of the installed Spark, and there is no second address here to keep equal to it.
 
     Raises:
-        LakehouseError: this Spark brings no Ivy that names it.
+        LakehouseError: Spark's Ivy does not contain it.
     """
     if settings.maven_repository_url:
         return settings.maven_repository_url.rstrip("/")
@@ -38,17 +42,17 @@ def maven_repository(settings: Settings) -> str:
 
 
 def fetch(url: str, target: Path, sha256: str, console: Console) -> None:
-    """Download a file, unless it is there already.
+    """Download a file, unless it exists.
 
     Args:
         url: where it is.
-        target: where it goes; while it is incomplete, its name ends in '.partial'.
-        sha256: what the file must hash to.
-        console: shows progress.
+        target: where to put it; while it is incomplete, its name ends in '.partial'.
+        sha256: the file's SHA-256, in hexadecimal.
+        console: where progress is shown.
 
     Raises:
-        LakehouseError: the network fails repeatedly (what is there by then is kept and continued the next time), the
-            disk is full, or the file is not the expected one (it is deleted).
+        LakehouseError: the network fails repeatedly (the part that arrived is kept and resumed next time), the disk is
+            full, or the checksum differs (the file is deleted).
     """
     if target.exists():
         return
@@ -78,7 +82,7 @@ def fetch(url: str, target: Path, sha256: str, console: Console) -> None:
 
 
 def require_disk(folder: Path, needed: int, what: str) -> None:
-    """Check that there is room before filling the disk.
+    """Check that there is enough space, before filling the disk.
 
     Raises:
         LakehouseError: fewer than `needed` bytes are free.
@@ -97,7 +101,7 @@ def _continue_download(url: str, partial: Path, console: Console) -> None:
     headers = {"Range": f"bytes={start}-", "Accept-Encoding": "identity"}
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as response:
         if response.status_code == requests.codes.requested_range_not_satisfiable:
-            return  # nothing is missing; if the file is wrong nevertheless, its checksum tells
+            return  # it is complete; the checksum decides whether it is right
         response.raise_for_status()
         if response.status_code != requests.codes.partial_content:
             start = 0

@@ -1,4 +1,4 @@
-"""Processes that outlive the command that started them: found again by a file, stopped by whoever comes later."""
+"""Background processes that outlive the command that started them; a later command finds and stops them."""
 
 import json
 import socket
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from rich.console import Console
 
 from lakehouse.errors import LakehouseError
 from lakehouse.state_files import only_one_process
@@ -19,7 +18,7 @@ from lakehouse.state_files import only_one_process
 LOOPBACK = "127.0.0.1"
 STOP_SECONDS = 30
 POLL_SECONDS = 0.2
-# A pid is used again after a reboot or a long time: the start time tells whether the process is still ours.
+# Pids are reused after a reboot or a long time: the start time shows whether a process is still ours.
 START_TIME_TOLERANCE_SECONDS = 2
 
 
@@ -28,8 +27,8 @@ class Background:
     """A long-running process of ours.
 
     Attributes:
-        name: names its files.
-        folder: where they lie.
+        name: base name of its files.
+        folder: where its files are.
     """
 
     name: str
@@ -37,23 +36,23 @@ class Background:
 
     @property
     def log(self) -> Path:
-        """What the process writes, since its last start; the run before is beside it as '.log.1'."""
+        """The process's output since its last start; that of the start before is in '.log.1'."""
         return self.folder / f"{self.name}.log"
 
     @property
-    def _note(self) -> Path:
+    def _state_file(self) -> Path:
         return self.folder / f"{self.name}.json"
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What was noted when it was last started; empty where it never was."""
+        """What was recorded at its last start; empty where there is none."""
         try:
-            return dict(json.loads(self._note.read_text()))
+            return dict(json.loads(self._state_file.read_text()))
         except (OSError, ValueError):
             return {}
 
     def process(self) -> psutil.Process | None:
-        """The running process, or None when it is stopped or dead."""
+        """The running process; None where it was stopped or died."""
         facts = self.facts
         try:
             process = psutil.Process(facts["pid"])
@@ -63,7 +62,7 @@ class Background:
             return None
 
     def start(self, command: list[str], environment: Mapping[str, str], **facts: Any) -> None:
-        """Start the process in a session of its own, so that it survives this terminal, and note `facts` of it."""
+        """Start the process in a new session, so that it survives this terminal, and record `facts` about it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.1"))
@@ -72,13 +71,13 @@ class Background:
                 command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         started = psutil.Process(process.pid).create_time()
-        self._note.write_text(json.dumps({"pid": process.pid, "started": started, **facts}))
+        self._state_file.write_text(json.dumps({"pid": process.pid, "started": started, **facts}))
 
     def stop(self) -> bool:
-        """Ask the process to end, and make it end when it does not.
+        """Terminate the process, and kill it if it does not end in time.
 
         Returns:
-            Whether there was one.
+            Whether it was running.
         """
         process = self.process()
         if process is not None:
@@ -88,7 +87,7 @@ class Background:
             except psutil.TimeoutExpired:
                 process.kill()
                 process.wait(STOP_SECONDS)
-        self._note.unlink(missing_ok=True)
+        self._state_file.unlink(missing_ok=True)
         return process is not None
 
 
@@ -102,10 +101,10 @@ def only_one(folder: Path) -> AbstractContextManager[None]:
 
 
 def require_free_port(port: int, setting: str) -> None:
-    """Refuse a port on loopback that another program has.
+    """Check that a port on loopback is free.
 
     Raises:
-        LakehouseError: it is taken; names the setting that gives another one.
+        LakehouseError: another program has it; names the setting that chooses another port.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -120,14 +119,14 @@ def require_free_port(port: int, setting: str) -> None:
 def wait_until_it_answers(
     background: Background, name: str, answers: Callable[[], bool], seconds: float, first_error: Callable[[Path], str]
 ) -> float:
-    """Wait for a process that was started just now.
+    """Wait until a process that was just started is ready.
 
     Args:
         background: the process.
-        name: how users know it.
+        name: its name in messages.
         answers: whether it is ready.
-        seconds: how long it may take; then it is stopped.
-        first_error: finds the reason in its log.
+        seconds: how long it may take; after that it is stopped.
+        first_error: finds the cause in its log.
 
     Returns:
         The seconds it took.
@@ -148,8 +147,3 @@ def wait_until_it_answers(
             )
         time.sleep(POLL_SECONDS)
     return time.monotonic() - began
-
-
-def say(console: Console, text: str) -> None:
-    """Tell a line as it is."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The secrets of the stack: made once at random, one file each, readable for their owner alone, never overwritten."""
+"""The stack's secrets: generated once at random, one file each, readable only by their owner, never overwritten."""
 
 import secrets
 from collections.abc import Iterable
@@ -18,14 +18,14 @@ class Secret:
 
     Attributes:
         purpose: what it is for.
-        random_bytes: how many it is made of.
+        random_bytes: number of random bytes in it.
     """
 
     purpose: str
     random_bytes: int
 
 
-# By the name of the file. A password may have to be typed; a key is never seen.
+# By file name. Passwords are shorter than keys: they may have to be typed.
 SECRETS = {
     "superset_secret_key": Secret("signs Superset's sessions and encrypts passwords in its metadata", 48),
     "superset_guest_token_secret": Secret("signs the tokens of Superset's guests", 48),
@@ -37,19 +37,19 @@ SECRETS = {
 
 
 def create_secrets(folder: Path, names: Iterable[str] = SECRETS) -> list[str]:
-    """Make those secrets that are missing; what is there stays as it is.
+    """Create the secrets that are missing; existing ones are kept.
 
     A kill at any moment leaves each secret either missing or complete.
 
     Args:
-        folder: where they are kept; made when missing, readable for its owner alone.
-        names: of `SECRETS`.
+        folder: where they are kept; created when missing, readable only by its owner.
+        names: keys of `SECRETS`.
 
     Returns:
-        The names of those that were made.
+        The names of the created ones.
 
     Raises:
-        LakehouseError: the folder cannot be written, a secret is empty, or another process is making them.
+        LakehouseError: the folder cannot be written, a secret is empty, or another process is creating them.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
@@ -67,7 +67,7 @@ def create_secrets(folder: Path, names: Iterable[str] = SECRETS) -> list[str]:
 
 
 def read_secret(folder: Path, name: str) -> str:
-    """A secret.
+    """The value of a secret.
 
     Raises:
         LakehouseError: it is missing, empty or not readable.

@@ -1,4 +1,4 @@
-"""Superset's REST API, for a user who is logged in."""
+"""Superset's REST API, for a logged-in user."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -10,15 +10,15 @@ from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
 from lakehouse.stack.trino_registration import local_session
 
-# Superset gives no more rows of a list at once.
+# The most rows of a list that Superset returns at once.
 PAGE_SIZE = 100
 CONNECT_SECONDS = 3
-# A chart's query may take as long as Superset lets it.
+# As long as Superset lets a chart's query take.
 ANSWER_SECONDS = 60
 
 
 def is_there(settings: Settings) -> bool:
-    """Whether a Superset answers; takes no longer than a moment where there is none."""
+    """Whether a Superset answers; quick where there is none."""
     try:
         answer = local_session().get(f"{settings.superset_address}/health", timeout=CONNECT_SECONDS)
     except requests.RequestException:
@@ -27,13 +27,13 @@ def is_there(settings: Settings) -> bool:
 
 
 class SupersetApi:
-    """The API for one user, with errors as one line."""
+    """The API for one user; errors are one line."""
 
     def __init__(self, settings: Settings, user: str, password: str) -> None:
         """Log in.
 
         Raises:
-            LakehouseError: Superset does not answer, or not to this user.
+            LakehouseError: Superset does not answer, or refuses this user.
         """
         self._address = settings.superset_address
         self._session = local_session()
@@ -44,10 +44,10 @@ class SupersetApi:
         self._session.headers["Referer"] = self._address
 
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
-        """One request.
+        """Send one request.
 
         Raises:
-            LakehouseError: no answer, or a refusal.
+            LakehouseError: there is no answer, or a refusal.
         """
         try:
             timeout = (CONNECT_SECONDS, ANSWER_SECONDS)
@@ -55,12 +55,12 @@ class SupersetApi:
         except requests.RequestException as error:
             raise LakehouseError(f"Superset does not answer at {self._address}: {type(error).__name__}") from error
         if not answer.ok:
-            told = " ".join(answer.text.split())[:200]
-            raise LakehouseError(f"Superset at {self._address} refused {method} {path}: {answer.status_code} {told}")
+            reason = " ".join(answer.text.split())[:200]
+            raise LakehouseError(f"Superset at {self._address} refused {method} {path}: {answer.status_code} {reason}")
         return answer
 
     def rows(self, path: str, order: str, *columns: str) -> Iterator[dict[str, Any]]:
-        """Every object of a list such as `/api/v1/chart/`, ordered by one of its columns, with some of them."""
+        """Every object of a list such as `/api/v1/chart/`: the given columns, ordered by the column `order`."""
         for page in count():
             wanted = f"columns:!({','.join(columns)}),order_column:{order},order_direction:asc"
             query = f"({wanted},page:{page},page_size:{PAGE_SIZE})"

@@ -19,7 +19,7 @@ from lakehouse.stack.secret_files import read_secret
 
 TABLES_FILE = "tables.json"
 VERSION = "SELECT version_num FROM alembic_version"
-# Whoever could log in before a restore can after it: secrets are this machine's, not the backup's.
+# Users keep their passwords over a restore: secrets belong to this machine, not to the backup.
 PASSWORDS = "SELECT password, username FROM ab_user"
 LOCK_SECONDS = 60
 BLOCK = 2**20
@@ -27,7 +27,7 @@ BLOCK = 2**20
 
 @dataclass(frozen=True)
 class SupersetMetadata:
-    """Where Superset keeps its metadata.
+    """The database with Superset's metadata.
 
     Attributes:
         settings: name the database; without one it is a SQLite file below STACK_DIR.
@@ -42,18 +42,18 @@ class SupersetMetadata:
 
     @property
     def sqlite_file(self) -> Path:
-        """The SQLite file, which need not exist."""
+        """The SQLite file; it may not exist."""
         return self.settings.stack_dir.resolve() / "superset" / "superset.db"
 
     def exists(self) -> bool:
-        """Whether there is anything to save."""
+        """Whether there is metadata to save."""
         return self.kind == "postgres" or self.sqlite_file.is_file()
 
     def save(self, target: Path) -> None:
-        """Write all of it to a file, as of one instant.
+        """Write a consistent snapshot of all of it to a file.
 
         Raises:
-            LakehouseError: the database does not answer, or is none of Superset's.
+            LakehouseError: the database does not answer, or is not Superset's.
         """
         if self.kind == "sqlite":
             with closing(sqlite3.connect(self.sqlite_file)) as source, closing(sqlite3.connect(target)) as copy:
@@ -70,10 +70,11 @@ class SupersetMetadata:
                         member.write(block)
 
     def restore(self, source: Path) -> None:
-        """Replace all of it by what a file holds, at once or not at all; users keep the passwords they have here.
+        """Replace all of it by a file's content, in one transaction; users keep the passwords they have here.
 
         Raises:
-            LakehouseError: the file is none of `save`, or of another version of Superset; nothing was changed.
+            LakehouseError: the file was not written by `save`, or is of another version of Superset; nothing was
+                changed.
         """
         try:
             self._restore_sqlite(source) if self.kind == "sqlite" else self._restore_postgres(source)
@@ -103,7 +104,7 @@ class SupersetMetadata:
                 raise LakehouseError("Superset's metadata in the backup has other tables than Superset has here")
             connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
             passwords = connection.execute(PASSWORDS).fetchall()
-            # Tables refer to each other, some in circles: references are not looked at meanwhile.
+            # Foreign keys are not checked meanwhile: tables refer to each other, some in circles.
             connection.execute("SET LOCAL session_replication_role = replica")
             tables = sql.SQL(", ").join(map(sql.Identifier, columns))
             connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(tables))
@@ -112,13 +113,13 @@ class SupersetMetadata:
                 with archive.open(table) as member, connection.cursor().copy(statement) as rows:
                     while block := member.read(BLOCK):
                         rows.write(block)
-                _continue_numbers(connection, table, names)
+                _reset_sequences(connection, table, names)
             connection.cursor().executemany("UPDATE ab_user SET password = %s WHERE username = %s", passwords)
 
     @contextmanager
     def _postgres(self) -> "Iterator[psycopg.Connection[Any]]":
-        """One transaction: committed at the end, or nothing of it."""
-        assert self.settings.superset_database_uri, "asked for Postgres only"
+        """A connection with one transaction, committed at the end and rolled back on an error."""
+        assert self.settings.superset_database_uri, "called for Postgres only"
         uri = urlparse(self.settings.superset_database_uri.get_secret_value())
         password = unquote(uri.password) if uri.password else None
         try:
@@ -163,8 +164,8 @@ def _copy(template: str, table: str, columns: list[str]) -> sql.Composed:
     return sql.SQL(template).format(sql.Identifier(table), names)
 
 
-def _continue_numbers(connection: "psycopg.Connection[Any]", table: str, columns: list[str]) -> None:
-    """Let numbers that the database gives to new rows go on after the highest one."""
+def _reset_sequences(connection: "psycopg.Connection[Any]", table: str, columns: list[str]) -> None:
+    """Let sequences of generated ids continue after the highest stored one."""
     for column in columns:
         quoted = sql.Identifier(table).as_string(connection)
         [[sequence]] = connection.execute("SELECT pg_get_serial_sequence(%s, %s)", (quoted, column)).fetchall()

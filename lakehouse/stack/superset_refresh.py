@@ -1,4 +1,4 @@
-"""After a run Superset shows the new rows: it forgets the old ones and computes the dashboards' charts anew."""
+"""Refreshes Superset after a run: invalidates its cache, then computes the dashboards' charts into it."""
 
 import time
 from collections.abc import Callable
@@ -10,21 +10,21 @@ from lakehouse.settings import Settings
 from lakehouse.stack.secret_files import read_secret
 from lakehouse.stack.superset_api import SupersetApi, is_there
 
-# As the user of this name, who may do nothing else.
+# Superset's user for this, who has no other rights.
 USER = "pipeline"
-# Superset computes in one process; more requests at once only wait there.
+# Superset is one process: more requests at once would only wait there.
 PARALLEL_CHARTS = 4
-# A run does not hang on a slow Superset: what is not computed then is computed when somebody looks.
+# So that a slow Superset does not hold up a run: charts that are left are computed when somebody opens them.
 WARM_SECONDS = 120
 
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What was done.
+    """The outcome of a refresh.
 
     Attributes:
-        charts: how many were computed anew.
-        failed: names of charts whose query failed, with the reason.
+        charts: number of charts that were computed.
+        failed: the reason by name of each chart whose query failed.
         seconds: how long it took.
     """
 
@@ -34,27 +34,27 @@ class Refreshed:
 
     @property
     def summary(self) -> str:
-        """The count in one line, and a line for each reason of a failure."""
+        """The count in one line, and a line per distinct failure."""
         lines = [f"Superset: {self.charts} charts show the new data, after {self.seconds:.0f} s."]
         for reason in dict.fromkeys(self.failed.values()):
-            names = [name for name, its in self.failed.items() if its == reason]
+            names = [name for name, why in self.failed.items() if why == reason]
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             lines.append(f"Superset cannot compute chart {names[0]}{more}: {reason}")
         return "\n".join(lines)
 
 
-def refresh(settings: Settings, on_chart: Callable[[int, int], None] = lambda done, of: None) -> Refreshed | None:
-    """Make Superset show the lake as it is now.
+def refresh(settings: Settings, on_chart: Callable[[int, int], None] = lambda done, total: None) -> Refreshed | None:
+    """Make Superset show the current lake.
 
     Args:
         settings: where Superset is, and the secret of its user `pipeline`.
-        on_chart: told how many charts are done, of how many.
+        on_chart: called with the number of charts done and in all.
 
     Returns:
-        What was done; None where no Superset answers.
+        The outcome; None where no Superset answers.
 
     Raises:
-        LakehouseError: Superset answers, and refuses.
+        LakehouseError: Superset answers but refuses.
     """
     if not is_there(settings):
         return None
@@ -73,7 +73,7 @@ def refresh(settings: Settings, on_chart: Callable[[int, int], None] = lambda do
     def compute(chart: dict[str, object]) -> None:
         if time.monotonic() - began > WARM_SECONDS:
             return
-        error = _computed(api, chart["id"])
+        error = _warm_up(api, chart["id"])
         if error:
             failed[str(chart["slice_name"])] = error
         else:
@@ -85,10 +85,10 @@ def refresh(settings: Settings, on_chart: Callable[[int, int], None] = lambda do
     return Refreshed(len(computed), dict(sorted(failed.items())), time.monotonic() - began)
 
 
-def _computed(api: SupersetApi, chart: object) -> str:
-    """Compute a chart; gives the reason where it failed, else ''."""
+def _warm_up(api: SupersetApi, chart: object) -> str:
+    """Compute a chart into the cache; returns the reason if that failed, else ''."""
     try:
-        [told] = api.call("PUT", "/api/v1/chart/warm_up_cache", json={"chart_id": chart}).json()["result"]
+        [result] = api.call("PUT", "/api/v1/chart/warm_up_cache", json={"chart_id": chart}).json()["result"]
     except LakehouseError as error:
         return str(error)
-    return str(told["viz_error"] or "")
+    return str(result["viz_error"] or "")

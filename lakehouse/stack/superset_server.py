@@ -1,4 +1,4 @@
-"""Superset as a plain process, in an environment of its own: prepared, started on loopback."""
+"""Superset as a plain process in its own Python environment: prepared, then started on loopback."""
 
 import os
 import subprocess
@@ -9,26 +9,27 @@ from pydantic import SecretStr
 from rich.console import Console
 
 from lakehouse import PROJECT
+from lakehouse.console import say
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
-from lakehouse.stack.processes import LOOPBACK, Background, require_free_port, say, wait_until_it_answers
+from lakehouse.stack.processes import LOOPBACK, Background, require_free_port, wait_until_it_answers
 from lakehouse.stack.secret_files import create_secrets
 from lakehouse.stack.trino_registration import local_session
 
 CONFIGURATION = PROJECT / "superset"
 PROGRAMS = PROJECT / ".venv-superset" / "bin"
 START_SECONDS = 180
-# Migrations of an empty database on a slow disk.
+# As long as migrations of an empty database take on a slow disk.
 BOOTSTRAP_SECONDS = 900
 
 
 def superset_process(settings: Settings) -> Background:
-    """Superset's process, running or not."""
+    """Superset's process, which may not be running."""
     return Background("superset", settings.stack_dir.resolve())
 
 
 def superset_answers(settings: Settings) -> bool:
-    """Whether Superset shows its pages; its health check alone answers even where no page does."""
+    """Whether Superset shows its pages; the health check alone succeeds even where no page works."""
     try:
         session = local_session()
         pages = (session.get(f"{settings.superset_address}{page}", timeout=10) for page in ("/health", "/login/"))
@@ -40,7 +41,7 @@ def superset_answers(settings: Settings) -> bool:
 def start_superset(settings: Settings, console: Console) -> None:
     """Bring Superset's metadata and dashboards up to date, start it and wait until it shows its pages.
 
-    A running one on the same lake stays as it is.
+    One that already runs on the same lake is left alone.
 
     Raises:
         LakehouseError: it is not installed or cannot be started; says why, what to do, and where the log is.
@@ -78,7 +79,7 @@ def bootstrap(settings: Settings) -> None:
     """Bring metadata, roles, users and dashboards up to date.
 
     Raises:
-        LakehouseError: says why and where the log is; then none of the dashboards was changed.
+        LakehouseError: it failed, and no dashboard was changed; says why and where the log is.
     """
     log = settings.stack_dir.resolve() / "superset-bootstrap.log"
     command = [str(PROGRAMS / "python"), str(CONFIGURATION / "bootstrap.py")]
@@ -98,7 +99,7 @@ def bootstrap(settings: Settings) -> None:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """What Superset's configuration reads, from our settings alone."""
+    """The environment that Superset's configuration reads, from our settings alone."""
     home = settings.stack_dir.resolve() / "superset"
     home.mkdir(parents=True, exist_ok=True)
     address = settings.trino_address.partition("://")[2]
@@ -107,19 +108,19 @@ def environment(settings: Settings) -> dict[str, str]:
         "SUPERSET_CONFIG_PATH": str(CONFIGURATION / "superset_config.py"),
         "SUPERSET_HOST": LOOPBACK,
         "SUPERSET_PORT": str(settings.superset_port),
-        "SUPERSET_TRINO_URI": _shown(settings.superset_trino_uri) or f"trino://superset@{address}/delta/default",
-        "SUPERSET_DATABASE_URI": _shown(settings.superset_database_uri),
-        "REDIS_URL": _shown(settings.redis_url),
+        "SUPERSET_TRINO_URI": _revealed(settings.superset_trino_uri) or f"trino://superset@{address}/delta/default",
+        "SUPERSET_DATABASE_URI": _revealed(settings.superset_database_uri),
+        "REDIS_URL": _revealed(settings.redis_url),
         "SECRETS_DIR": str(settings.secrets_dir.resolve()),
     }
     return {**os.environ, **ours}
 
 
-def _shown(secret: SecretStr | None) -> str:
+def _revealed(secret: SecretStr | None) -> str:
     return secret.get_secret_value() if secret else ""
 
 
 def _last_error(log: Path) -> str:
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    told = [line.removeprefix("superset: ") for line in lines if line.startswith("superset: ")]
-    return (told or lines or ["it gave no reason"])[-1][:600]
+    ours = [line.removeprefix("superset: ") for line in lines if line.startswith("superset: ")]
+    return (ours or lines or ["it gave no reason"])[-1][:600]

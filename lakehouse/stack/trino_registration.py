@@ -1,6 +1,6 @@
-"""Keeps Trino's list of tables equal to the lake, through Trino's own client.
+"""Keeps the tables registered in Trino equal to those in the lake, through Trino's own client.
 
-Trino's metastore is a cache: whatever happens to it, the next registration restores it from the lake.
+Trino's metastore is a cache: if it is lost or wrong, the next registration restores it from the lake.
 """
 
 import re
@@ -35,12 +35,12 @@ Query = Callable[[str], list[list[Any]]]
 
 @dataclass
 class Registration:
-    """What a registration did, by names such as 'default.temporal_trends'.
+    """The outcome of a registration, by names such as 'default.temporal_trends'.
 
     Attributes:
-        registered: tables that were new, moved or lost.
-        kept: tables that were registered rightly already.
-        dropped: registrations of tables that are no longer there; no data is touched.
+        registered: tables that were missing, or registered at another place.
+        kept: tables that were already registered correctly.
+        dropped: registrations of tables that no longer exist; no data is touched.
         broken: tables that Trino cannot read, with its reason.
     """
 
@@ -59,10 +59,10 @@ class Registration:
 def register(settings: Settings, tables: Iterable[Table]) -> Registration:
     """Register the tables that exist in the lake, and drop the registrations of those that do not.
 
-    May be run at any time, any number of times.
+    Idempotent; may be run at any time.
 
     Raises:
-        LakehouseError: Trino is not reachable, or refuses, or the lake has no tables or is not the one it serves.
+        LakehouseError: Trino is not reachable, or refuses; or the lake has no tables, or Trino serves another one.
     """
     stored = {f"{table.trino_schema}.{table.name}": table for table in built(settings, tables)}
     wanted = {name: _location(settings, table) for name, table in stored.items()}
@@ -71,7 +71,7 @@ def register(settings: Settings, tables: Iterable[Table]) -> Registration:
     with _queries(settings) as query:
         for schema in SCHEMAS:
             query(f"CREATE SCHEMA IF NOT EXISTS delta.{schema}")
-        # A table that was deleted and made anew may have the versions that Trino remembers, with other rows.
+        # A table that was deleted and created again may repeat cached versions with other rows.
         query("CALL delta.system.flush_metadata_cache()")
         known = query(
             "SELECT table_schema || '.' || table_name FROM delta.information_schema.tables "
@@ -83,7 +83,7 @@ def register(settings: Settings, tables: Iterable[Table]) -> Registration:
 
 
 def built(settings: Settings, tables: Iterable[Table]) -> list[Table]:
-    """Those of the tables that exist in the lake."""
+    """The tables that exist in the lake."""
     lake = open_logs(settings)
     return [table for table in tables if lake.exists(table)]
 
@@ -98,7 +98,7 @@ def answers(settings: Settings) -> bool:
 
 
 def require_answer(settings: Settings) -> None:
-    """Run the smallest query.
+    """Run a minimal query.
 
     Raises:
         LakehouseError: Trino is not reachable, or refuses.
@@ -108,7 +108,7 @@ def require_answer(settings: Settings) -> None:
 
 
 def local_session(certificate: Path | None = None) -> requests.Session:
-    """HTTP without the proxy and the certificates that the environment names for the internet."""
+    """An HTTP session that ignores the environment's proxy and certificates, which are for the internet."""
     session = requests.Session()
     session.trust_env = False
     session.verify = str(certificate) if certificate else True
@@ -116,16 +116,20 @@ def local_session(certificate: Path | None = None) -> requests.Session:
 
 
 def _require_same_lake(query: Query, settings: Settings, stored: dict[str, Table], known: set[str]) -> None:
-    """Compare the newest commit of one table, as locations are the same in every lake.
+    """Compare the newest commit of one table: locations alone are the same in every lake.
 
-    Of a table that Trino knows where there is one, else of one that is registered for the look alone; best of one
-    that every run appends to, so that copies of a lake differ, too.
+    A table that Trino knows is preferred to one that has to be registered for the comparison, and an ops table to
+    others: every run appends to those, so even copies of a lake differ.
     """
     lake, reasons = open_logs(settings), []
     for name in sorted(stored, key=lambda name: (name not in known, not name.startswith("ops."))):
         try:
             newest = lake.newest_commit(stored[name])
-            with nullcontext() if name in known else _registered(query, name, _location(settings, stored[name])):
+            with (
+                nullcontext()
+                if name in known
+                else _temporarily_registered(query, name, _location(settings, stored[name]))
+            ):
                 same = _has_commit(query, name, newest["version"], newest["timestamp"])
         except (TrinoError, DamagedTable) as error:
             reasons.append(f"{name}: {_reason(error)}")
@@ -143,7 +147,7 @@ def _require_same_lake(query: Query, settings: Settings, stored: dict[str, Table
 
 
 def _location(settings: Settings, table: Table) -> str:
-    """Where Trino finds a table: a folder by its place in the lake, an object store by its full name."""
+    """Where Trino finds a table: relative to the lake in a folder, by its full URI in an object store."""
     return f"{settings.lake_uri if settings.is_in_object_store else FOLDER}/{table.location}"
 
 
@@ -157,7 +161,7 @@ def _has_commit(query: Query, name: str, version: int, committed_at_ms: int) -> 
 
 
 @contextmanager
-def _registered(query: Query, name: str, location: str) -> Iterator[None]:
+def _temporarily_registered(query: Query, name: str, location: str) -> Iterator[None]:
     _register(query, name, location)
     try:
         yield
@@ -183,7 +187,7 @@ def _reconcile(query: Query, wanted: dict[str, str], known: set[str]) -> Registr
         except TrinoError as error:
             result.broken[name] = _reason(error)
 
-    # Most of a statement's time is waiting for answers.
+    # Most of a statement's time is spent waiting for the answer.
     with ThreadPoolExecutor(PARALLEL_STATEMENTS) as pool:
         list(pool.map(restore, wanted))
     result.registered.sort()
@@ -202,7 +206,7 @@ def _unregister(query: Query, name: str) -> None:
 
 
 def _registered_location(query: Query, name: str) -> str | None:
-    """Where Trino thinks the table is, None where it cannot be read there."""
+    """The location registered in Trino; None where Trino cannot read the table there."""
     schema, table = name.split(".")
     try:
         [[statement]] = query(f'SHOW CREATE TABLE delta.{schema}."{table}"')

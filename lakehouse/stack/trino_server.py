@@ -1,4 +1,4 @@
-"""Trino as a plain process: got once, started on loopback."""
+"""Trino as a plain process: downloaded once, started on loopback."""
 
 import os
 import re
@@ -11,35 +11,36 @@ import requests
 from rich.console import Console
 
 from lakehouse import PROJECT
+from lakehouse.console import say
 from lakehouse.errors import LakehouseError
 from lakehouse.java import trino_java_home
 from lakehouse.settings import Settings, in_bytes
 from lakehouse.stack.maven import fetch, maven_repository, require_disk
-from lakehouse.stack.processes import LOOPBACK, Background, require_free_port, say, wait_until_it_answers
+from lakehouse.stack.processes import LOOPBACK, Background, require_free_port, wait_until_it_answers
 from lakehouse.stack.trino_registration import local_session, require_answer
 
 TRINO_VERSION = "476"
 SERVER_SHA256 = "cfd5accde17e8ebd251eeeb78aed1f490e77bb3a164d95a0f454bf8a7c1cbd3f"
 CLI_SHA256 = "fe4e9c7fb569cd67673afa1622945f6308e1e59bdb825419352b80887661757b"
-# The second one only for who switches on passwords.
+# The second one is for those who switch on passwords.
 PLUGINS = ("delta-lake", "password-authenticators")
 SERVER_PARTS = ("bin/", "lib/", *(f"plugin/{name}/" for name in PLUGINS))
-# The archive, and what is taken out of it while it is still there.
+# The archive and the parts unpacked from it, which exist at the same time.
 SERVER_DISK = 2_000_000_000
 START_SECONDS = 180
 CONFIGURATION = PROJECT / "trino"
 
 
 def trino_process(settings: Settings) -> Background:
-    """Trino's process, running or not."""
+    """Trino's process, which may not be running."""
     return Background("trino", settings.stack_dir.resolve())
 
 
 def start_trino(settings: Settings, console: Console) -> None:
-    """Start Trino and wait until it answers; a running one on the same lake stays.
+    """Start Trino and wait until it answers; one that already runs on the same lake is left alone.
 
     Raises:
-        LakehouseError: it cannot be had or started; says why, what to do, and where the log is.
+        LakehouseError: it cannot be downloaded or started; says why, what to do, and where the log is.
     """
     trino = trino_process(settings)
     if trino.process():
@@ -58,7 +59,7 @@ def start_trino(settings: Settings, console: Console) -> None:
 
 
 def sql_command(settings: Settings, console: Console) -> list[str]:
-    """The command line of Trino's own client, on the lake's tables; gets the client if it is not there yet."""
+    """The command line of Trino's own client, on the lake's tables; downloads the client if it is missing."""
     client = get_cli(settings, console)
     java = str(trino_java_home() / "bin" / "java")
     # JLine reaches the terminal through native code, which Java would warn about at each start.
@@ -71,7 +72,7 @@ def sql_command(settings: Settings, console: Console) -> list[str]:
 
 
 def get_server(settings: Settings, console: Console) -> Path:
-    """The folder of the unpacked server, downloaded if it is not there yet; holds no more than this lake needs."""
+    """The folder of the unpacked server, downloaded if it is missing, with only the parts that this lake needs."""
     name = f"trino-server-{TRINO_VERSION}"
     server = settings.stack_dir.resolve() / name
     if server.is_dir():
@@ -91,10 +92,10 @@ def get_server(settings: Settings, console: Console) -> Path:
 
 
 def unpack_server(archive: Path, target: Path) -> None:
-    """Unpack the parts that are needed.
+    """Unpack the needed parts of the server.
 
-    Equal jars are hard links in the archive, some to files of plugins that are not needed: those files are unpacked
-    too, then the plugins they belong to are deleted.
+    Identical jars are hard links in the archive, some to files of plugins that are not needed: those files are
+    unpacked too, and their plugins deleted afterwards.
     """
     with tarfile.open(archive) as tar:
         members = tar.getmembers()
@@ -107,7 +108,7 @@ def unpack_server(archive: Path, target: Path) -> None:
 
 
 def get_cli(settings: Settings, console: Console) -> Path:
-    """Trino's own client, downloaded if it is not there yet."""
+    """Trino's own client, downloaded if it is missing."""
     client = settings.stack_dir.resolve() / f"trino-cli-{TRINO_VERSION}-executable.jar"
     address = f"{maven_repository(settings)}/io/trino/trino-cli/{TRINO_VERSION}/{client.name}"
     fetch(address, client, CLI_SHA256, console)
@@ -142,7 +143,7 @@ def _start(trino: Background, server: Path, java: Path, settings: Settings) -> N
     differences = {
         "node.data-dir": str(data),
         "node.bind-ip": LOOPBACK,
-        # Without it Trino may announce a bridge's address, where it does not listen.
+        # By default Trino may announce the address of a network bridge, where it does not listen.
         "node.internal-address": LOOPBACK,
         "http-server.http.port": str(settings.trino_port),
         "discovery.uri": f"http://{LOOPBACK}:{settings.trino_port}",
@@ -154,11 +155,11 @@ def _start(trino: Background, server: Path, java: Path, settings: Settings) -> N
     environment = {
         **os.environ,
         "JDK_JAVA_OPTIONS": f"-Xmx{settings.trino_memory}",
-        # With the lake in an object store, its list of tables alone.
+        # Where the lake is in an object store, this holds the metastore alone.
         "TRINO_LAKE": str(settings.work_path),
         "AWS_ENDPOINT_URL": settings.aws_endpoint_url or f"https://s3.{settings.aws_region}.amazonaws.com",
         "AWS_REGION": settings.aws_region,
-        # Paths with umlauts reach Java intact only in a UTF-8 locale.
+        # Java reads paths with umlauts correctly only in a UTF-8 locale.
         "LC_ALL": "C.UTF-8",
     }
     trino.start(command, environment, port=settings.trino_port, lake=_lake(settings))

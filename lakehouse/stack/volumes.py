@@ -1,6 +1,6 @@
 """`python -m lakehouse.stack.volumes` prepares the containers' volumes: folders, owners, secrets. It is idempotent.
 
-Runs as root at each start, before everything else, and ends. What is there is never overwritten.
+Runs as root at each start, before everything else, and ends. Existing files are never overwritten.
 Exit codes: 0 success, 1 failure, 2 unusable setting.
 """
 
@@ -14,7 +14,7 @@ from lakehouse.settings import load_settings
 from lakehouse.stack.secret_files import create_secrets
 from lakehouse.state_files import write_atomically
 
-# Of the pipeline's, Trino's and Superset's images.
+# The user id in the images of the pipeline, Trino and Superset.
 USER = 1000
 METASTORE, POSTGRES_SECRET = Path("/metastore"), Path("/postgres-secret")
 SHOW = "docker compose run --rm spotify-pipeline lakehouse credentials"
@@ -23,33 +23,33 @@ SHOW = "docker compose run --rm spotify-pipeline lakehouse credentials"
 def prepare(
     lake: Path, secrets: Path, *, owned: tuple[Path, ...], postgres_secret: Path, user: int = USER
 ) -> list[str]:
-    """Make folders and secrets that are missing, and set their owners right.
+    """Create missing folders and secrets, and correct their owners.
 
     Args:
         lake: the lake's volume.
-        secrets: the volume of the secrets that the user reads.
-        owned: further volumes that belong to the user.
-        postgres_secret: the volume of the one secret that Postgres reads, which runs as another user.
-        user: id of user and group.
+        secrets: the volume of the secrets.
+        owned: further volumes whose owner is the user.
+        postgres_secret: the volume of the one secret for Postgres, which runs as another user.
+        user: id of the user and its group.
 
     Returns:
-        The names of the secrets that were made.
+        The names of the created secrets.
     """
-    # Trino's list of tables is mounted here, into a lake that is read-only for it.
+    # The mount point of Trino's metastore, in a lake that is read-only for Trino.
     (lake / "metastore").mkdir(exist_ok=True)
-    made = create_secrets(secrets)
+    created = create_secrets(secrets)
     for folder in (lake, secrets, *owned):
-        give(folder, user)
+        change_owner(folder, user)
     secrets.chmod(0o700)
     copy = postgres_secret / "postgres_password"
     if not copy.exists():
         # Only Postgres mounts this volume, and its user id is not known here.
         write_atomically(copy, (secrets / copy.name).read_text(encoding="utf-8"), mode=0o444)
-    return made
+    return created
 
 
-def give(folder: Path, user: int) -> None:
-    """Make a folder and all that is in it the user's; files may come and go meanwhile."""
+def change_owner(folder: Path, user: int) -> None:
+    """Give a folder and everything in it to a user; files may appear and vanish meanwhile."""
     for place, _, files in os.walk(folder):
         for path in (place, *(f"{place}/{name}" for name in files)):
             with suppress(FileNotFoundError):
@@ -62,14 +62,14 @@ def main() -> int:
     try:
         settings = load_settings()
         owned = (METASTORE, settings.spotify_token_file.parent)
-        made = prepare(settings.work_path, settings.secrets_dir, owned=owned, postgres_secret=POSTGRES_SECRET)
+        created = prepare(settings.work_path, settings.secrets_dir, owned=owned, postgres_secret=POSTGRES_SECRET)
     except LakehouseError as error:
         sys.stderr.write(f"error {error}\n")
         return 2 if isinstance(error, UsageError) else 1
     except OSError as error:
         sys.stderr.write(f"error {error.filename} cannot be prepared ({error.strerror})\n")
         return 1
-    sys.stdout.write(f"{len(made)} secrets made. Superset: {settings.superset_browser_address}, password: {SHOW}\n")
+    sys.stdout.write(f"{len(created)} secrets made. Superset: {settings.superset_browser_address}, password: {SHOW}\n")
     return 0
 
 

@@ -19,7 +19,7 @@ from lakehouse.lake.provenance import Provenance
 from lakehouse.lake.schema import no_rows, schema_of
 from lakehouse.lake.storage import Lake, open_lake
 from lakehouse.models.artifacts import Artifact, ArtifactRefusedError, ArtifactStore
-from lakehouse.models.objects import ModelObjects
+from lakehouse.models.objects import ObjectFolders
 from tests.cluster.servers import BUCKET, S3Server
 from tests.support.command_line import lakehouse
 from tests.support.ports import free_port
@@ -104,7 +104,7 @@ def test_a_writer_that_stands_still_between_asking_and_committing_is_fenced(
 
 
 def test_models_are_kept_whole_or_not_at_all(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    models = ArtifactStore(ModelObjects(store, "models"))
+    models = ArtifactStore(ObjectFolders(store, "models"))
     models.save(Artifact("mood", "v1", {"model": {"a": np.arange(3)}}, {"rows": 3}))
     models.save(Artifact("mood", "v2", {"model": {}}, {}))
     assert (models.versions("mood"), models.versions("unknown")) == (["v1", "v2"], [])

@@ -1,10 +1,9 @@
 """The vocabulary: every column name of every table, defined once.
 
-Naming rules (tests hold them): snake_case. The same quantity has the same name in every table; another, another name.
-Suffixes: _ms milliseconds, _count and plays/tracks counts, _id, _key (made by us), _at UTC instant, _local wall-clock
-time, _90 bound of a 90 % interval, _7d over 7 dates. Prefixes: is_/has_ booleans, avg_, total_, predicted_, expected_.
-A line is: name, Spark SQL type, unit ("-" for none), meaning. Users see the meanings as column comments.
-The lines stand in one module per subject.
+Naming rules, enforced by tests: snake_case; one name for one quantity in all tables. Suffixes: _ms milliseconds, _count
+and plays/tracks counts, _id, _key (ours), _at UTC timestamp, _local wall-clock time, _90 bound of a 90 % interval, _7d
+over 7 dates. Prefixes: is_/has_ booleans, avg_, total_, predicted_, expected_. A line is: name, Spark SQL type, unit
+("-" for none), meaning. Users see the meanings as column comments. There is one module of lines per subject.
 """
 
 from dataclasses import dataclass
@@ -26,12 +25,12 @@ _TEXTS = (music.TEXT, listening.TEXT, statistics.TEXT, models.TEXT, advice.TEXT,
 _ROWS = [line.split(maxsplit=3) for text in _TEXTS for line in text.splitlines() if line and line[0] != "#"]
 COLUMNS = {n: Column(n, kind, "" if unit == "-" else unit, meaning) for n, kind, unit, meaning in _ROWS}
 
-# Written out, so that a new column elsewhere changes no table that is made from these. Their order is fixed.
+# Written out, so that a new column changes no table that is computed from these. Their order is fixed.
 AUDIO_FEATURES = (
     "danceability", "energy", "key", "loudness", "mode", "speechiness", "acousticness", "instrumentalness", "liveness",
     "valence", "tempo", "time_signature",
 )  # fmt: skip
-# Those from 0 to 1.
+# Those with values from 0 to 1.
 UNIT_FEATURES = (
     "danceability", "energy", "speechiness", "acousticness", "instrumentalness", "liveness", "valence",
 )  # fmt: skip

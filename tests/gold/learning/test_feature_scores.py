@@ -9,7 +9,7 @@ from gold.learning.feature_scores import measured_plays, predicted_features, pre
 from gold.learning.folds import with_folds
 from gold.learning.model_building import TrainedModel, predict_feature, predict_moods
 from gold.learning.model_parameters import ENERGY, MOOD, PARAMETERS
-from lakehouse.models.artifacts import Artifact, ArtifactStore, ModelFiles
+from lakehouse.models.artifacts import Artifact, ArtifactStore, LocalFolders
 from silver.listening_with_features import listening_with_features
 from tests.gold.learning.small_models import World
 from tests.support.frames import frame_of, play, rows
@@ -50,7 +50,7 @@ def test_moods_are_those_in_memory(spark: SparkSession, small_world: World, part
 def test_a_saved_model_scores_the_same(
     spark: SparkSession, small_world: World, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    store = ArtifactStore(ModelFiles(tmp_path_factory.mktemp("models")))
+    store = ArtifactStore(LocalFolders(tmp_path_factory.mktemp("models")))
     store.save(small_world.mood)
     tracks = small_world.frames(spark)["measured_tracks"]
     first, again = (

@@ -16,7 +16,7 @@ from gold.learning.model_metrics import METRICS, artist_estimate_rows, cross_val
 from gold.learning.model_parameters import MODEL_SPECS, MOOD, MOOD_CLASS, ModelParameters, ModelSpec
 from gold.learning.model_training import model_card
 from gold.learning.training_set import TrainingSet, split
-from lakehouse.models.artifacts import Artifact, ArtifactStore, ModelFiles
+from lakehouse.models.artifacts import Artifact, ArtifactStore, LocalFolders
 from silver.artists import artist_means
 from silver.artists.artist_estimate_model import evaluate
 from silver.artists.artist_means import ArtistEstimateParameters
@@ -117,7 +117,7 @@ def test_reloaded_parts_predict_the_same(mood: TrainedModel, world: tuple[Traini
 def test_the_card_survives_saving(mood: TrainedModel, world: tuple[TrainingSet, pd.DataFrame], tmp_path: Path) -> None:
     figures = cross_validation_rows(mood, world[0], MOOD, PARAMETERS)
     card = model_card(MOOD, mood, PARAMETERS, figures)
-    store = ArtifactStore(ModelFiles(tmp_path))
+    store = ArtifactStore(LocalFolders(tmp_path))
     store.save(Artifact("mood", "v1", mood.parts(), card))
     saved = store.load("mood", "v1")
     assert saved.card["figures"][1]["mae"] == figures[1]["mae"]

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from lakehouse.models.artifacts import Artifact, ArtifactRefusedError, ArtifactStore, ModelFiles, artifact_version
+from lakehouse.models.artifacts import Artifact, ArtifactRefusedError, ArtifactStore, LocalFolders, artifact_version
 
 CARD = {"purpose": "a test", "figures": [{"segment": "per_play", "mae": 0.14, "r2": float("nan")}], "rows": 3}
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
-    return ArtifactStore(ModelFiles(tmp_path / "models"))
+    return ArtifactStore(LocalFolders(tmp_path / "models"))
 
 
 def artifact(**parts: Any) -> Artifact:

@@ -16,8 +16,8 @@ from lakehouse.spotify.web_api import (
     TooOften,
     Unreachable,
     errors_of,
+    reason_in,
     retry_after,
-    words_of,
 )
 from tests.support.spotify_server import NOW, Fault, SpotifyServer, error, too_often
 
@@ -91,8 +91,8 @@ def test_what_each_answer_means(spotify: SpotifyServer, fault: Fault, kind: type
 def test_a_server_s_words_are_one_short_line() -> None:
     response = requests.Response()
     response._content = b'{"error": {"message": "a\\nb\\u001b[31m' + b"x" * 500 + b'"}}'
-    assert words_of(response).startswith("a b[31mx")
-    assert len(words_of(response)) == 200
+    assert reason_in(response).startswith("a b[31mx")
+    assert len(reason_in(response)) == 200
 
 
 @pytest.mark.parametrize("value", [None, "", "soon", "-1", "1e9", "\u0661", "Tue, 99 Foo 2026"])
