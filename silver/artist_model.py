@@ -3,7 +3,7 @@
 import pandas as pd
 
 from lakehouse.contract import model
-from lakehouse.models.artifacts import Trained
+from lakehouse.models.artifacts import TrainingResult
 from silver.catalogue_tracks import DATA, LICENCE, MAX_CATALOGUE_ROWS
 
 CAVEATS = [
@@ -14,7 +14,7 @@ CAVEATS = [
 
 
 @model(max_rows=MAX_CATALOGUE_ROWS)
-def artist_model(catalogue_tracks: pd.DataFrame) -> Trained:
+def artist_model(catalogue_tracks: pd.DataFrame) -> TrainingResult:
     """Shrunken means of every artist, with and without each fold of recordings; see `artist_means`."""
     # Loads scipy, which only training should.
     from silver.artists.artist_means import PARAMETERS, split, train
@@ -36,4 +36,4 @@ def artist_model(catalogue_tracks: pd.DataFrame) -> Trained:
         ],
         "caveats": CAVEATS,
     }
-    return Trained({"artists": trained.state()}, card, trained.train_size)
+    return TrainingResult({"artists": trained.state()}, card, trained.train_size)

@@ -9,7 +9,7 @@ from gold.learning.model_building import TrainedModel, build
 from gold.learning.model_metrics import cross_validation_rows
 from gold.learning.model_parameters import PARAMETERS, ModelParameters, ModelSpec
 from gold.learning.training_set import split
-from lakehouse.models.artifacts import Trained
+from lakehouse.models.artifacts import TrainingResult
 from silver.catalogue_tracks import DATA, LICENCE
 
 PURPOSE = {
@@ -26,7 +26,7 @@ CAVEATS = [
 ]
 
 
-def trained_on(catalogue: pd.DataFrame, spec: ModelSpec, parameters: ModelParameters = PARAMETERS) -> Trained:
+def trained_on(catalogue: pd.DataFrame, spec: ModelSpec, parameters: ModelParameters = PARAMETERS) -> TrainingResult:
     """Train and judge a model with its variants and baselines on the catalogue; nothing of the listener's is needed.
 
     Args:
@@ -37,7 +37,7 @@ def trained_on(catalogue: pd.DataFrame, spec: ModelSpec, parameters: ModelParame
     training = split(catalogue, catalogue_folds(catalogue, parameters), parameters)
     trained = build(training, spec, parameters)
     figures = cross_validation_rows(trained, training, spec, parameters)
-    return Trained(trained.parts(), model_card(spec, trained, parameters, figures), len(training.rows))
+    return TrainingResult(trained.parts(), model_card(spec, trained, parameters, figures), len(training.rows))
 
 
 def model_card(

@@ -4,12 +4,12 @@ import pandas as pd
 
 from gold.learning.model_parameters import MOOD_CLASS
 from lakehouse.contract import model
-from lakehouse.models.artifacts import Trained
+from lakehouse.models.artifacts import TrainingResult
 from silver.catalogue_tracks import MAX_CATALOGUE_ROWS
 
 
 @model(max_rows=MAX_CATALOGUE_ROWS)
-def mood_class_model(catalogue_tracks: pd.DataFrame) -> Trained:
+def mood_class_model(catalogue_tracks: pd.DataFrame) -> TrainingResult:
     """See `model_training.trained_on`."""
     from gold.learning.model_training import trained_on  # loads scikit-learn, which only training should
 

@@ -19,7 +19,7 @@ class Model:
         purpose: first line of the module's docstring.
         inputs: names of the tables it is trained on, taken from its parameters.
         max_rows: the most rows of each input that it is trained on.
-        transform: the training function: pandas frames in, `lakehouse.models.artifacts.Trained` out.
+        transform: the training function: pandas frames in, `lakehouse.models.artifacts.TrainingResult` out.
         parameters: names of the settings it takes; always empty, hyperparameters are code.
     """
 

@@ -31,7 +31,7 @@ class ArtifactRefusedError(LakehouseError):
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """What training returns: an artifact that has no name and version yet.
 
     Attributes:

@@ -23,7 +23,7 @@ from lakehouse.models.artifacts import (
     ArtifactRefusedError,
     ArtifactStore,
     LocalFolders,
-    Trained,
+    TrainingResult,
     artifact_version,
     pack,
 )
@@ -131,7 +131,7 @@ def _train_and_pack(
     module: str, name: str, version: str, provenance: Provenance, inputs: Sequence[pa.Table]
 ) -> tuple[Artifact, dict[str, bytes]]:
     """Train, in a child process: the model is looked up by module and name, as its declaration cannot be pickled."""
-    trained: Trained = getattr(import_module(module), name)(*(table.to_pandas() for table in inputs))
+    trained: TrainingResult = getattr(import_module(module), name)(*(table.to_pandas() for table in inputs))
     provenance = replace(provenance, rows=trained.rows)
     card = {"trained_at": datetime.now(UTC).isoformat(), "provenance": asdict(provenance), **trained.card}
     artifact = Artifact(name, version, trained.parts, card)

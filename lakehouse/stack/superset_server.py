@@ -108,15 +108,15 @@ def environment(settings: Settings) -> dict[str, str]:
         "SUPERSET_CONFIG_PATH": str(CONFIGURATION / "superset_config.py"),
         "SUPERSET_HOST": LOOPBACK,
         "SUPERSET_PORT": str(settings.superset_port),
-        "SUPERSET_TRINO_URI": _revealed(settings.superset_trino_uri) or f"trino://superset@{address}/delta/default",
-        "SUPERSET_DATABASE_URI": _revealed(settings.superset_database_uri),
-        "REDIS_URL": _revealed(settings.redis_url),
+        "SUPERSET_TRINO_URI": _value_of(settings.superset_trino_uri) or f"trino://superset@{address}/delta/default",
+        "SUPERSET_DATABASE_URI": _value_of(settings.superset_database_uri),
+        "REDIS_URL": _value_of(settings.redis_url),
         "SECRETS_DIR": str(settings.secrets_dir.resolve()),
     }
     return {**os.environ, **ours}
 
 
-def _revealed(secret: SecretStr | None) -> str:
+def _value_of(secret: SecretStr | None) -> str:
     return secret.get_secret_value() if secret else ""
 
 

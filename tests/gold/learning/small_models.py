@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from gold.learning.model_parameters import ENERGY, MOOD, MOOD_CLASS, PARAMETERS, ModelParameters, ModelSpec
 from gold.learning.model_training import trained_on
 from lakehouse.contract import Table
-from lakehouse.models.artifacts import Artifact, Trained
+from lakehouse.models.artifacts import Artifact, TrainingResult
 from silver.artist_model import artist_model
 from silver.catalogue_tracks import catalogue_tracks
 from silver.feature_matches import feature_matches
@@ -27,7 +27,7 @@ QUICK = ModelParameters(regression=SMALL_TREES, classification=SMALL_TREES, boot
 assert QUICK.n_folds == PARAMETERS.n_folds
 
 
-def as_artifact(name: str, trained: Trained) -> Artifact:
+def as_artifact(name: str, trained: TrainingResult) -> Artifact:
     """What training gave, as the lake would keep it."""
     return Artifact(name, f"{name} 1", trained.parts, {**trained.card, "trained_at": "2026-01-31T12:00:00+01:00"})
 
