@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from lakehouse.errors import LakehouseError, one_line
+from lakehouse.state_files import atomic_file
 
 KAGGLE_DATASET = "maharshipandya/-spotify-tracks-dataset"
 FILE_NAME = "dataset.csv"
@@ -33,12 +34,11 @@ def kaggle_catalogue(target: Path) -> Path:
     found = folder / FILE_NAME
     if not found.is_file():
         raise LakehouseError(f"the download from Kaggle holds no {FILE_NAME}; it lies in {folder}")
-    partial = target.with_suffix(".partial")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(found, partial)
+        with found.open("rb") as source, atomic_file(target) as copy:
+            shutil.copyfileobj(source, copy)
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EROFS):
             return found
         raise
-    return partial.replace(target)
+    return target

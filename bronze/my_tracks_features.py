@@ -57,7 +57,7 @@ def import_features(lake: Lake, paths: list[Path], log: RunLog, now: datetime, e
         except Malformed:
             tracks = None
         if tracks is None or fetched_at is None:
-            errors.append(f"{path.name} is no answer with audio features")
+            errors.append(f"{path.name} is not an answer with audio features")
             continue
         for number, track in enumerate(tracks):
             try:

@@ -82,4 +82,4 @@ def _add_user(name: str, role: str, password: str) -> None:
         name, name.capitalize(), "Lakehouse", f"{name}@localhost", security_manager.find_role(role), password=password
     )
     if not added:
-        raise SystemExit(f"superset: the user {name} could not be made")
+        raise SystemExit(f"superset: the user {name} could not be created")

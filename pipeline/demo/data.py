@@ -6,7 +6,6 @@ The truths planted in it stand in `parameters.toml`, so that tests can compare w
 import csv
 import io
 import json
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lakehouse.state_files import atomic_file
 from pipeline.demo.catalogue import Catalogue, Track, build_catalogue
 from pipeline.demo.history import build_history
 from pipeline.demo.names import Ids, Names
@@ -77,8 +77,8 @@ def write_demo_data(directory: Path, *, seed: int | None = None) -> DemoFiles:
     catalogue = build_catalogue(parameters, names, ids, catalogue_rng)
     audio_files, video_file = build_history(parameters, catalogue, names, ids, history_rng)
     written = DemoFiles(directory / demo["catalogue_file"], directory / demo["history_file"])
-    _write_atomically(written.catalogue, _catalogue_csv(catalogue))
-    _write_atomically(written.history, _history_zip(parameters, audio_files, video_file))
+    _write_if_changed(written.catalogue, _catalogue_csv(catalogue))
+    _write_if_changed(written.history, _history_zip(parameters, audio_files, video_file))
     return written
 
 
@@ -126,16 +126,9 @@ def _history_zip(parameters: Parameters, audio_files: Sequence[list[Record]], vi
     return content.getvalue()
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
-    """Write to a temporary file and rename it, so that a reader never sees half a file.
-
-    A file with this very content is not touched: a new modification time would make a run import it again.
-    """
+def _write_if_changed(path: Path, content: bytes) -> None:
+    """Write a file, unless it has this very content: a new modification time would make a run import it again."""
     if path.is_file() and path.read_bytes() == content:
         return
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with atomic_file(path) as stream:
+        stream.write(content)

@@ -49,7 +49,7 @@ def test_where_its_place_is_read_only_the_catalogue_stays_where_it_came_to(
         raise OSError(number, "refused")
 
     (downloaded / FILE_NAME).touch()
-    monkeypatch.setattr(shutil, "copyfile", refuse)
+    monkeypatch.setattr(shutil, "copyfileobj", refuse)
     assert kaggle_catalogue(target) == downloaded / FILE_NAME
     assert not target.exists()
 
@@ -61,6 +61,6 @@ def test_a_full_disk_is_not_taken_for_a_read_only_place(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     (downloaded / FILE_NAME).touch()
-    monkeypatch.setattr(shutil, "copyfile", refuse)
+    monkeypatch.setattr(shutil, "copyfileobj", refuse)
     with pytest.raises(OSError, match="No space left"):
         kaggle_catalogue(target)
