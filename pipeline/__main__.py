@@ -1,4 +1,4 @@
-"""`python -m lakehouse`: the command line, for those who start it without a shell."""
+"""`python -m pipeline`: the command line, for programs that start it without a shell."""
 
 from pipeline.cli import main
 
