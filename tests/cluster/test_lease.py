@@ -136,7 +136,7 @@ def test_a_writer_that_stood_still_commits_nothing_any_more(s3_server: S3Server,
 def test_who_lost_the_lease_is_told_in_one_line(store: ObjectStore) -> None:
     with leased(store, purpose="run", wait_seconds=0) as mine:
         taken = lease.Holder(token=2, owner="other", purpose="import", pid=5, host="elsewhere", since="now")
-        store.write(LEASE, lease._written(taken))
+        store.write(LEASE, lease._serialized(taken))
         with pytest.raises(LostWriterError) as lost:
             mine.require()
     assert str(lost.value) == (
