@@ -10,6 +10,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 # Processes that tests run in; each folder of tests stays in one.
 TEST_WORKERS := 2
+QUICK := not long and not compose
 LONG_SAMPLE := 2
 SEED := 1
 
@@ -66,8 +67,20 @@ object-store: setup ## Build the S3-compatible server that tests start
 	@sh tests/cluster/packages.sh $(VENV)/bin
 
 .PHONY: test
-test: setup superset stack-packages object-store ## Run the tests, without the long ones
-	$(PYTEST) -m "not long and not compose" --numprocesses=$(TEST_WORKERS)
+test: setup superset stack-packages object-store ## Run the tests of the next three targets, together
+	$(PYTEST) -m "$(QUICK)" --numprocesses=$(TEST_WORKERS)
+
+.PHONY: test-unit
+test-unit: setup ## Run the tests that need no server and no real data
+	$(PYTEST) -m "$(QUICK) and not stack and not real_data" --numprocesses=$(TEST_WORKERS)
+
+.PHONY: test-stack
+test-stack: setup superset stack-packages object-store ## Run the tests with Trino, Superset, a browser, an object store
+	$(PYTEST) -m "$(QUICK) and stack" --numprocesses=$(TEST_WORKERS)
+
+.PHONY: test-real
+test-real: setup ## Run the tests on real data
+	$(PYTEST) -m "$(QUICK) and real_data and not stack" --numprocesses=$(TEST_WORKERS)
 
 .PHONY: test-long
 test-long: setup superset stack-packages object-store s3-jars ## Run all tests, also random kills and simulated months

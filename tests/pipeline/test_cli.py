@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 from deltalake import DeltaTable
-from typer.main import get_command
+from typer.main import get_group
 from typer.testing import CliRunner
 
 from bronze.listening_history import listening_history_bronze
 from lakehouse.contract import Table
 from lakehouse.contract.ops import IMPORT_AUDIT, REJECTED_ROWS
 from lakehouse.lake.logs import DeltaLogs
-from pipeline.cli import app, main
+from pipeline.cli import main
+from pipeline.commands.console import app
 from tests.bronze.records import extended, write_json
 from tests.support.command_line import LAKEHOUSE, lakehouse
 from tests.support.ports import free_port
@@ -33,7 +34,7 @@ def test_help_teaches(tmp_path: Path) -> None:
     assert "lakehouse import" in answer.stdout
 
 
-@pytest.mark.parametrize("command", sorted(get_command(app).commands))
+@pytest.mark.parametrize("command", sorted(get_group(app).commands))
 def test_every_command_explains_itself(command: str) -> None:
     answer = CliRunner().invoke(app, [command, "--help"])
     assert answer.exit_code == 0

@@ -41,4 +41,5 @@ def shuffled(name: str, frame: DataFrame) -> DataFrame:
 
 
 def sorted_rows(table: Table, frame: DataFrame) -> pd.DataFrame:
-    return frame.toArrow().sort_by([(name, "ascending") for name in table.key]).to_pandas()
+    rows: pd.DataFrame = frame.toArrow().sort_by([(name, "ascending") for name in table.key]).to_pandas()
+    return rows

@@ -4,7 +4,10 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import StructType
 
 from lakehouse.contract import Table
 from lakehouse.lake.schema import schema_of
@@ -22,7 +25,19 @@ def frame_of(spark: SparkSession, table: Table, rows: list[dict[str, Any]]) -> D
     names = [column.name for column in table.columns]
     unknown = {name for row in rows for name in row} - set(names)
     assert not unknown, f"{table.name} has no column {unknown}"
-    return spark.createDataFrame([tuple(row.get(name) for name in names) for row in rows], schema_of(table))
+    return _frame(spark, rows, schema_of(table))
+
+
+def small_frame(spark: SparkSession, rows: list[tuple[Any, ...]], schema: str) -> DataFrame:
+    """A frame of a few rows with a schema of its own: "name string, number bigint"."""
+    parsed = StructType.fromDDL(schema)
+    assert isinstance(parsed, StructType)
+    return _frame(spark, [dict(zip(parsed.names, row, strict=True)) for row in rows], parsed)
+
+
+def _frame(spark: SparkSession, rows: list[dict[str, Any]], schema: StructType) -> DataFrame:
+    """By way of Arrow: Spark has to start a Python worker to read a list of rows."""
+    return spark.createDataFrame(pa.Table.from_pylist(rows, to_arrow_schema(schema, timezone="UTC")), schema)
 
 
 def made_of_plays(table: Table, plays: DataFrame, **others: DataFrame) -> DataFrame:

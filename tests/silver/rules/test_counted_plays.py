@@ -9,6 +9,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from silver.rules.counted_plays import counted_plays, distinct_plays
+from tests.support.frames import small_frame
 
 START = datetime(2026, 1, 5, 12)
 EXPORT, API, ACCOUNT, DEMO = "extended_history", "spotify_api", "account_history", "demo"
@@ -70,7 +71,7 @@ CASES: dict[str, tuple[list[Report], str]] = {
 
 def frame_of_reports(spark: SparkSession, reports: list[tuple[str, Report]]) -> DataFrame:
     rows = [(f"{case}/{r.play_id}", f"{case}/{r.recording}", r.played_at, r.source) for case, r in reports]
-    return spark.createDataFrame(rows, "play_id string, recording_key string, played_at timestamp, source string")
+    return small_frame(spark, rows, "play_id string, recording_key string, played_at timestamp, source string")
 
 
 @pytest.fixture(scope="module")
@@ -146,5 +147,5 @@ def test_random_reports_equal_brute_force_whatever_their_order(spark: SparkSessi
 
 def test_a_play_counts_from_30_seconds_or_when_its_length_is_unknown(spark: SparkSession) -> None:
     lengths = [None, 0, 29_999, 30_000, 30_001]
-    frame = spark.createDataFrame([(ms,) for ms in lengths], "ms_played bigint")
+    frame = small_frame(spark, [(ms,) for ms in lengths], "ms_played bigint")
     assert [row["ms_played"] for row in counted_plays(frame).collect()] == [None, 30_000, 30_001]

@@ -7,20 +7,20 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from silver.rules.feature_source import FEATURE_SOURCES, is_featured, is_measured, known, mood_category
-from tests.support.frames import mood
+from tests.support.frames import mood, small_frame
 
 LEVELS = (None, 0.0, 0.3999999, 0.4, 0.5, 0.5999999, 0.6, 1.0)
 
 
 def test_mood_of_every_side_of_the_thresholds(spark: SparkSession) -> None:
     pairs = list(product(LEVELS, LEVELS))
-    frame = spark.createDataFrame(pairs, "valence double, energy double")
+    frame = small_frame(spark, pairs, "valence double, energy double")
     found = frame.select("valence", "energy", mood_category(F.col("valence"), F.col("energy"))).collect()
     assert {(v, e): name for v, e, name in found} == {(v, e): mood(v, e) for v, e in pairs}
 
 
 def test_measured_and_featured_by_source(spark: SparkSession) -> None:
-    frame = spark.createDataFrame([(source,) for source in FEATURE_SOURCES], "feature_source string")
+    frame = small_frame(spark, [(source,) for source in FEATURE_SOURCES], "feature_source string")
     found = {row[0]: row[1:] for row in frame.select("feature_source", is_measured(), is_featured()).collect()}
     assert found == {
         "spotify": (True, True),
@@ -49,6 +49,6 @@ def test_measured_and_featured_by_source(spark: SparkSession) -> None:
     ],
 )
 def test_known(spark: SparkSession, feature: str, kind: str, delivered: float, expected: float) -> None:
-    frame = spark.createDataFrame([(delivered,)], f"{feature} {kind}").select(known(feature))
+    frame = small_frame(spark, [(delivered,)], f"{feature} {kind}").select(known(feature))
     assert frame.dtypes == [(feature, kind)]
     assert [tuple(row) for row in frame.collect()] == [(expected,)]

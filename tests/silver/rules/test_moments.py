@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from silver.rules.moments import deviation, merged, moments_of
-from tests.support.frames import only
+from tests.support.frames import only, small_frame
 
 CLOSE = [0.715] * 2_000 + [0.716]
 FAR = [120.5, 121.25, 90.0, 180.125]
@@ -28,7 +28,7 @@ FAR = [120.5, 121.25, 90.0, 180.125]
 def test_the_deviation_is_that_of_all_values(
     values: list[float | None], expected: float | None, parts: int, spark: SparkSession
 ) -> None:
-    frame = spark.createDataFrame([(i % parts, value) for i, value in enumerate(values)], "part int, value double")
+    frame = small_frame(spark, [(i % parts, value) for i, value in enumerate(values)], "part int, value double")
     of_parts = frame.groupBy("part").agg(moments_of(F.col("value")).alias("moments"))
     found = only(of_parts.agg(merged(F.col("moments")).alias("all")).select(deviation(F.col("all"))))[0]
     assert found == (expected if not expected else pytest.approx(expected, rel=1e-12))

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from silver.artists.artist_names import artist_key
 from silver.rules.recording_key import name_key, normalised
+from tests.support.frames import small_frame
 
 Name = tuple[str | None, str | None]
 
@@ -125,7 +126,7 @@ def key_of(spark: SparkSession) -> dict[Name, str | None]:
     """The keys of all names of this file, by one job."""
     pairs = [*SAME.values(), *DIFFERENT.values()]
     names = list({*(name for pair in pairs for name in pair), *(name for name, _ in EXACT.values())})
-    frame = spark.createDataFrame(names, "artist string, title string")
+    frame = small_frame(spark, names, "artist string, title string")
     found = frame.select("artist", "title", name_key(F.col("artist"), F.col("title"))).collect()
     return {(artist, title): key for artist, title, key in found}
 
@@ -186,7 +187,7 @@ NAMES = st.text(st.one_of(st.sampled_from(TRICKY), st.sampled_from(LATIN), st.sa
 @settings(max_examples=8, deadline=None)
 @given(names=st.lists(NAMES, min_size=20, max_size=120))
 def test_normalised_equals_the_reference_and_is_idempotent(spark: SparkSession, names: list[str]) -> None:
-    frame = spark.createDataFrame([(name,) for name in names], "name string")
+    frame = small_frame(spark, [(name,) for name in names], "name string")
     once = frame.select("name", normalised(F.col("name")).alias("once"))
     for name, found, twice in once.select("name", "once", normalised(F.col("once"))).collect():
         expected = reference(name)
@@ -205,7 +206,7 @@ VERSIONS = st.sampled_from([" - Live", " (Live)", " - B Remix", " [B Remix]", " 
 @given(titles=st.lists(st.tuples(RECORDING_TITLES, LABELS, VERSIONS), min_size=20, max_size=80))
 def test_labels_never_matter_and_versions_always_do(spark: SparkSession, titles: list[tuple[str, str, str]]) -> None:
     rows = [(title, title + label, title + label + version) for title, label, version in titles]
-    frame = spark.createDataFrame(rows, "title string, labelled string, version string")
+    frame = small_frame(spark, rows, "title string, labelled string, version string")
     keys = [name_key(F.lit("A"), F.col(name)) for name in frame.columns]
     for title, labelled, version in frame.select(*keys).collect():
         assert title == labelled

@@ -8,6 +8,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from silver.rules.sessions import settled_before, with_session_id
+from tests.support.frames import small_frame
 
 EPOCH = datetime(1970, 1, 1)
 # End times of plays, and for each of them which play of the list began its session.
@@ -30,7 +31,7 @@ CASES = {
 
 
 def plays_at(spark: SparkSession, times: list[datetime]) -> DataFrame:
-    return spark.createDataFrame([(f"{n:05}", at) for n, at in enumerate(times)], "play_id string, played_at timestamp")
+    return small_frame(spark, [(f"{n:05}", at) for n, at in enumerate(times)], "play_id string, played_at timestamp")
 
 
 def sessions(plays: DataFrame) -> list[int]:
@@ -81,7 +82,7 @@ def test_equals_pandas_whatever_the_order_and_partitions(spark: SparkSession, se
     expected = seconds.where(seconds.diff().fillna(1800) >= 1800).ffill().astype(int)
     rows = [(f"{n:05}", EPOCH + timedelta(seconds=int(at))) for n, at in enumerate(seconds)]
     chance.shuffle(rows)
-    frame = spark.createDataFrame(rows, "play_id string, played_at timestamp")
+    frame = small_frame(spark, rows, "play_id string, played_at timestamp")
     for partitions in (1, 7):
         assert sessions(frame.repartition(partitions)) == list(expected)
 
