@@ -1,6 +1,7 @@
 """What can be said about a track without measured features from its artist's other tracks?
 
-This fills the real gap, four plays in five; predicting one feature from the others never does, features come together.
+This fills the real gap: four plays in five have no features. Predicting one feature from the others could not fill it,
+because a track has either all features or none.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,7 +13,7 @@ from pyspark.sql import functions as F
 from lakehouse.contract import expression, in_range, table
 from lakehouse.contract.columns import AUDIO_FEATURES
 from lakehouse.models.artifacts import Artifact
-from silver.artists.listener_lines import MAX_CALIBRATION_TRACKS, fitted, lines_of, lines_schema
+from silver.artists.listener_lines import MAX_CALIBRATION_TRACKS, estimate_with_bounds, lines_of, lines_schema
 from silver.rules.bounded import in_pandas
 from silver.rules.feature_source import IMPUTED_FEATURES, is_measured
 
@@ -63,7 +64,7 @@ def artist_estimates(feature_matches: DataFrame, artist_model: Artifact) -> Data
     unmeasured = feature_matches.where(~is_measured()).select("track_key", "artist_name")
     raw_columns = ", ".join(f"raw_{name} double" for name in IMPUTED_FEATURES)
     estimates = unmeasured.mapInPandas(raw, f"track_key string, listener_fold int, artist_tracks double, {raw_columns}")
-    values = {name: fitted(name) for name in IMPUTED_FEATURES}
+    values = {name: estimate_with_bounds(name) for name in IMPUTED_FEATURES}
     return estimates.join(F.broadcast(fit), on="listener_fold", how="inner").select(
         "track_key",
         *(values[name][0].alias(name) for name in IMPUTED_FEATURES),
@@ -78,7 +79,7 @@ def artist_estimates(feature_matches: DataFrame, artist_model: Artifact) -> Data
 
 def _raw_estimates(tracks: pd.DataFrame, model: Artifact) -> pd.DataFrame:
     """Estimates of the tracks whose artist is known, before the fit to the listener."""
-    # Loads scipy, which only the workers that estimate should pay.
+    # Imported here: it loads scipy, which only the workers that estimate need.
     from silver.artists.artist_estimate_model import estimate_tracks
     from silver.artists.artist_means import PARAMETERS, ArtistModel
     from silver.artists.listener_calibration import listener_artist_folds

@@ -16,7 +16,7 @@ CAVEATS = [
 @model(max_rows=MAX_CATALOGUE_ROWS)
 def artist_model(catalogue_tracks: pd.DataFrame) -> TrainingResult:
     """Shrunken means of every artist, with and without each fold of recordings; see `artist_means`."""
-    # Loads scipy, which only training should.
+    # Imported here: it loads scipy, which only training needs.
     from silver.artists.artist_means import PARAMETERS, split, train
 
     trained = train(split(catalogue_tracks, PARAMETERS), PARAMETERS)

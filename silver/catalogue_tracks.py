@@ -11,13 +11,13 @@ from lakehouse.contract.columns import AUDIO_FEATURES, UNIT_FEATURES
 from silver.rules.feature_source import known
 from silver.rules.recording_key import ARTIST_SEPARATOR, name_key
 
-# For the cards of the models that are trained on it.
+# Stated in the cards of the models that are trained on it.
 DATA = (
     "Spotify Tracks Dataset, Maharshi Pandya, Kaggle maharshipandya/-spotify-tracks-dataset, "
     "doi 10.34740/KAGGLE/DSV/4372070"
 )
 LICENCE = "of the data: ODbL 1.0 on Kaggle, bsd on its Hugging Face card; credit it, do not relicense it"
-# Rows that are read for training: the Kaggle catalogue has 90,000, of a larger one a sample is taken.
+# Most rows used for training: the Kaggle catalogue has 90,000, a larger one is sampled.
 MAX_CATALOGUE_ROWS = 200_000
 
 
@@ -32,8 +32,8 @@ MAX_CATALOGUE_ROWS = 200_000
     checks=[in_range(feature, 0, 1) for feature in UNIT_FEATURES],
 )
 def catalogue_tracks(kaggle_tracks_bronze: DataFrame) -> DataFrame:
-    """For one track only popularity and genre differ between rows: the highest, and the first by row number."""
-    # One window for everything: cheaper than a row number, and than grouping whole rows.
+    """Rows of one track differ only in popularity and genre: the highest and the first by row number are kept."""
+    # One window for everything is cheaper than a row number or a grouping of whole rows.
     track = Window.partitionBy("track_id").orderBy("row_number")
     track = track.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     tracks = kaggle_tracks_bronze.select(

@@ -12,9 +12,9 @@ from lakehouse.contract.columns import AUDIO_FEATURES, UNIT_FEATURES
 from silver.rules.counted_plays import counted_plays
 from silver.rules.feature_source import FEATURE_SOURCES, NO_SOURCE, SYNTHETIC_SOURCE, known
 from silver.rules.recording_key import name_key
-from silver.rules.track_facts import SPELLING, plain_isrc, track_key, untold_plays
+from silver.rules.track_facts import SPELLING, plain_isrc, plays_with_new_facts, track_key
 
-# Names joined by a shared ISRC, ISRCs joined by a shared name: two rounds reach a release of a release.
+# A shared ISRC joins names, a shared name joins ISRCs: two rounds reach a release of a release.
 MERGE_ROUNDS = 2
 
 
@@ -37,7 +37,7 @@ def feature_matches(
     my_tracks_features_bronze: DataFrame,
     my_tracks_features_bronze_synthetic: DataFrame,
 ) -> DataFrame:
-    """Every listened track gets the best source that has it, in the order of `FEATURE_SOURCES`."""
+    """Each listened track gets its features from the first of `FEATURE_SOURCES` that has it."""
     tracks = _with_recording_key(_listened_tracks(listening_history_bronze, my_tracks_features_bronze))
     by_source = {
         source: _offer(my_tracks_features_bronze.where(F.col("provider") == source), source, "track_id")
@@ -73,9 +73,9 @@ def feature_matches(
 
 
 def _listened_tracks(history: DataFrame, features: DataFrame) -> DataFrame:
-    """One row per track of the counted plays; of several spellings the latest, of several lengths the longest."""
+    """One row per track of the counted plays, with its latest spelling and its longest length."""
     isrcs = features.groupBy("track_id").agg(F.min(plain_isrc()).alias("fetched_isrc"))
-    # Each way of writing a track once, before anything is done with texts: plays are many times as many.
+    # Plays are many times as many as spellings, so spellings are made distinct before any work on texts.
     spelled = (
         counted_plays(history)
         .groupBy("track_id", *SPELLING, "isrc")
@@ -98,7 +98,7 @@ def _listened_tracks(history: DataFrame, features: DataFrame) -> DataFrame:
 def _with_recording_key(tracks: DataFrame) -> DataFrame:
     """Tracks that share an ISRC or a normalised name share the smallest of their names as `recording_key`."""
     by_name = Window.partitionBy("own_key")
-    # Tracks without an ISRC, in an export all of them, are not gathered in one task.
+    # Partitioned by own_key, too: else all tracks without an ISRC (in an export, every track) would land in one task.
     by_isrc = Window.partitionBy("isrc", F.when(F.col("isrc").isNull(), F.col("own_key")))
     keyed = tracks.withColumn("own_key", F.coalesce("name_key", "track_key"))
     keyed = keyed.withColumn("recording_key", F.col("own_key"))
@@ -110,7 +110,7 @@ def _with_recording_key(tracks: DataFrame) -> DataFrame:
 
 
 def _best_release(catalogue: DataFrame) -> DataFrame:
-    """One track per recording of the catalogue: with a valence if any has one, then the most popular."""
+    """One track per recording of the catalogue: the most popular of those with a valence, else the most popular."""
     best_first = Window.partitionBy("name_key").orderBy(
         F.col("valence").isNull(), F.col("popularity").desc_nulls_last(), "track_id"
     )
@@ -119,16 +119,16 @@ def _best_release(catalogue: DataFrame) -> DataFrame:
 
 
 def _offer(candidates: DataFrame, source: str, key: str) -> DataFrame:
-    """What one source offers: the join key, and one struct named after the source, null after a join without match."""
+    """The join key and a struct named after the source, which a left join leaves null where the source has no match."""
     described = {
         name: F.col(name) if name in candidates.columns else F.lit(None).cast(kind)
         for name, kind in (("track_id", "string"), ("track_genre", "string"), ("duration_ms", "bigint"))
     }
     features = [known(name) for name in AUDIO_FEATURES]
     fields = [value.alias(name) for name, value in described.items()] + features
-    # A row without any feature, such as one fetched for its ISRC alone, offers nothing.
+    # A row without any feature, such as one fetched for its ISRC alone, does not count.
     offers = candidates.where(reduce(or_, (feature.isNotNull() for feature in features)))
     return offers.select(key, F.struct(F.lit(source).alias("source"), *fields).alias(source))
 
 
-feature_matches = replace(feature_matches, summary=Summary("listening_history_bronze", untold_plays))
+feature_matches = replace(feature_matches, summary=Summary("listening_history_bronze", plays_with_new_facts))

@@ -51,13 +51,13 @@ def listening_with_features(
     *,
     listener_time_zone: str,
 ) -> DataFrame:
-    """Counted plays, reports of one play merged, joined with the one row of their track."""
+    """Counted plays, with reports of the same play merged, joined with their track."""
     counted = counted_plays(listening_history_bronze).withColumn("track_key", track_key())
     reported = counted.select("play_id", "track_key", "played_at", "ms_played", "source")
-    # Few columns are sorted and grouped; the others come last.
+    # Few columns are sorted and grouped; the others are joined afterwards.
     plays = reported.join(feature_matches.select("track_key", "recording_key"), on="track_key", how="inner")
     in_sessions = with_session_id(distinct_plays(plays)).drop("recording_key")
-    # Names and genre come from the track, so that one track is spelled one way.
+    # Names and genre come from the track, so that each track has one spelling.
     in_sessions = in_sessions.join(_tracks(feature_matches, artist_estimates), on="track_key", how="inner")
     local = F.from_utc_timestamp("played_at", listener_time_zone).cast("timestamp_ntz")
     return (
@@ -76,7 +76,7 @@ def listening_with_features(
 
 
 def _tracks(feature_matches: DataFrame, artist_estimates: DataFrame) -> DataFrame:
-    """The listened tracks; estimates take the place of unknown and synthetic features, all of them."""
+    """The listened tracks; estimates replace unknown and synthetic features, as a whole."""
     estimate = F.struct(*artist_estimates.columns).alias("estimate")
     tracks = feature_matches.join(artist_estimates.select("track_key", estimate), on="track_key", how="left")
     is_estimated = ~is_measured() & F.col("estimate").isNotNull()

@@ -1,4 +1,4 @@
-"""Which of the listener's tracks can a model be judged on, and what does the catalogue say about them?"""
+"""On which of the listener's tracks can a model be evaluated, and what does the catalogue say about them?"""
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
@@ -21,7 +21,7 @@ FROM_CATALOGUE = ("artists", "track_genres", "explicit")
     caveats=["measured_only", "single_listener"],
 )
 def measured_tracks(feature_matches: DataFrame, catalogue_tracks: DataFrame) -> DataFrame:
-    """Estimates and synthetic features are no truth: such tracks are left out.
+    """Estimates and synthetic features are not ground truth: such tracks are left out.
 
     Artists, genres and explicit come from the matched catalogue track, else from the one with this id, else from the
     recording's most popular release; null where the catalogue has none.

@@ -1,7 +1,7 @@
 """What do the plays of each hour of the week add up to, by where their audio features come from?
 
-Tables of gold that count and average by hour, weekday or part of the day sum these rows up, by the aggregates `plays`,
-`total`, `mean` and `deviation`.
+Gold tables that count and average by hour, weekday or part of the day aggregate these rows with `plays`, `total`,
+`mean` and `deviation`.
 """
 
 from dataclasses import replace
@@ -37,7 +37,7 @@ SUMS = ("play_count", "known_plays", "low_plays", "high_plays", "value_sum")
     caveats=["features_from_catalogue", "features_estimated", "synthetic_features", "track_not_listener"],
 )
 def plays_by_hour(listening_with_features: DataFrame) -> DataFrame:
-    """Sums are null where no play's value is known; play_count is the same for all features of an hour and source."""
+    """Sums are null where no play has a known value; play_count is the same for all features of an hour and source."""
     return _sums(listening_with_features)
 
 
@@ -62,37 +62,37 @@ def _sums(plays: DataFrame) -> DataFrame:
 
 
 def _count_if_unit(feature: str, condition: Column) -> Column:
-    """Only what goes from 0 to 1 is low or high."""
+    """Null for features that do not range from 0 to 1: low and high are defined for those alone."""
     return F.count_if(condition) if feature in UNIT_FEATURES else F.lit(None).cast("bigint")
 
 
 def plays(where: Column | None = None) -> Column:
-    """How many plays the aggregated rows stand for.
+    """Number of plays in the aggregated rows.
 
     Args:
-        where: which rows count, all if None; may look at the keys and what follows from them.
+        where: condition on the key columns, or on columns derived from them; None for all rows.
     """
-    # Each play stands in the rows of all features.
+    # Each play is counted in the rows of all features, so one feature is enough.
     return F.coalesce(total("play_count", FEATURES[0], where), F.lit(0))
 
 
 def total(column: str, feature: str, where: Column | None = None) -> Column:
-    """The sum of a column over the aggregated rows of a feature; null without rows."""
+    """Sum of a column over the rows of a feature; null without rows."""
     return F.sum(F.when(_is_of(feature, where), F.col(column)))
 
 
 def mean(feature: str, where: Column | None = None) -> Column:
-    """The mean of a feature over the plays whose value is known; null without any."""
+    """Mean of a feature over the plays with a known value; null if there are none."""
     return F.try_divide(total("value_sum", feature, where), total("known_plays", feature, where))
 
 
 def deviation(feature: str, where: Column | None = None) -> Column:
-    """The standard deviation of a feature, as of a sample; null below two plays whose value is known."""
+    """Sample standard deviation of a feature; null below two plays with a known value."""
     return moments.deviation(moments.merged(F.when(_is_of(feature, where), _moments())))
 
 
 def _moments() -> Column:
-    """Of the values that a row stands for."""
+    """Moments of the values that a row summarises."""
     count, total = F.col("known_plays"), F.col("value_sum")
     return moments.moments(count, total / count, F.col("square_sum"), F.col("min"), F.col("max"))
 
@@ -103,7 +103,7 @@ def _is_of(feature: str, where: Column | None) -> Column:
 
 
 def with_new_plays(known: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
-    """Add new plays to the sums; all plays are not looked at."""
+    """Add new plays to the sums, without reading the earlier plays."""
     both = known.unionByName(_sums(new_plays))
     added = both.groupBy(*HOUR, "feature_source", "feature_name").agg(
         *(F.sum(name).alias(name) for name in SUMS), moments.merged(_moments()).alias("all")

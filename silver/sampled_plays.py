@@ -1,4 +1,4 @@
-"""Which measured plays do intervals and tests look at?"""
+"""Which measured plays do intervals and tests use?"""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ COLUMNS = (
     "play_id recording_key date hour_of_day part_of_day is_weekend danceability energy key loudness mode speechiness "
     "acousticness instrumentalness liveness valence tempo time_signature"
 )
-# More plays make an interval narrower than any reader needs.
+# With more plays, intervals would be narrower than any reader needs.
 MAX_PLAYS = 50_000
 
 
@@ -24,17 +24,17 @@ MAX_PLAYS = 50_000
     caveats=["features_from_catalogue", "measured_only", "track_not_listener"],
 )
 def sampled_plays(listening_with_features: DataFrame) -> DataFrame:
-    """Those with the smallest hashes of their ids, so that a run looks at the same plays as the one before."""
-    return sample(_measured(listening_with_features), ["play_id"], MAX_PLAYS)
+    """The plays with the smallest hashes of their ids, so that each run samples the same plays."""
+    return sample(_measured_plays(listening_with_features), ["play_id"], MAX_PLAYS)
 
 
-def _measured(plays: DataFrame) -> DataFrame:
+def _measured_plays(plays: DataFrame) -> DataFrame:
     return plays.where(is_measured()).select(*COLUMNS.split())
 
 
 def with_new_plays(sampled: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
-    """The sample of all plays is that of its own rows and of the new plays."""
-    return sample(sampled.unionByName(_measured(new_plays)), ["play_id"], MAX_PLAYS)
+    """Sample the old sample together with the new plays: that is the sample of all plays."""
+    return sample(sampled.unionByName(_measured_plays(new_plays)), ["play_id"], MAX_PLAYS)
 
 
 sampled_plays = replace(sampled_plays, update=Update("listening_with_features", with_new_plays))

@@ -3,13 +3,13 @@
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.shared.wording import ENOUGH_PLAYS, compared, number, percent, sentence, steady
+from gold.shared.wording import ENOUGH_PLAYS, comparison, number, percent, rounded, sentence
 from lakehouse.contract import in_range, table
 from silver.plays_by_hour import deviation, mean, plays, total
 from silver.rules.feature_source import HIGH, LOW, is_featured, is_measured
 
 OVERALL = "overall"
-# Spread of valence: a uniform one has 0.29.
+# Standard deviations of valence; a uniform distribution has 0.29.
 VARIED, EVEN = 0.25, 0.15
 AVERAGED = ("valence", "energy", "danceability", "acousticness")
 
@@ -32,9 +32,9 @@ AVERAGED = ("valence", "energy", "danceability", "acousticness")
     ],
 )
 def behavioral_segments(plays_by_hour: DataFrame) -> DataFrame:
-    """Averages rest on featured plays; spread and shares of moods on measured ones.
+    """Averages use featured plays; spread and shares of moods measured ones.
 
-    The archetype is read off the averages by the contract's thresholds of high and low, never off the segment's name.
+    The archetype follows from the averages by the contract's thresholds of high and low, not from the segment's name.
     """
     day = F.when(F.col("is_weekend"), "weekend").otherwise("weekday")
     segments = F.array(F.lit(OVERALL), F.concat_ws(" ", day, "part_of_day"))
@@ -66,7 +66,7 @@ def behavioral_segments(plays_by_hour: DataFrame) -> DataFrame:
 
 
 def _share(column: str, feature: str) -> Column:
-    """Of the measured plays whose value of the feature is known."""
+    """Share among the measured plays with a known value of the feature."""
     return F.try_divide(total(column, feature, is_measured()), total("known_plays", feature, is_measured()))
 
 
@@ -76,15 +76,15 @@ def _of_overall(column: str) -> Column:
 
 def _level(column: str, *, high: str, middle: str | None, low: str) -> Column:
     """A word for a 0..1 average by the contract's thresholds."""
-    value = steady(F.col(column))
+    value = rounded(F.col(column))
     return F.when(value >= HIGH, high).when(value < LOW, low).when(value.isNotNull(), middle)
 
 
 def _archetype() -> Column:
-    """Such as 'Bright, energetic, danceable, varied'; what is neither high nor low in the last three goes unsaid."""
-    acoustic = F.when(steady(F.col("overall_acousticness")) >= HIGH, "acoustic")
-    danceable = F.when(steady(F.col("overall_danceability")) >= HIGH, "danceable")
-    spread = steady(F.col("mood_variability"))
+    """Such as 'Bright, energetic, danceable, varied'; middling values add no word to the first two."""
+    acoustic = F.when(rounded(F.col("overall_acousticness")) >= HIGH, "acoustic")
+    danceable = F.when(rounded(F.col("overall_danceability")) >= HIGH, "danceable")
+    spread = rounded(F.col("mood_variability"))
     return F.concat_ws(
         ", ",
         _level("overall_valence", high="Bright", middle="Mixed", low="Dark"),
@@ -110,17 +110,17 @@ def _description() -> Column:
         percent(F.col("bright_share")),
         percent(F.col("dark_share")),
     )
-    comparison = sentence(
+    against_overall = sentence(
         "; valence is %s and energy %s the listener's overall",
-        compared(F.col("overall_valence") - F.col("usual_valence")),
-        compared(F.col("overall_energy") - F.col("usual_energy")),
+        comparison(F.col("overall_valence") - F.col("usual_valence")),
+        comparison(F.col("overall_energy") - F.col("usual_energy")),
     )
-    return F.concat(numbers, F.when(F.col("segment") == OVERALL, "").otherwise(comparison), F.lit("."))
+    return F.concat(numbers, F.when(F.col("segment") == OVERALL, "").otherwise(against_overall), F.lit("."))
 
 
 def _recommendation() -> Column:
-    """A tip on the music, from how much of what it suggests the segment already has."""
-    valence, energy = steady(F.col("overall_valence")), steady(F.col("overall_energy"))
+    """A tip on the music, which states how much of the suggested music the segment already has."""
+    valence, energy = rounded(F.col("overall_valence")), rounded(F.col("overall_energy"))
     brighter = sentence(
         "The music here is dark (valence %s, %s of plays bright); for a change, a few bright tracks lighten it.",
         number(F.col("overall_valence")),

@@ -4,7 +4,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from gold.shared.caveats import MEASURED
-from gold.shared.wording import ENOUGH_PLAYS, compared, number, sentence, steady
+from gold.shared.wording import ENOUGH_PLAYS, comparison, number, rounded, sentence
 from lakehouse.contract import accepted_values, in_range, table
 from silver.rules.feature_source import is_measured
 
@@ -34,8 +34,8 @@ MILD = "Low"
 def listening_anomalies(listening_with_features: DataFrame) -> DataFrame:
     """Measured plays whose valence or energy has a modified z-score above 3.5 among the listener's plays at that hour.
 
-    An hour with fewer than 20 measured plays has no usual music yet. Where at least half of the plays have the same
-    value the MAD is 0, and that feature calls nothing unusual. The most unusual play gives severity and example.
+    Hours with fewer than 20 measured plays are left out. Where at least half of the plays have the same value, the MAD
+    is 0 and that feature makes no play unusual. The most unusual play gives severity and example.
     """
     unusual = _with_scores(listening_with_features).where(f"score > {UNUSUAL} AND sample_size >= {ENOUGH_PLAYS}")
     return (
@@ -60,16 +60,16 @@ def listening_anomalies(listening_with_features: DataFrame) -> DataFrame:
 
 
 def _with_scores(plays: DataFrame) -> DataFrame:
-    """Measured plays with what is usual at their hour and the larger of their two scores."""
+    """Measured plays with the usual values of their hour and the larger of their two scores."""
     at_hour = Window.partitionBy("hour_of_day")
     scored = plays.where(is_measured() & F.col("valence").isNotNull() & F.col("energy").isNotNull())
     for name in ("valence", "energy"):
         deviation = F.col(f"{name}_deviation")
-        mad = F.nullif(steady(F.median(F.abs(deviation)).over(at_hour)), F.lit(0.0))
+        mad = F.nullif(rounded(F.median(F.abs(deviation)).over(at_hour)), F.lit(0.0))
         scored = (
             scored.withColumn(f"usual_{name}", F.median(name).over(at_hour))
             .withColumn(f"{name}_deviation", F.col(name) - F.col(f"usual_{name}"))
-            .withColumn(f"{name}_score", steady(MAD_OF_NORMAL * F.abs(deviation) / mad))
+            .withColumn(f"{name}_score", rounded(MAD_OF_NORMAL * F.abs(deviation) / mad))
         )
     return scored.withColumn("score", F.greatest("valence_score", "energy_score")).withColumn(
         "sample_size", F.count(F.lit(1)).over(at_hour)
@@ -90,9 +90,9 @@ def _interpretation() -> Column:
         F.col("hour_of_day"),
         F.col("anomaly_count"),
         F.col("sample_size"),
-        compared(F.col("avg_valence_deviation")),
+        comparison(F.col("avg_valence_deviation")),
         number(F.col("usual_valence")),
-        compared(F.col("avg_energy_deviation")),
+        comparison(F.col("avg_energy_deviation")),
         number(F.col("usual_energy")),
         F.col("example_track"),
         number(F.col("largest_score")),

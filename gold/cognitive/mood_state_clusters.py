@@ -1,6 +1,6 @@
 """Into which slices does the listener's music fall by how it sounds?
 
-The music is a continuum; the clusters cut it into slices, they are no natural types.
+The music is a continuum: the clusters are slices of it, not natural types.
 """
 
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.shared.wording import compared, number, percent, sentence, steady
+from gold.shared.wording import comparison, number, percent, rounded, sentence
 from lakehouse.contract import expression, in_range, table
 from silver.rules.bounded import in_pandas
 from silver.rules.feature_source import is_measured
@@ -25,13 +25,13 @@ FEATURE_WORDS = {
     "loudness": ("loud", "quiet"),
     "tempo": ("fast", "slow"),
 }
-# Shares that crowd near 0 are spread out by their logarithm; the offset keeps 0 finite.
+# Features that crowd near 0 are clustered by their logarithm; the offset keeps 0 finite.
 LOGARITHMIC = ("acousticness", "instrumentalness", "speechiness")
 LOG_OFFSET = 0.001
 # Silhouettes compare all recordings with one another: their cost grows with the square.
 MAX_RECORDINGS = 3_000
 ENOUGH_RECORDINGS = 20
-OF_CLUSTER = ("cluster", "mood_state_name", "set_apart", "silhouette")
+CLUSTER_COLUMNS = ("cluster", "mood_state_name", "set_apart", "silhouette")
 AVERAGED = ("valence", "energy", "danceability", "acousticness", "instrumentalness")
 VARYING = ("valence", "energy")
 
@@ -58,10 +58,10 @@ def mood_state_clusters(listening_with_features: DataFrame) -> DataFrame:
     goes to the nearest centre. Plays without all 8 features are left out.
     """
     complete = listening_with_features.where(is_measured()).dropna(subset=list(FEATURE_WORDS))
-    # Plays are looked at once: what is told of a cluster adds up from its recordings. Both readers of them take all
-    # columns, or Spark would group the plays for each.
+    # Plays are aggregated once: the figures of a cluster are sums over its recordings. Both uses below read all
+    # columns, else Spark would not share the aggregation between them.
     recordings = complete.groupBy("recording_key").agg(
-        *(steady(F.avg(_scaled(name))).alias(name) for name in FEATURE_WORDS),
+        *(rounded(F.avg(_clustered_value(name))).alias(name) for name in FEATURE_WORDS),
         F.count(F.lit(1)).alias("plays"),
         *(F.sum(name).alias(f"total_{name}") for name in AVERAGED),
         *(moments_of(F.col(name)).alias(f"{name}_moments") for name in VARYING),
@@ -75,8 +75,8 @@ def mood_state_clusters(listening_with_features: DataFrame) -> DataFrame:
         max_rows=MAX_RECORDINGS,
     )
     clusters = (
-        _in_nearest(recordings, centres)
-        .groupBy(*OF_CLUSTER)
+        _assign_to_nearest(recordings, centres)
+        .groupBy(*CLUSTER_COLUMNS)
         .agg(
             F.sum("plays").alias("member_count"),
             F.count(F.lit(1)).alias("track_count"),
@@ -90,26 +90,26 @@ def mood_state_clusters(listening_with_features: DataFrame) -> DataFrame:
     )  # fmt: skip
 
 
-def _scaled(name: str) -> Column:
+def _clustered_value(name: str) -> Column:
     return F.log(F.col(name) + LOG_OFFSET) if name in LOGARITHMIC else F.col(name)
 
 
 def _centres(recordings: pd.DataFrame) -> pd.DataFrame:
     """One row per cluster: its name and its centre, in the units of the recordings; none below enough recordings."""
-    # scikit-learn takes seconds to import, which only the task that fits should pay, not every start of the program.
-    from gold.learning.cluster_models import fit_clusters, names_of, set_apart
+    # Imported here: scikit-learn takes seconds to load, and only the task that fits needs it.
+    from gold.learning.cluster_models import cluster_names, distinguishing_features, fit_clusters
 
     values = recordings[list(FEATURE_WORDS)].to_numpy()
     varies = np.ptp(values, axis=0) > 0
     if len(values) < ENOUGH_RECORDINGS or not varies.any():
-        return pd.DataFrame(columns=[*OF_CLUSTER, "centre", "scale"])
+        return pd.DataFrame(columns=[*CLUSTER_COLUMNS, "centre", "scale"])
     means, scale = values.mean(axis=0), np.where(varies, values.std(axis=0), 1.0)
     found = fit_clusters((values - means) / scale)
     return pd.DataFrame(
         {
             "cluster": range(len(found.centres)),
-            "mood_state_name": names_of(found.centres, list(FEATURE_WORDS.values())),
-            "set_apart": set_apart(found.centres, list(FEATURE_WORDS)),
+            "mood_state_name": cluster_names(found.centres, list(FEATURE_WORDS.values())),
+            "set_apart": distinguishing_features(found.centres, list(FEATURE_WORDS)),
             "silhouette": found.silhouettes,
             "centre": list(found.centres * scale + means),
             "scale": [scale] * len(found.centres),
@@ -117,15 +117,15 @@ def _centres(recordings: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _in_nearest(recordings: DataFrame, centres: DataFrame) -> DataFrame:
-    """The recordings with their cluster: by squared distance in standard deviations, of equals the first."""
+def _assign_to_nearest(recordings: DataFrame, centres: DataFrame) -> DataFrame:
+    """The recordings with the cluster nearest in standard deviations; among equals the first."""
     gaps = [(F.col(name) - F.col("centre")[i]) / F.col("scale")[i] for i, name in enumerate(FEATURE_WORDS)]
-    distance = steady(sum((gap * gap for gap in gaps), start=F.lit(0.0)))
+    distance = rounded(sum((gap * gap for gap in gaps), start=F.lit(0.0)))
     return (
         recordings.crossJoin(F.broadcast(centres))
-        # By all columns, so that nothing has to be joined with them.
+        # Grouped by all columns, which saves a join.
         .groupBy(*recordings.columns)
-        .agg(F.min_by(F.struct(*OF_CLUSTER), F.struct(distance, "cluster")).alias("nearest"))
+        .agg(F.min_by(F.struct(*CLUSTER_COLUMNS), F.struct(distance, "cluster")).alias("nearest"))
         .select("*", "nearest.*")
     )
 
@@ -138,7 +138,7 @@ def _description() -> Column:
     def against_all(name: str) -> Column:
         column = F.col(f"avg_{name}")
         overall = F.sum(column * F.col("member_count")).over(everything) / plays
-        return sentence("%s %s (%s the mean of all)", F.lit(name), number(column), compared(column - overall))
+        return sentence("%s %s (%s the mean of all)", F.lit(name), number(column), comparison(column - overall))
 
     return sentence(
         "%s of %s measured plays (%s), %s tracks, set apart by their %s: %s. A slice of a continuum, not a type: "

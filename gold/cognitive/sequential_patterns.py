@@ -11,16 +11,16 @@ from pyspark.sql import functions as F
 from gold.shared import cluster_robust
 from gold.shared.caveats import MEASURED
 from gold.shared.consecutive_plays import consecutive_measured_plays, with_new_pairs
-from gold.shared.wording import number, percent, sentence, steady
+from gold.shared.wording import number, percent, rounded, sentence
 from lakehouse.contract import Update, accepted_values, in_range, table
 from silver.rules.bounded import in_pandas
 from silver.rules.feature_source import MOODS
 from silver.sampled_plays import MAX_PLAYS
 
-# A lift this far from 1, or its reciprocal, is called a pattern where the difference is no chance either.
+# A lift of at least this, or at most its reciprocal, is called a pattern if the difference is also significant.
 NOTABLE_LIFT = 1.25
 SIGNIFICANT = 0.05
-# Where neither so many occurred nor were to be expected by chance, a lift is noise (Cochran 1954 on small cells).
+# Where fewer occurred, and fewer were expected by chance, a lift is noise (Cochran 1954 on small cells).
 ENOUGH_OCCURRENCES = 5
 FAVOURED, AVOIDED, EXPECTED, TOO_FEW = "Favoured", "Avoided", "Expected", "Too few"
 REPEAT, CHANGE = "repeat", "change"
@@ -49,11 +49,10 @@ def sequential_patterns(listening_with_features: DataFrame) -> DataFrame:
 
     transition_probability is the pair's share of all transitions from its first mood (the maximum-likelihood estimate;
     Anderson and Goodman 1957, "Statistical Inference about Markov Chains"). lift is that share over the second mood's
-    share of all next plays, so 1 where the next play does not depend on this one. p_value tests whether the second mood
-    follows the first as often as it follows the others (`cluster_robust.of_difference`, by recording and date of
-    the next play: songs recur), for this pair of moods alone. Of the 25 pairs one or two would fall below 0.05 by
-    chance: the pattern and the text go by the p-value corrected for all pairs tested (Holm 1979, "A Simple Sequentially
-    Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6(2)).
+    share of all next plays, so 1 where the next play does not depend on this one. p_value tests for this pair alone if
+    the second mood follows the first as often as it follows others (`cluster_robust.of_difference`, by recording and
+    date of the next play). One or two of 25 pairs would fall below 0.05 by chance, so pattern and text use the p-value
+    corrected for all (Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure", Scand. J. Stat. 6(2)).
     """
     return _patterns(_counts(listening_with_features), listening_with_features)
 
@@ -91,7 +90,7 @@ def _patterns(counts: DataFrame, plays: DataFrame) -> DataFrame:
 
 def _tests(pairs: pd.DataFrame) -> pd.DataFrame:
     """The p-value of every pair of moods, also corrected for all pairs that can be tested."""
-    # Takes seconds to import, which only the task that tests something should pay, not every start of the program.
+    # Imported here: it takes seconds to load, and only the task that tests needs it.
     from statsmodels.stats.multitest import multipletests
 
     rows = []
@@ -107,8 +106,8 @@ def _tests(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _leaning() -> Column:
-    lift = steady(F.col("lift"))
-    expected = steady(F.col("from_mood") * F.col("next_share"))
+    lift = rounded(F.col("lift"))
+    expected = rounded(F.col("from_mood") * F.col("next_share"))
     return (
         F.when(F.greatest("occurrence_count", expected) < ENOUGH_OCCURRENCES, TOO_FEW)
         .when((lift >= NOTABLE_LIFT) & _is_significant(), FAVOURED)
@@ -118,13 +117,13 @@ def _leaning() -> Column:
 
 
 def _is_significant() -> Column:
-    return steady(F.col("corrected_p_value")) < SIGNIFICANT
+    return rounded(F.col("corrected_p_value")) < SIGNIFICANT
 
 
-def _chance() -> Column:
+def _corrected_p() -> Column:
     p_value = F.col("corrected_p_value")
-    compared = F.when(p_value < 0.001, "< 0.001").otherwise(F.concat(F.lit("= "), number(p_value, digits=3)))
-    return F.concat(F.lit("corrected p "), compared)
+    exact = F.concat(F.lit("= "), number(p_value, digits=3))
+    return F.concat(F.lit("corrected p "), F.when(p_value < 0.001, "< 0.001").otherwise(exact))
 
 
 def _insight() -> Column:
@@ -139,12 +138,12 @@ def _insight() -> Column:
         "After %s the next known play was %s in %s of %s cases (%s), against %s of all next plays: %s times as often "
         "(%s), %s.",
         *(F.col(name) for name in (*PAIR, "occurrence_count", "from_mood")), percent(F.col("transition_probability")),
-        percent(F.col("next_share")), number(F.col("lift")), _chance(), meaning,
+        percent(F.col("next_share")), number(F.col("lift")), _corrected_p(), meaning,
     )  # fmt: skip
 
 
 def with_new_plays(patterns: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
-    """Count the pairs of the sessions that have new plays anew; the tests look at all pairs, for their sample."""
+    """Recount the pairs of the sessions with new plays; the tests read all pairs, to sample them."""
     return _patterns(with_new_pairs(patterns.select(*PAIR, "occurrence_count"), _counts, plays, new_plays), plays)
 
 

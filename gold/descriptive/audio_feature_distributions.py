@@ -1,7 +1,7 @@
 """How is each audio feature spread over the plays, compared with the catalogue?
 
 A play counts once for each feature whose value is known, so a track that is often played weighs more; in the catalogue
-every track weighs the same. Key and mode are described as the numbers they are coded as.
+every track weighs the same. Key and mode are described by their numeric codes.
 """
 
 from pyspark.sql import Column, DataFrame, GroupedData
@@ -25,8 +25,8 @@ PERCENTILES = {"p25": 0.25, "median": 0.5, "p75": 0.75}
     caveats=AVERAGES,
 )
 def audio_feature_distributions(listening_with_features: DataFrame, catalogue_tracks: DataFrame) -> DataFrame:
-    """Percentiles are exact, by linear interpolation; deviations are of a sample, null below two values."""
-    of_plays = _by_feature(listening_with_features).agg(
+    """Percentiles are exact, with linear interpolation; std_dev is of a sample, null below two values."""
+    by_feature = _by_feature(listening_with_features).agg(
         _count().alias("play_count"),
         _mean().alias("mean"),
         _deviation().alias("std_dev"),
@@ -34,7 +34,7 @@ def audio_feature_distributions(listening_with_features: DataFrame, catalogue_tr
         F.percentile("value", list(PERCENTILES.values()), F.col("times")).alias("percentiles"),
         F.max("value").alias("max"),
     )
-    return of_plays.join(_of_catalogue(catalogue_tracks), on="feature_name", how="full").select(
+    return by_feature.join(_catalogue_figures(catalogue_tracks), on="feature_name", how="full").select(
         "feature_name",
         F.coalesce("play_count", F.lit(0)).alias("play_count"),
         "mean",
@@ -47,7 +47,7 @@ def audio_feature_distributions(listening_with_features: DataFrame, catalogue_tr
     )
 
 
-def _of_catalogue(tracks: DataFrame) -> DataFrame:
+def _catalogue_figures(tracks: DataFrame) -> DataFrame:
     """Mean and deviation of each audio feature; no rows without tracks."""
     features = [
         F.struct(
@@ -62,9 +62,9 @@ def _of_catalogue(tracks: DataFrame) -> DataFrame:
 
 
 def _by_feature(plays: DataFrame) -> GroupedData:
-    """Values of each audio feature, null where unknown, and how many `times` each was found; by `feature_name`.
+    """Values of each audio feature, null where unknown, with their number of `times`; grouped by `feature_name`.
 
-    Plays with the same features, such as those of a track, are counted first: there are fewer values to look at.
+    Plays with the same features, such as those of a track, are counted first, which leaves fewer values to aggregate.
     """
     features = [F.col(feature).cast("double").alias(feature) for feature in AUDIO_FEATURES]
     counted = plays.groupBy(*features).agg(F.count(F.lit(1)).alias("times"))
@@ -81,6 +81,6 @@ def _mean() -> Column:
 
 def _deviation() -> Column:
     squares = F.sum(F.col("value") * F.col("value") * F.col("times")) - _mean() * _mean() * _count()
-    # Equal values do not deviate by what the sums are rounded.
+    # Rounding of the sums must not make equal values deviate.
     spread = F.when(F.min("value") < F.max("value"), F.greatest(squares, F.lit(0.0))).otherwise(0.0)
     return F.sqrt(F.try_divide(spread, F.nullif(_count() - 1, F.lit(0))))

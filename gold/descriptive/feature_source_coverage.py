@@ -17,7 +17,7 @@ from silver.rules.feature_source import FEATURE_SOURCES
     checks=[accepted_values("feature_source", *FEATURE_SOURCES), in_range("percentage", 0, 100)],
 )
 def feature_source_coverage(listening_with_features: DataFrame) -> DataFrame:
-    """Tracks are counted by id, as each release has a source of its own; by recording where there is no id."""
+    """Tracks are counted by id, because each release has its own source; by recording where there is no id."""
     counts = listening_with_features.groupBy("feature_source").agg(
         F.count("*").alias("record_count"), F.count_distinct(_track()).alias("track_count")
     )
@@ -39,7 +39,7 @@ def _coverage(counts: DataFrame) -> DataFrame:
 
 
 def with_new_plays(coverage: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
-    """Add new plays to the counts, and their tracks as far as they were not played before."""
+    """Add new plays to the counts, and those of their tracks that were not played before."""
     heard_now = new_plays.select("feature_source", _track().alias("track")).distinct()
     of_these = plays.withColumn("track", _track()).join(
         F.broadcast(heard_now), on=["feature_source", "track"], how="left_semi"

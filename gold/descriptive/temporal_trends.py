@@ -1,8 +1,8 @@
 """How do listening and the mood of the music change from date to date?
 
-Tracks are counted by recording: another release of a known song is no new track. Figures over 7 dates give every play
-the same weight, so a date with few plays moves them little; `total_plays_7d` is a sum. The first 6 dates have fewer
-dates behind them.
+Tracks are counted by recording: another release of a known song is not a new track. Figures over 7 dates weight every
+play the same, so a date with few plays changes them little; `total_plays_7d` is a sum. For the first 6 dates they cover
+fewer than 7.
 """
 
 from dataclasses import replace
@@ -44,7 +44,7 @@ def temporal_trends(listening_with_features: DataFrame) -> DataFrame:
 
 
 def _trends(dates: DataFrame, plays: DataFrame, new_tracks: DataFrame) -> DataFrame:
-    """The rows of some dates in sequence."""
+    """The rows of consecutive dates."""
     daily = (
         dates.join(_by_date(plays), on="date", how="left")
         .join(new_tracks, on="date", how="left")
@@ -79,7 +79,7 @@ def _calendar(plays: DataFrame, first: Column) -> DataFrame:
 
 
 def _by_date(plays: DataFrame) -> DataFrame:
-    """Figures of the dates with plays, and the sums and counts that make means over several dates."""
+    """Figures of the dates with plays, and the sums and counts for means over several dates."""
     sums = plays.groupBy("date").agg(
         F.count(F.lit(1)).alias("total_plays"),
         (F.sum("ms_played") / MS_PER_MINUTE).alias("minutes_played"),
@@ -88,7 +88,7 @@ def _by_date(plays: DataFrame) -> DataFrame:
         *(F.sum(name).alias(f"{name}_sum") for name in ROLLING_FEATURES),
         *(F.count(name).alias(f"{name}_plays") for name in ROLLING_FEATURES),
     )
-    # Each count of its own: beside others Spark would multiply the plays for it.
+    # Each distinct count is a query of its own: in one aggregation Spark would duplicate the plays for each.
     for name, of in {"distinct_tracks": "recording_key", "distinct_artists": "artist_name"}.items():
         counts = plays.groupBy("date").agg(F.count_distinct(text_hash(F.col(of))).alias(name))
         sums = sums.join(counts, on="date", how="inner")
@@ -96,20 +96,20 @@ def _by_date(plays: DataFrame) -> DataFrame:
 
 
 def _new_tracks(plays: DataFrame) -> DataFrame:
-    """How many recordings were first heard on each date that has any."""
+    """The number of recordings first heard on each date, for dates with any."""
     first_heard = plays.groupBy(text_hash(F.col("recording_key"))).agg(F.min("date").alias("date"))
     return first_heard.groupBy("date").agg(F.count("*").alias("new_tracks"))
 
 
 def with_new_plays(trends: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
-    """Take new plays in: only dates from their first one on, or that have no row yet, are made anew."""
+    """Recompute only the dates from the first new play on, and those that have no row yet."""
     known = trends.agg(F.min("date").alias("first"), F.date_add(F.max("date"), 1).alias("next"))
     since = F.least(new_plays.agg(F.min("date")).scalar(), "next")
-    # The first of these dates looks back, but not beyond all plays.
+    # The first of these dates has a 7-date window behind it, which does not begin before the first play.
     begin = F.greatest(F.date_sub(since, ROLLING_DATES - 1), F.least("first", since))
     since, begin = (known.select(bound).scalar() for bound in (since, begin))
     lately = plays.where(F.col("date") >= begin)
-    # What was heard lately is new where it was not heard before.
+    # Of the recordings heard lately, which are new depends on all their earlier plays.
     recording = text_hash(F.col("recording_key"))
     heard = F.broadcast(lately.select(recording.alias("heard")).distinct())
     heard_plays = plays.join(heard, on=recording == F.col("heard"), how="left_semi")

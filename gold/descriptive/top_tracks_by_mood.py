@@ -1,7 +1,7 @@
 """Which recordings does the listener play most in each mood of music?
 
-Plays are counted per mood and recording. A recording whose releases were measured differently can stand in two moods,
-with the plays that it has in each.
+Plays are counted per mood and recording. A recording whose releases were measured differently can be in two moods, with
+the plays that it has in each.
 """
 
 from pyspark.sql import DataFrame, Window
@@ -30,8 +30,8 @@ SHOWN = ("track_id", "track_name", "artist_name", "valence", "energy", "danceabi
 def top_tracks_by_mood(listening_with_features: DataFrame) -> DataFrame:
     """Of equally often played recordings the smaller `recording_key` comes first.
 
-    Id, names and features are those of one release, so that they fit together and the mood: the most played one that
-    has an id, of equals the smallest id.
+    Id, names and features are those of one release, so that they match each other and the mood: the most played one
+    with an id; among equals, the one with the smallest id.
     """
     with_mood = listening_with_features.where("mood_category IS NOT NULL")
     releases = with_mood.groupBy("mood_category", "recording_key", *SHOWN).agg(F.count("*").alias("release_plays"))

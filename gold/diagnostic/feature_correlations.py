@@ -39,8 +39,8 @@ def feature_correlations(sampled_plays: DataFrame, catalogue_tracks: DataFrame) 
     """Pearson's r over measured plays that have both features, and over all catalogue tracks that have both.
 
     The p-value is that of the slope of feature1 over feature2 (`cluster_robust.of_slope`); it is for one pair, not
-    corrected for looking at all of them. Key is a circle and is treated as a number: read its rows with care. Above
-    the stated bounds a fixed random sample is taken.
+    corrected for testing all of them. Key is circular but is treated as a number: read its rows with care. Of more than
+    50,000 plays or 200,000 tracks a fixed random sample is used.
     """
     own = in_pandas(
         sampled_plays.select("play_id", "recording_key", "date", *AUDIO_FEATURES),

@@ -14,7 +14,7 @@ STABLE_UP_TO = 0.2
 MINOR_UP_TO = 0.5
 KEY = ("hour_of_day", "shift_magnitude")
 CHANGES = ("valence_change", "energy_change")
-# Changes are known to so many digits, and cancel one another: as whole numbers they add up to the same in any order.
+# Changes cancel one another: as whole numbers of the last digit, they have the same sum in any order.
 WHOLE = 10**DIGITS
 
 
@@ -32,14 +32,14 @@ WHOLE = 10**DIGITS
 def mood_shift_patterns(listening_with_features: DataFrame) -> DataFrame:
     """Shifts by the hour of the later play; see `gold.shared.consecutive_plays` for what a pair is.
 
-    shift_probability is the share of the hour's shifts; lift is that share over the one of all hours together, so 1
+    shift_probability is the share of the hour's shifts; lift is that share over the share in all hours together, so 1
     where magnitude and hour are independent.
     """
     return _patterns(_shifts(listening_with_features))
 
 
 def _shifts(plays: DataFrame) -> DataFrame:
-    """How many shifts each hour has of each magnitude, and the sums of their changes, in billionths."""
+    """The number of shifts per hour and magnitude, and the sums of their changes in billionths."""
     change = F.greatest(*(F.abs(name) for name in CHANGES))
     magnitude = (
         F.when(change <= STABLE_UP_TO, "Stable").when(change <= MINOR_UP_TO, "Minor_Shift").otherwise("Major_Shift")
@@ -47,16 +47,19 @@ def _shifts(plays: DataFrame) -> DataFrame:
     return (
         consecutive_measured_plays(plays)
         .groupBy("hour_of_day", magnitude.alias("shift_magnitude"))
-        .agg(F.count(F.lit(1)).alias("shift_count"), *(F.sum(_whole(F.col(name))).alias(name) for name in CHANGES))
+        .agg(
+            F.count(F.lit(1)).alias("shift_count"),
+            *(F.sum(_in_billionths(F.col(name))).alias(name) for name in CHANGES),
+        )
     )
 
 
-def _whole(change: Column) -> Column:
+def _in_billionths(change: Column) -> Column:
     return F.round(change * WHOLE).cast("bigint")
 
 
 def _patterns(shifts: DataFrame) -> DataFrame:
-    """The table's rows, of the sums that `_shifts` gives."""
+    """The table's rows from the sums of `_shifts`."""
     of_hour, of_magnitude, of_all = (
         F.sum("shift_count").over(Window.partitionBy(*columns))
         for columns in (["hour_of_day"], ["shift_magnitude"], [])
@@ -72,9 +75,9 @@ def _patterns(shifts: DataFrame) -> DataFrame:
 
 
 def with_new_plays(patterns: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
-    """Change the shifts of the sessions that have new plays."""
+    """Update the shifts of the sessions with new plays."""
     known = patterns.select(
-        *KEY, "shift_count", *(_whole(F.col(f"avg_{name}") * F.col("shift_count")) for name in CHANGES)
+        *KEY, "shift_count", *(_in_billionths(F.col(f"avg_{name}") * F.col("shift_count")) for name in CHANGES)
     ).toDF(*KEY, "shift_count", *CHANGES)
     return _patterns(with_new_pairs(known, _shifts, plays, new_plays))
 

@@ -30,9 +30,9 @@ from silver.sampled_plays import MAX_PLAYS
     caveats=TESTED_BY_TIME,
 )
 def mood_time_correlations(plays_by_hour: DataFrame, sampled_plays: DataFrame) -> DataFrame:
-    """Averages rest on featured plays; measured_valence, spread and interval on measured ones.
+    """Averages use featured plays; measured_valence, spread and interval measured ones.
 
-    Estimates lie too close together for a spread. The interval is that of `cluster_robust.of_mean` within the
+    Estimates vary too little for a spread. The interval is that of `cluster_robust.of_mean` within the
     hour, cut to 0..1.
     """
     by_hour = plays_by_hour.groupBy("hour_of_day").agg(

@@ -14,7 +14,7 @@ from silver.rules.bounded import in_pandas
 from silver.rules.feature_source import is_featured, is_measured
 from silver.sampled_plays import MAX_PLAYS
 
-# Key, mode and time signature name things; means of them say nothing.
+# Key, mode and time signature are codes, whose means are meaningless.
 CANDIDATES = CONTINUOUS_FEATURES
 AVERAGED = ("valence", "energy", "danceability", "acousticness", "instrumentalness", "tempo")
 DRIVER = ("top_driver", "driver_effect_size", "driver_ci_low", "driver_ci_high")
@@ -37,12 +37,12 @@ DRIVER = ("top_driver", "driver_effect_size", "driver_ci_low", "driver_ci_high")
     caveats=TESTED_BY_TIME,
 )
 def part_of_day_drivers(plays_by_hour: DataFrame, sampled_plays: DataFrame) -> DataFrame:
-    """Averages rest on featured plays; spread and driver on measured ones, for estimates lie too close together.
+    """Averages use featured plays; spread and driver measured ones, because estimates vary too little.
 
-    The top driver is the feature with the largest Cohen's d in size: the mean here less that of all other parts of the
-    day, in pooled standard deviations (Cohen 1988, "Statistical Power Analysis for the Behavioral Sciences", section
-    2.2). Its interval is that of `cluster_robust.of_difference` in the same unit, widened for the choice among
-    all candidates (Bonferroni): zero inside it means that nothing sets this part of the day apart for sure.
+    The top driver is the feature with the largest absolute Cohen's d: its mean here minus that of all other parts of
+    the day, in pooled standard deviations (Cohen 1988, "Statistical Power Analysis for the Behavioral Sciences",
+    section 2.2). Its interval is that of `cluster_robust.of_difference` in the same unit, widened for the choice among
+    all candidates (Bonferroni): if it contains zero, no feature reliably sets this part of the day apart.
     """
     by_part = plays_by_hour.groupBy("part_of_day").agg(
         plays().alias("total_plays"),
@@ -72,7 +72,7 @@ def _drivers(plays: pd.DataFrame) -> pd.DataFrame:
         effects = {name: round(_cohens_d(plays[name], inside), DIGITS) for name in CANDIDATES}
         known = [name for name in CANDIDATES if np.isfinite(effects[name])]
         if known:
-            top = max(known, key=lambda name: abs(effects[name]))  # of equal ones the first in the fixed order
+            top = max(known, key=lambda name: abs(effects[name]))  # among equals the first in the fixed order
             rows.append((part, top, effects[top], *_interval(plays, top, inside)))
     return pd.DataFrame(rows, columns=["part_of_day", *DRIVER])
 

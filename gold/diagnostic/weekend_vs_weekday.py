@@ -31,9 +31,9 @@ TEST = ("valence_p_value", "valence_difference_ci_low", "valence_difference_ci_h
 def weekend_vs_weekday(
     listening_with_features: DataFrame, plays_by_hour: DataFrame, sampled_plays: DataFrame
 ) -> DataFrame:
-    """Averages and their difference rest on featured plays, all else on measured ones alone.
+    """Averages and their difference use featured plays, everything else measured ones alone.
 
-    So p-value and interval are those of the difference between the two measured_valence. The test is
+    So p-value and interval belong to the difference between the two values of measured_valence. The test is
     `cluster_robust.of_difference`. plays_per_day counts the calendar dates from the first play to the last, also
     those without plays.
     """
@@ -73,7 +73,7 @@ def _period(is_weekend: Column) -> Column:
 
 
 def _calendar_dates(plays: DataFrame) -> DataFrame:
-    """How many dates of each period lie between the first play and the last."""
+    """The number of dates of each period from the first play to the last."""
     span = plays.agg(F.min("date").alias("first"), F.max("date").alias("last"))
     dates = span.select(F.explode(F.sequence("first", "last")).alias("date"))
     return dates.groupBy(_period(F.weekday("date") >= 5).alias("period")).agg(F.count(F.lit(1)).alias("date_count"))

@@ -1,4 +1,4 @@
-"""Slices a cloud of tracks into clusters: how many, where their centres lie, and what they are called."""
+"""Cut a cloud of tracks into clusters: how many there are, where their centres lie, and what they are called."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,15 +36,15 @@ class Clusters:
 def fit_clusters(points: FloatArray) -> Clusters:
     """Fit k-means with the number of clusters that the points themselves support.
 
-    Among 2 to 8 clusters those count that bootstrap resamples reproduce best (Fang and Wang 2012, "Selection of the
-    number of clusters via the bootstrap method", CSDA 56(3); with the mean adjusted Rand index of Hubert and Arabie
-    1985 as the measure of agreement), up to one standard error below the best. Of these it is the one whose silhouette
-    (Rousseeuw 1987) exceeds by most that of the same columns shuffled, which hold no clusters.
+    Of 2 to 8 clusters, candidates are the numbers that bootstrap resamples reproduce best (Fang and Wang 2012,
+    "Selection of the number of clusters via the bootstrap method", CSDA 56(3); with the mean adjusted Rand index of
+    Hubert and Arabie 1985 as the measure of agreement), up to one standard error below the best. Among them, the number
+    is chosen whose silhouette (Rousseeuw 1987) most exceeds that of the same columns shuffled, which hold no clusters.
 
     Args:
         points: (n, features), standardised, n >= 3, at least 2 of them different.
     """
-    with threadpool_limits(1):  # OpenMP threads that fight for cores are slower than one, and add in any order
+    with threadpool_limits(1):  # OpenMP threads that compete for cores are slower than one, and sum in any order
         generator = np.random.default_rng(SEED)
         shuffles = [generator.permuted(points, axis=0) for _ in range(SHUFFLES)]
         resamples = [generator.integers(len(points), size=len(points)) for _ in range(RESAMPLES)]
@@ -55,8 +55,8 @@ def fit_clusters(points: FloatArray) -> Clusters:
         most_stable = max(fits, key=lambda k: stability[k])
         error = float(agreements[most_stable].std(ddof=1) / np.sqrt(RESAMPLES))
         stable = [k for k in fits if stability[k] >= round(stability[most_stable] - error, DIGITS)]
-        best = max(stable, key=lambda k: _silhouette(fits[k], points) - _of_noise(k, shuffles))
-        return _ordered(fits[best], points)
+        best = max(stable, key=lambda k: _silhouette(fits[k], points) - _noise_silhouette(k, shuffles))
+        return _sort(fits[best], points)
 
 
 def _fit(points: FloatArray, k: int) -> KMeans:
@@ -64,7 +64,7 @@ def _fit(points: FloatArray, k: int) -> KMeans:
 
 
 def _agreements(fit: KMeans, points: FloatArray, resamples: Sequence[npt.NDArray[np.int64]]) -> FloatArray:
-    """How well the fit's labels agree with those of a fit on each resample."""
+    """Agreement of the fit's labels with those of a fit on each resample."""
     refits = [_fit(points[resample], fit.n_clusters) for resample in resamples]
     return np.array([adjusted_rand_score(fit.labels_, refit.predict(points)) for refit in refits])
 
@@ -74,19 +74,19 @@ def _silhouette(fit: KMeans, points: FloatArray) -> float:
     return float(silhouette_score(points, fit.labels_)) if 2 <= occupied < len(points) else -1.0
 
 
-def _of_noise(k: int, shuffles: Sequence[FloatArray]) -> float:
+def _noise_silhouette(k: int, shuffles: Sequence[FloatArray]) -> float:
     """Mean silhouette of points that hold no clusters."""
     return float(np.mean([_silhouette(_fit(shuffled, k), shuffled) for shuffled in shuffles]))
 
 
-def _ordered(fit: KMeans, points: FloatArray) -> Clusters:
+def _sort(fit: KMeans, points: FloatArray) -> Clusters:
     order = np.lexsort(-np.round(fit.cluster_centers_, DIGITS).T[::-1])
     silhouettes = silhouette_samples(points, fit.labels_)
     return Clusters(fit.cluster_centers_[order], np.array([silhouettes[fit.labels_ == k].mean() for k in order]))
 
 
-def names_of(centres: FloatArray, words: Sequence[tuple[str, str]]) -> list[str]:
-    """A different name for each centre, from the features it is furthest out in: 'Acoustic & calm'.
+def cluster_names(centres: FloatArray, words: Sequence[tuple[str, str]]) -> list[str]:
+    """A distinct name for each centre, from the features furthest from the mean: 'Acoustic & calm'.
 
     Args:
         centres: (k, features), in standard deviations from the mean.
@@ -104,8 +104,8 @@ def names_of(centres: FloatArray, words: Sequence[tuple[str, str]]) -> list[str]
     return [f"{name} ({number})" for number, name in enumerate(names, start=1)]
 
 
-def set_apart(centres: FloatArray, features: Sequence[str]) -> list[str]:
-    """For each centre the two features it is furthest out in: 'energy (1.4 standard deviations above the mean) and'.
+def distinguishing_features(centres: FloatArray, features: Sequence[str]) -> list[str]:
+    """For each centre the two features furthest from the mean: 'energy (1.4 standard deviations above the mean) and'.
 
     Args:
         centres: (k, features), in standard deviations from the mean.

@@ -22,7 +22,7 @@ from silver.artists.shrunken_means import Links, ShrunkenMeans, link_tracks
 
 @dataclass(frozen=True)
 class FoldModel:
-    """The model that never saw one fold: its estimator and the encodings of its own training rows."""
+    """The model trained without one fold: its estimator and the encodings of its training rows."""
 
     estimator: Any
     means: ShrunkenMeans | None
@@ -34,15 +34,15 @@ class CrossFittedModel:
     """One model per fold, with everything that scoring needs.
 
     Attributes:
-        name: Name of the spec it was trained for.
+        name: name of the spec it was trained for.
         kind: 'regression' or 'classification'.
-        features: Numeric inputs, in order; the encodings follow them.
-        unused: Inputs left out, each with the reason.
-        folds: Model per fold number; empty where nothing could be trained.
-        reason: Why there is no model; '' if there is one.
-        artist_ids: Vocabulary of the encodings.
-        genre_ids: Vocabulary of the encodings.
-        target_mean: Mean target of the catalogue, (1,); for a classification the class shares, (5,).
+        features: numeric inputs, in order; the encodings follow them.
+        unused: inputs left out, each with the reason.
+        folds: model per fold number; empty where nothing could be trained.
+        reason: why there is no model; '' if there is one.
+        artist_ids: vocabulary of the encodings.
+        genre_ids: vocabulary of the encodings.
+        target_mean: mean target of the catalogue, (1,); for a classification the class shares, (5,).
     """
 
     name: str
@@ -57,12 +57,12 @@ class CrossFittedModel:
 
     @property
     def train_size(self) -> int:
-        """Recordings in the largest fold's training set."""
+        """Recordings in the largest of the training sets."""
         return max((fold.train_size for fold in self.folds.values()), default=0)
 
     @property
     def outputs(self) -> list[str]:
-        """Columns that `score` makes."""
+        """Columns of the result of `score`."""
         return ["predicted"] if self.kind == "regression" else [f"probability_{i}" for i in range(N_MOODS)]
 
     def state(self) -> dict[str, Any]:
@@ -91,20 +91,20 @@ def score(model: CrossFittedModel, tracks: pd.DataFrame, fold: IntArray, links: 
     """Predict each track by the model that never saw its fold.
 
     Args:
-        model: Result of `train`.
-        tracks: Numeric inputs (nulls allowed), artists (or artist_name where that is null), track_genres (or
+        model: result of `train`.
+        tracks: numeric inputs (nulls allowed), artists (or artist_name where that is null), track_genres (or
             track_genre).
         fold: (n,) fold per track; CONFLICT gives nulls.
-        links: result of `links_of`, where the same tracks are scored often.
+        links: result of `links_of`, to be passed when the same tracks are scored repeatedly.
 
     Returns:
         On the tracks' index: predicted (0..1), or probability_0 .. probability_4 that add up to 1. Null where
-        no model may or can score the track.
+        no model may score the track, or none can.
 
     Raises:
-        ValueError: A column that the model was trained with is missing.
+        ValueError: a column that the model was trained with is missing.
     """
-    return _scored(model, tracks, links_of(model, tracks) if links is None else links, fold)
+    return _score(model, tracks, links_of(model, tracks) if links is None else links, fold)
 
 
 def links_of(model: CrossFittedModel, tracks: pd.DataFrame) -> Links:
@@ -114,10 +114,10 @@ def links_of(model: CrossFittedModel, tracks: pd.DataFrame) -> Links:
 
 def score_catalogue(model: CrossFittedModel, training: TrainingSet, by: HoldoutBy = "recording") -> pd.DataFrame:
     """Out-of-fold predictions of the training set's own rows: the grouped cross-validation."""
-    return _scored(model, training.rows, training.links, training.folds.fold(by))
+    return _score(model, training.rows, training.links, training.folds.fold(by))
 
 
-def _scored(model: CrossFittedModel, tracks: pd.DataFrame, links: Links, fold: IntArray) -> pd.DataFrame:
+def _score(model: CrossFittedModel, tracks: pd.DataFrame, links: Links, fold: IntArray) -> pd.DataFrame:
     """See `score`; the links are in the model's vocabulary."""
     result = np.full((len(tracks), len(model.outputs)), np.nan)
     if model.folds and len(tracks):
@@ -146,7 +146,7 @@ def numeric_inputs(frame: pd.DataFrame, features: tuple[str, ...]) -> FloatArray
     """The numeric inputs in the model's order.
 
     Raises:
-        ValueError: The frame lacks columns the model was trained with; all are named.
+        ValueError: the frame lacks columns the model was trained with; all are named.
     """
     missing = [name for name in features if name not in frame]
     if missing:
@@ -156,7 +156,7 @@ def numeric_inputs(frame: pd.DataFrame, features: tuple[str, ...]) -> FloatArray
 
 
 def _artists(tracks: pd.DataFrame) -> "pd.Series[Any]":
-    """Credited artists where the catalogue gives them, else the name in the history."""
+    """Credited artists where the catalogue has them, else the name in the history."""
     columns = [tracks[name] for name in ("artists", "artist_name") if name in tracks]
     if not columns:
         return pd.Series(None, index=tracks.index, dtype=object)
@@ -166,8 +166,8 @@ def _artists(tracks: pd.DataFrame) -> "pd.Series[Any]":
 def decide(probabilities: FloatArray, target_mean: FloatArray, alpha: float) -> IntArray:
     """Choose a class by p / prior^alpha: alpha 0 favours frequent classes, 1 treats all alike.
 
-    The majority is otherwise chosen so often that rare moods are never named (macro-F1 .51 against .55,
-    MODELS.md 2c). The probabilities themselves stay as they are. Rows with nulls get -1.
+    With alpha 0 rare moods are hardly ever chosen (macro-F1 .51 against .55, see "Mood class" in docs/models.md). The
+    probabilities are not changed. Rows with nulls get -1.
     """
     prior = np.where(target_mean > 0, target_mean, 1.0)
     known = np.isfinite(probabilities).all(axis=1)

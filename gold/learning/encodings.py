@@ -1,8 +1,8 @@
-"""Genre and artist as numbers a tree can use: the mean target of the track's genres and of its artist.
+"""Genre and artist as numbers for trees: the mean target of the track's genres and of its artist (target encoding).
 
-A training row must not find its own target, nor its other releases', in its encoding: the training rows are
-encoded out of fold, by recording. And because a listener's artists are often unknown to the catalogue, the
-artist of a random share of the training rows is hidden, so the trees learn what to do without one.
+The encoding of a training row must not contain its own target, nor that of its other releases, so training rows are
+encoded out of fold, by recording. Because a listener's artists are often missing from the catalogue, the artist is
+hidden in a random share of the training rows: the trees learn to do without one.
 """
 
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ def encode(means: ShrunkenMeans, links: Links, artist_hidden: BoolArray | None =
     """Encode rows with means learnt elsewhere.
 
     Args:
-        means: Statistics of T targets from rows that do not include these.
-        links: Artists and genres of n rows, in the vocabulary of `means`.
+        means: statistics of T targets from rows that do not include these.
+        links: artists and genres of n rows, in the vocabulary of `means`.
         artist_hidden: (n,) rows to treat as if the artist were unknown.
 
     Returns:
@@ -45,21 +45,21 @@ class FittedEncodings:
 def fit_encodings(
     links: Links, targets: FloatArray, inner_fold: IntArray, parameters: ModelParameters, random: np.random.Generator
 ) -> FittedEncodings:
-    """Encode training rows out of fold and learn the means for scoring from all of them.
+    """Encode training rows out of fold, and learn the means for scoring from all rows.
 
     Args:
-        links: Artists and genres of the n training rows.
+        links: artists and genres of the n training rows.
         targets: (n, T), finite.
         inner_fold: (n,) fold of the row's recording; its encoding comes from the other folds.
         parameters: genre_k, artist_k, masked_share.
-        random: Decides which artists are hidden.
+        random: decides which artists are hidden.
     """
     artist_k = np.full(targets.shape[1], parameters.artist_k)
     hidden = random.random(len(targets)) < parameters.masked_share
     columns = np.empty((len(targets), 2 * targets.shape[1] + 1))
     for fold in np.unique(inner_fold):
         inside = inner_fold == fold
-        learnt = ~inside if not inside.all() else inside  # a single recording has nothing else to learn from
+        learnt = ~inside if not inside.all() else inside  # a single recording has no others to learn from
         means = ShrunkenMeans.fit(links.rows(learnt), targets[learnt], parameters.genre_k, artist_k)
         columns[inside] = encode(means, links.rows(inside), hidden[inside])
     return FittedEncodings(columns, ShrunkenMeans.fit(links, targets, parameters.genre_k, artist_k))

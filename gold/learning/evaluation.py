@@ -1,8 +1,8 @@
-"""Scores that cannot flatter: weighted metrics with 95 % intervals over artists, and baselines beside them.
+"""Weighted metrics with 95 % intervals over artists.
 
-Tracks of one artist resemble each other, so the interval resamples artists, not plays (cluster bootstrap, Field
-and Welsh 2007, https://doi.org/10.1111/j.1467-9868.2007.00593.x). All metrics are sums over tracks; per artist
-they are summed once and the bootstrap is one matrix product.
+Tracks of one artist resemble each other, so intervals resample artists, not plays (cluster bootstrap, Field and Welsh
+2007, https://doi.org/10.1111/j.1467-9868.2007.00593.x). All metrics are functions of sums over tracks: these are summed
+per artist once, and each resample is a matrix product.
 """
 
 from dataclasses import dataclass
@@ -15,23 +15,24 @@ from gold.learning.model_parameters import N_MOODS, ModelParameters
 from silver.artists.recording_groups import FloatArray, IntArray
 
 HIGHER_IS_BETTER = {"mae": False, "log_loss": False, "r2": True, "accuracy": True}
-PROBABILITY_FLOOR = 1e-6  # a class given probability 0 that occurs costs this much, not infinity
+# Lower limit in the log-loss: a class that occurs in spite of probability 0 must not cost infinity.
+PROBABILITY_FLOOR = 1e-6
 ECE_BINS = 10
 
 Metrics = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Evaluated:
-    """Metrics of one set of predictions, with the interval of the primary one.
+class Evaluation:
+    """Metrics of one set of predictions, with the interval of the primary metric.
 
     Attributes:
-        metrics: Metric name to value; NaN where it cannot be had.
+        metrics: value by metric name; NaN where it cannot be computed.
         ci_low: 2.5 % quantile of the primary metric over resampled artists.
         ci_high: 97.5 % quantile.
-        test_size: Plays (or rows) that were scored.
-        test_tracks: Tracks that were scored.
-        note: Why figures are missing; '' if none is.
+        test_size: plays (or rows) that were scored.
+        test_tracks: tracks that were scored.
+        note: why figures are missing; '' if none is.
     """
 
     metrics: Metrics
@@ -42,7 +43,7 @@ class Evaluated:
     note: str
 
     def beats(self, baseline_score: float, primary_metric: str) -> bool | None:
-        """Whether the whole interval is better than the baseline's score; None where either is unknown."""
+        """Whether the whole interval is better than the baseline's score; None if either is unknown."""
         if not np.isfinite([self.ci_low, self.ci_high, baseline_score]).all():
             return None
         if HIGHER_IS_BETTER[primary_metric]:
@@ -58,7 +59,7 @@ def evaluate_regression(
     catalogue_mean: float,
     parameters: ModelParameters,
     bounds: tuple[FloatArray, FloatArray] | None = None,
-) -> Evaluated:
+) -> Evaluation:
     """R2 against the tested rows' own mean, RMSE, MAE, skill = 1 - MSE / MSE of the catalogue's mean, coverage.
 
     Args:
@@ -66,13 +67,13 @@ def evaluate_regression(
         predicted: (n,) predictions; rows with NaN in either are left out.
         weight: (n,) plays per track, or ones.
         artist: (n,) artist per track, for the interval.
-        catalogue_mean: What the catalogue alone would predict.
+        catalogue_mean: mean over the catalogue, the reference of the skill.
         parameters: bootstrap_samples and seed.
         bounds: (n,) lower and upper bounds.
     """
     known = np.isfinite(truth) & np.isfinite(predicted)
     if not known.any():
-        return _nothing(("r2", "rmse", "mae", "skill"))
+        return _no_evaluation(("r2", "rmse", "mae", "skill"))
     y, error, w = truth[known], (predicted - truth)[known], weight[known]
     parts = np.column_stack([np.ones_like(y), y, y**2, error**2, np.abs(error), (y - catalogue_mean) ** 2])
     sums, resampled = _sums(parts * w[:, None], artist[known], parameters)
@@ -84,14 +85,14 @@ def evaluate_regression(
         covered = float(np.average(inside[has_bounds], weights=w[has_bounds])) if has_bounds.any() else np.nan
         metrics["coverage_90"] = covered
     note = "" if np.isfinite(metrics["r2"]) else "r2 is null: the tested values are all the same"
-    return Evaluated(metrics, *interval, int(w.sum()), int(known.sum()), note)
+    return Evaluation(metrics, *interval, int(w.sum()), int(known.sum()), note)
 
 
 def _regression_metrics(sums: FloatArray) -> dict[str, FloatArray]:
     """Metrics of rows of sums (weight, y, y^2, error^2, |error|, (y - catalogue mean)^2)."""
     total, y_sum, y_squares, squares, absolute, catalogue_squares = sums.T
     spread = y_squares - y_sum**2 / total
-    # Rounding leaves a constant y with a spread of about 1e-16 instead of 0.
+    # Rounding gives a constant y a spread of about 1e-16 instead of 0.
     constant = spread <= 1e-12 * np.maximum(y_squares, 1e-300)
     return {
         "r2": np.where(constant, np.nan, 1 - squares / np.where(constant, 1, spread)),
@@ -109,7 +110,7 @@ def evaluate_classes(
     artist: npt.NDArray[np.generic],
     catalogue_shares: FloatArray,
     parameters: ModelParameters,
-) -> Evaluated:
+) -> Evaluation:
     """Accuracy and macro-F1 of the chosen class; log-loss, skill and calibration error of the probabilities.
 
     Macro-F1 is the plain mean over the classes that occur in truth or choice; skill is 1 - log-loss / log-loss
@@ -127,7 +128,7 @@ def evaluate_classes(
     """
     known = np.isfinite(truth) & np.isfinite(probabilities).all(axis=1)
     if not known.any():
-        return _nothing(("accuracy", "f1", "log_loss", "ece", "skill"))
+        return _no_evaluation(("accuracy", "f1", "log_loss", "ece", "skill"))
     y, p, w, label = truth[known].astype(np.int64), probabilities[known], weight[known], chosen[known]
     rows = np.arange(len(y))
     parts = np.column_stack([np.ones(len(y)), _log_loss(p[rows, y]), _log_loss(catalogue_shares[y])])
@@ -146,7 +147,7 @@ def evaluate_classes(
     interval = _interval(resampled[:, 1] / resampled[:, 0])
     absent = sorted(set(range(N_MOODS)) - set(y.tolist()))
     note = f"mood labels that never occur: {', '.join(map(str, absent))}" if absent else ""
-    return Evaluated(metrics, *interval, int(w.sum()), int(known.sum()), note)
+    return Evaluation(metrics, *interval, int(w.sum()), int(known.sum()), note)
 
 
 def _log_loss(probability: FloatArray) -> FloatArray:
@@ -161,7 +162,7 @@ def _macro_f1(confusion: FloatArray) -> float:
 
 
 def calibration_error(truth: IntArray, probabilities: FloatArray, weight: FloatArray) -> float:
-    """Weighted mean gap between the top class's probability and how often it is right, in ten bins."""
+    """Weighted mean gap between the probability of the top class and its accuracy, in ten bins."""
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
     bins = np.minimum((confidence * ECE_BINS).astype(int), ECE_BINS - 1)
     gaps = np.bincount(bins, weights=weight * (right - confidence), minlength=ECE_BINS)
@@ -192,6 +193,6 @@ def _interval(samples: FloatArray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _nothing(names: tuple[str, ...]) -> Evaluated:
+def _no_evaluation(names: tuple[str, ...]) -> Evaluation:
     metrics = dict.fromkeys(names, float("nan"))
-    return Evaluated(metrics, float("nan"), float("nan"), 0, 0, "no row has both a truth and a prediction")
+    return Evaluation(metrics, float("nan"), float("nan"), 0, 0, "no row has both a truth and a prediction")

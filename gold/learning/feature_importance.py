@@ -1,7 +1,7 @@
 """Permutation importance: how much worse a model gets on the listener's tracks when one input is shuffled.
 
-Breiman 2001, https://doi.org/10.1023/A:1010933404324. Shuffled among the listener's own measured tracks, because
-that is where the model is used. Inputs that say the same thing share their importance: with loudness at hand,
+Breiman 2001, https://doi.org/10.1023/A:1010933404324. Inputs are shuffled among the listener's own measured tracks,
+because the model is used on these. Correlated inputs share their importance: as long as the model has loudness,
 shuffling acousticness costs little.
 """
 
@@ -18,7 +18,7 @@ from gold.learning.training_set import mood_labels
 from silver.artists.recording_groups import FloatArray, IntArray
 from silver.artists.shrunken_means import Links
 
-# Inputs beside the numeric features; the columns that carry them are shuffled together.
+# Inputs other than the numeric features, with the columns that hold them, which are shuffled together.
 ENCODED_INPUTS = {"artists": ("artists", "artist_name"), "track_genres": ("track_genres", "track_genre")}
 
 
@@ -28,15 +28,15 @@ def importance_rows(
     """Importance of every input, each track counted once.
 
     Args:
-        model: The variant to examine.
-        spec: Its spec.
-        measured: Result of `folds.with_folds`.
-        parameters: Repeats and seed.
+        model: the variant to examine.
+        spec: its spec.
+        measured: result of `folds.with_folds`.
+        parameters: repeats and seed.
 
     Returns:
         Per input model_name, feature_name, importance (mean drop of R2, for a classification rise of log-loss) and
-        importance_std over the repeats. Inputs the model could not use, and all of them where nothing can be
-        scored, have importance null.
+        importance_std over the repeats. The importance is null for inputs that the model could not use, and for all
+        inputs where nothing can be scored.
     """
     inputs = {name: (name,) for name in spec.features} | ENCODED_INPUTS
     fold = measured["fold"].to_numpy()
@@ -47,7 +47,7 @@ def importance_rows(
     for name, columns in inputs.items():
         drops = np.full(parameters.importance_repeats, np.nan)
         if np.isfinite(loss) and name not in model.unused:
-            shuffled = [_shuffled(measured, columns, random) for _ in drops]
+            shuffled = [_shuffle(measured, columns, random) for _ in drops]
             drops = _losses(model, spec, shuffled, fold, None if name in ENCODED_INPUTS else links) - loss
         rows.append(
             {
@@ -60,7 +60,7 @@ def importance_rows(
     return rows
 
 
-def _shuffled(tracks: pd.DataFrame, columns: tuple[str, ...], random: np.random.Generator) -> pd.DataFrame:
+def _shuffle(tracks: pd.DataFrame, columns: tuple[str, ...], random: np.random.Generator) -> pd.DataFrame:
     order = random.permutation(len(tracks))
     present = [name for name in columns if name in tracks]
     return tracks.assign(**{name: tracks[name].to_numpy()[order] for name in present})
@@ -69,7 +69,7 @@ def _shuffled(tracks: pd.DataFrame, columns: tuple[str, ...], random: np.random.
 def _losses(
     model: CrossFittedModel, spec: ModelSpec, versions: Sequence[pd.DataFrame], fold: IntArray, links: Links | None
 ) -> FloatArray:
-    """The loss on each version of the same tracks, scored in one batch: many small ones take several times as long."""
+    """The loss on each version of the same tracks, scored in one batch, which is several times faster than many."""
     count = len(versions)
     if links is not None:
         links = links.rows(np.tile(np.arange(len(fold)), count))

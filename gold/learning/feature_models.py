@@ -28,14 +28,14 @@ def train(
 ) -> CrossFittedModel:
     """Fit one model per fold.
 
-    A feature that the catalogue lacks, or that is the same everywhere, is left out; where no target can be
-    learnt the result has no folds and says why. Nothing here raises for poor data.
+    Features that the catalogue lacks, or that are the same everywhere, are left out; where the target cannot be learnt,
+    the result has no folds and says why. Poor data raises no error.
 
     Args:
-        training: Result of `split`.
-        spec: What to predict.
-        parameters: Seed and estimator parameters.
-        by: Hold out by recording (the model) or by artist (to show what unknown artists get).
+        training: result of `split`.
+        spec: what to predict.
+        parameters: seed and estimator parameters.
+        by: hold out by recording (the model) or by artist (to show what unknown artists get).
         algorithm: 'linear' is the ridge or logistic baseline: same numeric inputs, no encodings.
     """
     target = numeric_column(training.rows, spec.target).to_numpy()
@@ -55,7 +55,7 @@ def train(
     if model.reason:
         return model
     held_out = training.folds.held_out(by, parameters.n_folds)
-    with threadpool_limits(1):  # OpenMP threads that fight for cores are slower than one (MODELS.md, section 6)
+    with threadpool_limits(1):  # see "Cost and threads" in docs/models.md
         for fold in range(parameters.n_folds):
             rows = np.flatnonzero(usable & ~held_out[:, fold])
             if len(np.unique(target[rows])) > 1:
@@ -64,7 +64,7 @@ def train(
 
 
 def _analysis_failed(rows: pd.DataFrame) -> BoolArray:
-    """Rows whose tempo or valence the catalogue could not determine though it has the column."""
+    """Rows without tempo or valence, though the catalogue has the column."""
     failed = np.zeros(len(rows), dtype=bool)
     for name in ("tempo", "valence"):
         if name in rows and rows[name].notna().any():
@@ -124,7 +124,7 @@ def _fit(
 
 
 def _estimator(spec: ModelSpec, parameters: ModelParameters, algorithm: Algorithm) -> Any:
-    # Imported here: sklearn takes a second to load, and walking the registry must not.
+    # Imported here: scikit-learn takes a second to load, and listing the tables must not.
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression, Ridge
@@ -135,7 +135,7 @@ def _estimator(spec: ModelSpec, parameters: ModelParameters, algorithm: Algorith
     if algorithm == "linear":
         last = Ridge() if regression else LogisticRegression(max_iter=200)
         return make_pipeline(SimpleImputer(strategy="median"), StandardScaler(), last)
-    # Early stopping would hold out rows at random, other releases of training recordings among them.
+    # Early stopping would hold out rows at random, among them other releases of training recordings.
     common = {"early_stopping": False, "random_state": parameters.seed}
     if regression:
         return HistGradientBoostingRegressor(**dict(parameters.regression), **common)

@@ -1,6 +1,6 @@
-"""Scores of the listener's measured tracks, made in Spark by the models that never saw their recordings.
+"""Scores of the listener's measured tracks, in Spark, by the models that never saw their recordings.
 
-Tracks are scored, not plays: a play's features are its track's. Spark ships the model to each worker once.
+Tracks are scored, not plays: a play has the features of its track. Spark ships the model to each worker once.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from gold.learning.model_parameters import PARAMETERS, ModelSpec
 from lakehouse.models.artifacts import Artifact
-from silver.artists.listener_lines import MAX_CALIBRATION_TRACKS, fitted, lines_of, lines_schema
+from silver.artists.listener_lines import MAX_CALIBRATION_TRACKS, estimate_with_bounds, lines_of, lines_schema
 from silver.rules.bounded import in_pandas
 from silver.rules.feature_source import is_measured
 from silver.rules.track_facts import of_few_plays, track_key
@@ -26,14 +26,14 @@ def measured_plays(listening_with_features: DataFrame) -> DataFrame:
 def predicted_plays(
     plays: DataFrame, tracks: DataFrame, model: Artifact, spec: ModelSpec, *, few: bool = False
 ) -> DataFrame:
-    """The measured plays with what `predicted_features` gives for their tracks.
+    """The measured plays with the estimates of `predicted_features` for their tracks.
 
     Args:
         plays: rows of `listening_with_features`.
         tracks: all rows of `measured_tracks`.
         model: the saved model.
         spec: what it predicts: a regression.
-        few: whether the plays are so few that scoring only their tracks is faster.
+        few: whether there are so few plays that only their own tracks should be scored.
 
     Returns:
         The plays with predicted_<target>, lower_90, upper_90, fold and model_version.
@@ -55,22 +55,22 @@ def predicted_features(
         tracks: all the listener's, see `silver.measured_tracks`.
         model: the saved model.
         spec: what it predicts: a regression.
-        wanted: those among the tracks whose estimates are wanted; None for all.
+        wanted: the tracks to estimate, some of `tracks`; None for all.
 
     Returns:
-        Per track track_key, predicted, lower_90, upper_90, fold; null where no model may or can score it. Line and
-        bounds come from the listener's tracks of other artists, see `silver.artists.listener_calibration`.
+        Per track track_key, predicted, lower_90, upper_90, fold; null where no model may score it, or none can. Line
+        and bounds come from the listener's tracks of other artists, see `silver.artists.listener_calibration`.
     """
     raw = f"raw_{spec.target}"
 
     def scores_of(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
-            yield _scored(batch, model).rename(columns={"predicted": raw})[["track_key", "fold", "listener_fold", raw]]
+            yield _score(batch, model).rename(columns={"predicted": raw})[["track_key", "fold", "listener_fold", raw]]
 
     def lines(measured: pd.DataFrame) -> pd.DataFrame:
         from gold.learning.model_building import catalogue_half_width, fit_listener
 
-        scored = _scored(measured, model)
+        scored = _score(measured, model)
         half_width = catalogue_half_width(model.parts)
         return lines_of({spec.target: fit_listener(scored, scored["predicted"], half_width, spec, PARAMETERS)})
 
@@ -78,7 +78,7 @@ def predicted_features(
         scores_of, f"track_key string, fold int, listener_fold int, {raw} double"
     )
     fit = in_pandas(tracks, lines, lines_schema([spec.target]), key="track_key", max_rows=MAX_CALIBRATION_TRACKS)
-    predicted, lower, upper = fitted(spec.target)
+    predicted, lower, upper = estimate_with_bounds(spec.target)
     return scores.join(F.broadcast(fit), on="listener_fold", how="left").select(
         "track_key", predicted.alias("predicted"), lower.alias("lower_90"), upper.alias("upper_90"), "fold"
     )
@@ -93,7 +93,7 @@ def predicted_moods(tracks: DataFrame, model: Artifact) -> DataFrame:
 
     Returns:
         Per track track_key, predicted_mood_label (see `cross_fitted_model.decide`), confidence (its probability),
-        mood_probability (that of its actual mood), fold; null where no model may or can score it.
+        mood_probability (that of its actual mood), fold; null where no model may score it, or none can.
     """
     names = ["track_key", "predicted_mood_label", "confidence", "mood_probability", "fold"]
     schema = "track_key string, predicted_mood_label int, confidence double, mood_probability double, fold int"
@@ -105,7 +105,7 @@ def predicted_moods(tracks: DataFrame, model: Artifact) -> DataFrame:
 
         shares = main_model(model.parts).target_mean
         for batch in batches:
-            scored = _scored(batch, model)
+            scored = _score(batch, model)
             probabilities = scored[PROBABILITIES].to_numpy()
             label = decide(probabilities, shares, PARAMETERS.prior_alpha)
             scored["confidence"] = probabilities[np.arange(len(label)), label]
@@ -118,9 +118,9 @@ def predicted_moods(tracks: DataFrame, model: Artifact) -> DataFrame:
     return tracks.mapInPandas(moods_of, schema)
 
 
-def _scored(tracks: pd.DataFrame, model: Artifact) -> pd.DataFrame:
-    """The tracks with their folds and scores; fold null where the track's links lead to several."""
-    # scikit-learn takes seconds to load, which only the workers that score should pay.
+def _score(tracks: pd.DataFrame, model: Artifact) -> pd.DataFrame:
+    """The tracks with their folds and scores; fold is null where the track matches recordings of several folds."""
+    # Imported here: scikit-learn takes seconds to load, and only workers that score need it.
     from gold.learning.model_building import score_listened
 
     scored = score_listened(model.parts, tracks, PARAMETERS)

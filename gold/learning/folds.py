@@ -1,8 +1,8 @@
-"""Which fold every recording is dealt to, and what each fold's model therefore must not see.
+"""The folds that recordings are dealt into, and which rows each fold's model therefore must not see.
 
-Two ways to hold out. By recording: all releases and audio twins of a recording share a fold; other songs of
-the artist may be in training, as they may be for any new play. By artist: a fold's model saw no track that
-credits one of the fold's artists, which shows what is left for artists the catalogue does not have.
+There are two ways to hold out. By recording: all releases and audio twins of a recording share a fold; other songs of
+the artist may be in training, as they may be for any new play. By artist: a fold's model saw no track that credits one
+of the fold's artists, which shows how well it does for artists that the catalogue lacks.
 """
 
 from dataclasses import dataclass
@@ -24,8 +24,7 @@ class CatalogueFolds:
         group: recording group per row.
         recording_fold: fold per row, the same for all releases of a recording.
         artist_fold: fold of the row's main artist.
-        touched_by_artist: (n, n_folds), whether any release of the row's recording credits an artist of
-            the fold.
+        touched_by_artist: (n, n_folds), whether any release of the row's recording credits an artist of the fold.
     """
 
     group: "pd.Series[str]"
@@ -54,7 +53,7 @@ class CatalogueFolds:
 
 
 def catalogue_folds(catalogue: pd.DataFrame, parameters: ModelParameters) -> CatalogueFolds:
-    """Deal the catalogue into folds, by hash: the same rows in any order get the same folds."""
+    """Deal the catalogue into folds by hash, independent of the order of rows."""
     group = recording_groups(catalogue)
     credits = catalogue["artists"].map(lambda value: credited_artists(value) or [""])
     one_per_credit = credits.reset_index(drop=True).explode().astype(str)
@@ -86,9 +85,9 @@ def with_folds(tracks: pd.DataFrame, recordings: RecordingFolds, parameters: Mod
     """Add to the listener's tracks the folds that they are scored and calibrated in.
 
     Args:
-        tracks: One row per track, see `silver.measured_tracks`.
-        recordings: Folds of the recordings that the model was trained on.
-        parameters: The same parameters.
+        tracks: one row per track, see `silver.measured_tracks`.
+        recordings: folds of the recordings that the model was trained on.
+        parameters: the same parameters.
 
     Returns:
         The rows with fold (its model never saw the recording; CONFLICT where each may have), artist_fold (its model

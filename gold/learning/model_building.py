@@ -25,14 +25,14 @@ PROBABILITIES = [f"probability_{label}" for label in range(N_MOODS)]
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model with the variants that it is judged by.
+    """A model with the variants that it is compared with.
 
     Attributes:
-        by_recording: The model: each fold's recordings were held out.
-        by_artist: The same with each fold's artists held out, to show what unknown artists get.
-        linear: Ridge or logistic regression on the same numeric inputs, a baseline.
-        recordings: Folds of the catalogue's recordings, to find a listened track's.
-        catalogue_half_width: Half-width of the 90 % bounds over the catalogue; NaN for a classification.
+        by_recording: the model: each fold's recordings were held out.
+        by_artist: the same with each fold's artists held out, to show how it does for unknown artists.
+        linear: ridge or logistic regression on the same numeric inputs, a baseline.
+        recordings: folds of the catalogue's recordings, to find a listened track's.
+        catalogue_half_width: half-width of the 90 % bounds over the catalogue; NaN for a classification.
     """
 
     by_recording: CrossFittedModel
@@ -63,7 +63,7 @@ class TrainedModel:
 
 
 def main_model(parts: Mapping[str, Any]) -> CrossFittedModel:
-    """The model itself out of saved parts; the others are not touched."""
+    """The model itself from saved parts, without loading its variants."""
     state = dict(parts["by_recording"])
     state.pop("catalogue_half_width")
     return CrossFittedModel.from_state(state)
@@ -78,9 +78,9 @@ def score_listened(parts: Mapping[str, Any], tracks: pd.DataFrame, parameters: M
     """Score listened tracks by the model, each by the fold that never saw its recording.
 
     Args:
-        parts: Saved parts; by_recording and recordings are used.
-        tracks: One row per track, see `silver.measured_tracks`; any index.
-        parameters: The same parameters.
+        parts: saved parts; by_recording and recordings are used.
+        tracks: one row per track, see `silver.measured_tracks`; any index.
+        parameters: the same parameters.
 
     Returns:
         The rows on a range index with the folds of `folds.with_folds` and the columns of `cross_fitted_model.score`.
@@ -91,7 +91,7 @@ def score_listened(parts: Mapping[str, Any], tracks: pd.DataFrame, parameters: M
 
 
 def build(training: TrainingSet, spec: ModelSpec, parameters: ModelParameters) -> TrainedModel:
-    """Train all variants of a model; see `feature_models.train` for what happens with poor data."""
+    """Train all variants of a model; for poor data see `feature_models.train`."""
     by_recording = train(training, spec, parameters)
     half_width = float("nan")
     if spec.kind == "regression" and by_recording.folds:
@@ -116,11 +116,11 @@ def fit_listener(
     """Fit line and bounds of a regression to the listener's measured tracks of other artists.
 
     Args:
-        measured: One row per measured track: the target and listener_fold.
-        raw: Their scores by a variant of the model, on the same index.
-        half_width: Of the bounds over the catalogue, for a listener with too few tracks.
-        spec: The model's spec.
-        parameters: Folds, coverage, least number of tracks.
+        measured: one row per measured track: the target and listener_fold.
+        raw: their scores by a variant of the model, on the same index.
+        half_width: half-width of the bounds over the catalogue, for a listener with too few tracks.
+        spec: the model's spec.
+        parameters: folds, coverage, least number of tracks.
     """
     return fit_calibration(
         estimate=raw.to_numpy(dtype=float),
@@ -139,10 +139,10 @@ def predict_feature(
     """Predict a feature of the listener's measured tracks by every variant and baseline.
 
     Args:
-        trained: Result of `build`.
-        spec: A regression.
-        measured: Result of `folds.with_folds`.
-        parameters: The same parameters.
+        trained: result of `build`.
+        spec: a regression.
+        measured: result of `folds.with_folds`.
+        parameters: the same parameters.
 
     Returns:
         On the index of `measured`: truth, predicted, lower_90, upper_90 (fitted to the listener),
@@ -192,7 +192,7 @@ def predict_moods(
 def _moods(
     truth: "pd.Series[float]", probabilities: FloatArray, name: str, shares: FloatArray, parameters: ModelParameters
 ) -> pd.DataFrame:
-    # The baselines choose the most probable class: what "always the majority" means.
+    # Baselines choose the most probable class, so that constant shares always choose the majority.
     alpha = parameters.prior_alpha if name in ("predicted", "artist_unseen") else 0.0
     if probabilities.shape[1] != N_MOODS:
         probabilities = np.full((len(truth), N_MOODS), np.nan)

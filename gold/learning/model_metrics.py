@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gold.learning.cross_fitted_model import CrossFittedModel, decide, score_catalogue
-from gold.learning.evaluation import Evaluated, evaluate_classes, evaluate_regression
+from gold.learning.evaluation import Evaluation, evaluate_classes, evaluate_regression
 from gold.learning.folds import with_folds
 from gold.learning.model_building import PROBABILITIES, TrainedModel, predict_feature, predict_moods
 from gold.learning.model_parameters import ModelParameters, ModelSpec
@@ -105,7 +105,7 @@ class ScoredTracks:
                 rows.append(_row(model_name, primary_metric, segment, prediction, result, to_beat))
         return rows
 
-    def _evaluate(self, prediction: Prediction, weight: FloatArray, parameters: ModelParameters) -> Evaluated:
+    def _evaluate(self, prediction: Prediction, weight: FloatArray, parameters: ModelParameters) -> Evaluation:
         values, mean = prediction.values, self.catalogue_mean
         if prediction.chosen is not None:
             return evaluate_classes(self.truth, values, prediction.chosen, weight, self.artist, mean, parameters)
@@ -115,7 +115,7 @@ class ScoredTracks:
 
 
 def _row(
-    name: str, primary_metric: str, segment: Segment, prediction: Prediction, evaluated: Evaluated, to_beat: float
+    name: str, primary_metric: str, segment: Segment, prediction: Prediction, evaluated: Evaluation, to_beat: float
 ) -> dict[str, Any]:
     variant, model = prediction.variant, prediction.model
     suffix, model_type, approach = variant.value

@@ -1,4 +1,4 @@
-"""Every number the feature models depend on, in one place; nothing here was tuned on a listener's labels."""
+"""All parameters of the feature models; none was tuned on a listener's labels."""
 
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ from lakehouse.contract.columns import AUDIO_FEATURES
 Kind = Literal["regression", "classification"]
 HoldoutBy = Literal["recording", "artist"]
 
-# Beside the sound itself: known for every catalogue track, null where a listener's track lacks them.
+# Inputs besides the sound: known for every catalogue track, null where a listener's track lacks them.
 TRACK_FACTS = ("duration_ms", "explicit")
 
 
@@ -21,7 +21,7 @@ class ModelSpec:
         target: column predicted.
         kind: regression of a 0..1 feature or classification into mood labels 0..4.
         hidden: audio features that must not be inputs (the target; for moods what defines them).
-        primary_metric: the metric that the intervals and `beats_baseline` speak of.
+        primary_metric: the metric of the intervals and of `beats_baseline`.
     """
 
     name: str
@@ -53,12 +53,12 @@ class ModelParameters:
         n_folds: cross-fitting folds (the `fold` column).
         n_inner_folds: folds for the out-of-fold encodings of the training rows.
         n_listener_folds: artist folds of the listener's tracks, for recalibration and bounds.
-        genre_k: tracks the overall mean is worth against a genre's (MODELS.md, protocol).
+        genre_k: tracks the overall mean is worth against a genre's ("Encodings" in docs/models.md).
         artist_k: tracks the genre mean is worth against an artist's.
-        masked_share: share of training rows whose artist is hidden, so that unknown artists are served.
+        masked_share: share of training rows whose artist is hidden, for the sake of unknown artists.
         regression: HistGradientBoostingRegressor parameters.
         classification: HistGradientBoostingClassifier parameters.
-        prior_alpha: classes are decided by p / prior^alpha; chosen on the catalogue (MODELS.md, 2c).
+        prior_alpha: classes are decided by p / prior^alpha; tuned on the catalogue ("Mood class" in docs/models.md).
         coverage: nominal coverage of the bounds.
         min_calibration_tracks: with fewer listener tracks the catalogue's residuals are used.
         bootstrap_samples: resamples of artists for 95 % intervals.
@@ -104,5 +104,5 @@ class ModelParameters:
         return plain
 
 
-# What the lake's models are trained and judged with.
+# The parameters of the lake's models.
 PARAMETERS = ModelParameters()

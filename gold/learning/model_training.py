@@ -27,12 +27,12 @@ CAVEATS = [
 
 
 def trained_on(catalogue: pd.DataFrame, spec: ModelSpec, parameters: ModelParameters = PARAMETERS) -> TrainingResult:
-    """Train and judge a model with its variants and baselines on the catalogue; nothing of the listener's is needed.
+    """Train and evaluate a model with its variants and baselines on the catalogue, without any data of the listener.
 
     Args:
-        catalogue: Rows of catalogue_tracks; there may be none.
-        spec: What to predict.
-        parameters: Folds, seed and estimators.
+        catalogue: rows of catalogue_tracks; there may be none.
+        spec: what to predict.
+        parameters: folds, seed and estimators.
     """
     training = split(catalogue, catalogue_folds(catalogue, parameters), parameters)
     trained = build(training, spec, parameters)
@@ -49,10 +49,10 @@ def model_card(
     """The card of a model, to be saved with it.
 
     Args:
-        spec: What it predicts.
-        trained: Result of `model_building.build`.
-        parameters: What it was trained with.
-        figures: Result of `model_metrics.cross_validation_rows`; read back instead of computing them again.
+        spec: what it predicts.
+        trained: result of `model_building.build`.
+        parameters: what it was trained with.
+        figures: result of `model_metrics.cross_validation_rows`; read back instead of computing them again.
     """
     model = trained.by_recording
     return {

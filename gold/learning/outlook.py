@@ -1,4 +1,4 @@
-"""Forecasts a daily series by an exponentially weighted mean, and backtests that against two simpler ways."""
+"""Forecast a daily series by an exponentially weighted mean, and backtest that against two simpler forecasts."""
 
 from dataclasses import dataclass
 
@@ -9,16 +9,16 @@ import pandas as pd
 ALPHA = 0.05
 DAYS_AHEAD = 7
 WEEK = 7
-# Below this there is no expectation; a forecast of the backtest may look back on no fewer.
+# With fewer days there is no expectation; a forecast of the backtest needs as many before it.
 ENOUGH_DAYS = 14
-# Below this many backtested forecasts there is neither an interval nor a skill.
+# With fewer backtested forecasts there is neither an interval nor a skill.
 ENOUGH_FORECASTS = 20
 COVERAGE = 0.9
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """What is expected so many days ahead; NaN where there are too few days to tell.
+    """The expectation for one horizon; NaN where there are too few days.
 
     Attributes:
         expected: exponentially weighted mean of the days so far.
@@ -35,15 +35,15 @@ class Outlook:
 
 
 def outlooks(days: pd.Series, highest: float) -> list[Outlook]:
-    """Expect the coming days from the days so far.
+    """Forecast the coming days from the days so far.
 
     The weight of a day falls by `ALPHA` with every later day that has a value. Rolling origin: every day's value is
-    compared with what would have been expected from the days up to `horizon` days before it; the interval adds the
-    quantiles of these errors to the expectation, and the skills compare the mean absolute errors on the same days.
+    compared with the forecast made `horizon` days before it; the interval adds the quantiles of these errors to the
+    expectation, and the skills compare the mean absolute errors on the same days.
 
     Args:
         days: one value per consecutive date, NaN on dates without one.
-        highest: the interval is cut to 0..highest.
+        highest: the interval is clipped to 0..highest.
 
     Returns:
         One outlook for each of 1 to 7 days ahead.

@@ -14,7 +14,7 @@ from silver.rules.feature_source import HIGH, LOW
 
 
 def mood_labels(valence: "pd.Series[float]", energy: "pd.Series[float]") -> "pd.Series[float]":
-    """Mood class 0..4 from valence and energy, by the contract; NaN where either is null."""
+    """Mood class 0..4 from valence and energy, as in `feature_source.MOODS`; NaN where either is null."""
     happy, sad, lively, calm = valence >= HIGH, valence < LOW, energy >= HIGH, energy < LOW
     labels = np.select([happy & lively, happy & calm, sad & lively, sad & calm], [0.0, 1.0, 2.0, 3.0], 4.0)
     return pd.Series(labels, index=valence.index).where(valence.notna() & energy.notna())
@@ -25,11 +25,11 @@ class TrainingSet:
     """The catalogue as the models see it: one row per recording, its most popular release.
 
     Attributes:
-        rows: Catalogue columns, mood_label and recording_group; sorted by recording_group.
-        folds: Folds of these rows, and the rows each fold's model must not see.
-        inner_fold: Fold of each row for out-of-fold encodings.
-        links: Artists and genres of each row.
-        recordings: Folds of all catalogue tracks, to find a listened track's.
+        rows: catalogue columns, mood_label and recording_group; sorted by recording_group.
+        folds: folds of these rows, and the rows each fold's model must not see.
+        inner_fold: fold of each row for out-of-fold encodings.
+        links: artists and genres of each row.
+        recordings: folds of all catalogue tracks, to find a listened track's.
     """
 
     rows: pd.DataFrame
@@ -43,9 +43,9 @@ def split(catalogue: pd.DataFrame, folds: CatalogueFolds, parameters: ModelParam
     """Reduce the catalogue to one row per recording, with the folds the recordings were dealt to.
 
     Args:
-        catalogue: All catalogue tracks.
-        folds: Result of `folds.catalogue_folds` for these rows.
-        parameters: The same parameters.
+        catalogue: all catalogue tracks.
+        folds: result of `folds.catalogue_folds` for these rows.
+        parameters: the same parameters.
     """
     order = catalogue.reset_index(drop=True).assign(recording_group=folds.group.to_numpy())
     order = order.sort_values(["recording_group", "popularity", "track_id"], ascending=[True, False, True])
@@ -70,7 +70,7 @@ def numeric_column(frame: pd.DataFrame, name: str) -> "pd.Series[float]":
 
 
 def genres_of(frame: pd.DataFrame) -> "pd.Series[Any]":
-    """All genres where they are given, else the first one."""
+    """All genres where they are known, else the first genre."""
     if "track_genres" in frame:
         return frame["track_genres"]
     return frame["track_genre"] if "track_genre" in frame else pd.Series(None, index=frame.index, dtype=object)

@@ -1,7 +1,7 @@
 """How energetic does each measured play sound, by a model that never heard its recording?
 
-No forecast of the future (for that see mood_outlook): energy is known for these plays, the prediction shows how much
-of it lies in the other features.
+This is not a forecast of the future (for that see mood_outlook): energy is known for these plays, and the prediction
+shows how much of it follows from the other features.
 """
 
 from dataclasses import replace
@@ -33,9 +33,9 @@ COLUMNS = (
 def energy_forecasts(
     listening_with_features: DataFrame, measured_tracks: DataFrame, energy_model: Artifact
 ) -> DataFrame:
-    """Fitted to the listener's tracks of other artists; the bounds hold 90 % of their measured energies.
+    """Predictions fitted to the listener's tracks of other artists; the bounds hold 90 % of their measured energies.
 
-    Null where no model was trained, or where a track's links lead to recordings of several folds.
+    Null where no model was trained, or where a track matches recordings of several folds.
     """
     plays = predicted_plays(listening_with_features, measured_tracks, energy_model, ENERGY)
     return plays.select(*COLUMNS.split())

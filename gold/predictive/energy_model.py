@@ -1,4 +1,4 @@
-"""How much of a track's energy lies in its other audio features, its genre and its artist?"""
+"""How much of a track's energy follows from its other audio features, its genre and its artist?"""
 
 import pandas as pd
 
@@ -11,6 +11,6 @@ from silver.catalogue_tracks import MAX_CATALOGUE_ROWS
 @model(max_rows=MAX_CATALOGUE_ROWS)
 def energy_model(catalogue_tracks: pd.DataFrame) -> TrainingResult:
     """See `model_training.trained_on`."""
-    from gold.learning.model_training import trained_on  # loads scikit-learn, which only training should
+    from gold.learning.model_training import trained_on  # loads scikit-learn, which only training needs
 
     return trained_on(catalogue_tracks, ENERGY)

@@ -1,4 +1,4 @@
-"""Which inputs do the models rest on, for the listener's own tracks?"""
+"""Which inputs do the models depend on, for the listener's own tracks?"""
 
 import pandas as pd
 from pyspark.sql import DataFrame
@@ -8,7 +8,7 @@ from lakehouse.contract import table
 from lakehouse.models.artifacts import Artifact
 from silver.rules.bounded import in_pandas
 
-# Shuffling scores every track a few hundred times; more of them change no ranking.
+# Shuffling scores every track a few hundred times; more tracks would not change the ranking.
 MAX_TRACKS = 3_000
 
 
@@ -26,8 +26,8 @@ def model_feature_importance(
 ) -> DataFrame:
     """Permutation importance on at most 3,000 measured tracks, a fixed random sample; see `feature_importance`.
 
-    The loss of R2 (mood, energy) or rise of log-loss (mood class) when the input is shuffled among the tracks; null
-    for an input that the model could not use, and where nothing can be scored.
+    The drop of R2 (mood, energy) or rise of log-loss (mood class) when the input is shuffled among the tracks; null for
+    an input that the model could not use, and where nothing can be scored.
     """
     models = ((MOOD, mood_model), (ENERGY, energy_model), (MOOD_CLASS, mood_class_model))
 

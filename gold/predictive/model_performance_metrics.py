@@ -1,7 +1,7 @@
 """How good are the models, on the catalogue and on the listener's own tracks, and do they beat the baselines?
 
-mood, energy and mood_class predict what is known already: they are a test bench and a sanity check. What fills the gap
-of plays without features is artist_estimate_...: judge the imputed features by its rows.
+mood, energy and mood_class predict what is already known: they are a test bench and a sanity check. Plays without
+features get theirs from artist_estimate_..., whose rows say how good the imputed features are.
 """
 
 import pandas as pd
@@ -20,7 +20,7 @@ COLUMN_NAMES = (
     "f1 log_loss ece coverage_90 skill primary_metric ci_low ci_high baseline_score beats_baseline note model_version "
     "trained_at"
 )
-# The bootstrap sums per artist; more tracks make the intervals narrower than any reader needs.
+# With more tracks, intervals would be narrower than any reader needs.
 MAX_TRACKS = 20_000
 
 
@@ -42,8 +42,8 @@ def model_performance_metrics(
     """The headline of a model is evaluation 'listener', segment 'per_play'; 'per_track' counts each track once.
 
     On the catalogue ('cv_recording', 'cv_artist') the figures were measured when the model was trained. On the listener
-    at most 20,000 measured tracks, a fixed random sample, each scored by the model that never saw its recording;
-    'artist_unseen' by the one that saw nothing of its artist. Intervals are 95 %, by bootstrap over artists; a model
+    at most 20,000 measured tracks, a fixed random sample, each scored by the model that never saw its recording; for
+    'artist_unseen' by one that never saw its artist. Intervals are 95 %, by bootstrap over artists; a model
     beats its baseline when its whole interval does.
     """
     plays = measured_plays(listening_with_features).groupBy("track_key").agg(F.count(F.lit(1)).alias("plays"))

@@ -1,4 +1,4 @@
-"""How well is a track's mood known without its valence and energy?"""
+"""How well can a track's mood be predicted without its valence and energy?"""
 
 import pandas as pd
 
@@ -11,6 +11,6 @@ from silver.catalogue_tracks import MAX_CATALOGUE_ROWS
 @model(max_rows=MAX_CATALOGUE_ROWS)
 def mood_class_model(catalogue_tracks: pd.DataFrame) -> TrainingResult:
     """See `model_training.trained_on`."""
-    from gold.learning.model_training import trained_on  # loads scikit-learn, which only training should
+    from gold.learning.model_training import trained_on  # loads scikit-learn, which only training needs
 
     return trained_on(catalogue_tracks, MOOD_CLASS)

@@ -1,6 +1,7 @@
-"""Which mood has each measured play, by a model that knows neither its valence nor its energy?
+"""Which mood does each measured play have, by a model that knows neither its valence nor its energy?
 
-The mood is known for these plays: the prediction fills no gap, it shows how much of it lies in the other features.
+The mood is known for these plays: the prediction does not fill a gap, it shows how much of it follows from the other
+features.
 """
 
 from dataclasses import replace
@@ -37,9 +38,9 @@ def mood_classifications(
     measured_tracks: DataFrame,
     mood_class_model: Artifact,
 ) -> DataFrame:
-    """Rare moods are favoured a little, else they would never be named; the confidence is the plain probability.
+    """Rare moods are favoured a little, else they would never be predicted; confidence is the unadjusted probability.
 
-    Null where no model was trained, or where a track's links lead to recordings of several folds; mood_label and
+    Null where no model was trained, or where a track matches recordings of several folds; mood_label and
     mood_probability are null where valence or energy is.
     """
     scores = predicted_moods(measured_tracks, mood_class_model)
@@ -52,7 +53,7 @@ def mood_classifications(
 
 
 def _label() -> Column:
-    """Place of the play's mood in `MOODS`."""
+    """Position of the play's mood in `MOODS`."""
     place = F.array_position(F.lit(list(MOODS)), F.col("mood_category"))
     return (place - 1).cast("int")
 

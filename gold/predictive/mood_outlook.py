@@ -7,14 +7,14 @@ from pyspark.sql import functions as F
 
 from gold.learning.outlook import ALPHA, DAYS_AHEAD, ENOUGH_DAYS, outlooks
 from gold.shared.caveats import MEASURED
-from gold.shared.wording import steady
+from gold.shared.wording import rounded
 from lakehouse.contract import expression, in_range, table
 from silver.rules.bounded import in_pandas
 from silver.rules.feature_source import is_measured
 
 # The mean of fewer plays says little about a day.
 ENOUGH_PLAYS = 3
-# 54 years of dates.
+# Dates of 54 years.
 MAX_DATES = 20_000
 FORECAST = {"valence": 1.0, "energy": 1.0, "plays": np.inf}
 
@@ -41,10 +41,10 @@ FORECAST = {"valence": 1.0, "energy": 1.0, "plays": np.inf}
 def mood_outlook(listening_with_features: DataFrame) -> DataFrame:
     """An exponentially weighted mean of the daily means of the measured plays, and of the daily number of plays.
 
-    A day's valence and energy count from 3 measured plays. A date without plays counts as 0 plays; that of the last
-    play, which may be unfinished, does not count for the number of plays. Intervals and skills come from the
+    A day's valence and energy count from 3 measured plays on. A date without plays counts as 0 plays; the date of the
+    last play, which may be unfinished, does not count for the number of plays. Intervals and skills come from the
     rolling-origin backtest of `outlook.outlooks`, each for its own horizon, and are null below 20 backtested days; the
-    expectation is null below 14 days. A skill at or below 0 means that the simpler way is as good.
+    expectation is null below 14 days. A skill of 0 or less means that the simpler forecast is as good.
     skill_vs_seasonal_naive and skill_vs_mean are those of valence. The interval is that of a single day with at least 3
     measured plays.
     """
@@ -52,7 +52,7 @@ def mood_outlook(listening_with_features: DataFrame) -> DataFrame:
     by_date = listening_with_features.groupBy("date").agg(
         F.count(F.lit(1)).alias("plays"),
         F.count(measured).alias("measured_plays"),
-        *(steady(F.avg(F.when(is_measured(), F.col(name)))).alias(name) for name in ("valence", "energy")),
+        *(rounded(F.avg(F.when(is_measured(), F.col(name)))).alias(name) for name in ("valence", "energy")),
     )
     bounds = ", ".join(
         f"expected_{name} double, {name}_lower_90 double, {name}_upper_90 double, "

@@ -1,6 +1,7 @@
 """How positive does each measured play sound, by a model that never heard its recording?
 
-Valence is known for these plays: the prediction fills no gap, it shows how much of it lies in the other features.
+Valence is known for these plays: the prediction does not fill a gap, it shows how much of valence follows from the
+other features.
 """
 
 from dataclasses import replace
@@ -30,9 +31,9 @@ COLUMNS = (
     caveats=PREDICTED,
 )
 def mood_predictions(listening_with_features: DataFrame, measured_tracks: DataFrame, mood_model: Artifact) -> DataFrame:
-    """Fitted to the listener's tracks of other artists; the bounds hold 90 % of their measured valences.
+    """Predictions fitted to the listener's tracks of other artists; the bounds hold 90 % of their measured valences.
 
-    Null where no model was trained, or where a track's links lead to recordings of several folds.
+    Null where no model was trained, or where a track matches recordings of several folds.
     """
     plays = predicted_plays(listening_with_features, measured_tracks, mood_model, MOOD)
     return plays.select(*COLUMNS.split())

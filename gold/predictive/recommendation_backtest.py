@@ -32,8 +32,8 @@ COLUMNS = ["method", "list_size", "hit_count", *FIGURES, "note"]
 def recommendation_backtest(listening_with_features: DataFrame, listed_songs: DataFrame) -> DataFrame:
     """Lists made from the plays before the last 30 local dates; a hit is a recording played in these 30 dates.
 
-    Each list counts with its 25 highest scores. random_hit_rate is what as many recordings drawn at random would be
-    expected to reach, as many of them new as in the list, see `listed_songs`. lift is hit_rate over random_hit_rate;
+    Each list counts with its 25 highest scores. random_hit_rate is the expected hit rate of as many recordings drawn at
+    random, with as many new ones as in the list, see `listed_songs`. lift is hit_rate over random_hit_rate;
     ci_low and ci_high are the 95 % interval of hit_rate (Clopper and Pearson 1934, "The use of confidence or fiducial
     limits illustrated in the case of the binomial", Biometrika 26(4)). No rows where the visible plays are too few for
     a list.
@@ -42,7 +42,7 @@ def recommendation_backtest(listening_with_features: DataFrame, listed_songs: Da
     backtested = listed_songs.where(F.col("hidden_days") > 0)
     evaluated = in_pandas(
         backtested.select("playlist_name", "choice", "is_new_to_you", "is_hit", "random_hit_rate"),
-        _evaluated,
+        _evaluate,
         f"method string, list_size bigint, hit_count bigint, {' double, '.join(FIGURES)} double, note string",
         key=["playlist_name", "choice"],
         max_rows=MAX_LISTED,
@@ -53,8 +53,8 @@ def recommendation_backtest(listening_with_features: DataFrame, listed_songs: Da
     )  # fmt: skip
 
 
-def _evaluated(songs: pd.DataFrame) -> pd.DataFrame:
-    """One row per list, of songs in the order of their scores."""
+def _evaluate(songs: pd.DataFrame) -> pd.DataFrame:
+    """One row per list; the songs are sorted by score."""
     lists = {str(name): of_list.head(JUDGED_LENGTH) for name, of_list in songs.groupby("playlist_name")}
     of_recommended = songs[songs["playlist_name"] == RECOMMENDATIONS.name]
     lists[NEW_ONLY] = of_recommended[of_recommended["is_new_to_you"]].head(JUDGED_LENGTH)
@@ -81,21 +81,21 @@ def _figures(of_list: pd.DataFrame, most_played_hit_rate: float) -> dict[str, fl
 
 
 def _interval(count: int, size: int) -> tuple[float, float]:
-    from scipy import stats  # takes seconds to import, which only the task that needs it should pay
+    from scipy import stats  # takes seconds to load, and only this task needs it
 
     low, high = stats.binomtest(count, size).proportion_ci(CONFIDENCE, method="exact")
     return float(low), float(high)
 
 
 def _note(name: str, figures: dict[str, float]) -> str:
-    over_random = _compared(figures, "random_hit_rate", "random")
+    over_random = _compare(figures, "random_hit_rate", "random")
     said = f"Played in the hidden {HIDDEN_DAYS} dates: {figures['hit_count']:.0f} of {figures['list_size']:.0f}"
     if name == MOST_PLAYED:
         return f"{said}; {over_random}."
-    return f"{said}; {over_random}, {_compared(figures, 'most_played_hit_rate', 'the most played')}."
+    return f"{said}; {over_random}, {_compare(figures, 'most_played_hit_rate', 'the most played')}."
 
 
-def _compared(figures: dict[str, float], baseline: str, name: str) -> str:
-    """A lift counts when the whole interval lies above the baseline."""
+def _compare(figures: dict[str, float], baseline: str, name: str) -> str:
+    """There is a lift when the whole interval lies above the baseline."""
     verdict = "more than" if figures["ci_low"] > figures[baseline] else "no lift over"
     return f"{verdict} {name} ({100 * figures[baseline]:.1f} %)"

@@ -1,17 +1,17 @@
-"""Which songs are in which list, as made today and as made before the dates that the backtest hides?"""
+"""Which songs are in which list, today and before the dates that the backtest hides?"""
 
 import pandas as pd
 from pyspark.sql import DataFrame
 
 from gold.shared.caveats import MEASURED
-from gold.shared.song_lists import PLAYLISTS, RECOMMENDATIONS, listed
+from gold.shared.song_lists import PLAYLISTS, RECOMMENDATIONS, fill_lists
 from gold.shared.songs import HIDDEN_DAYS, KEY, MAX_SONGS, before_hidden_dates, candidates, songs_of
 from lakehouse.contract import accepted_values, expression, in_range, table
 from silver.rules.bounded import in_pandas
 
 LISTS = (RECOMMENDATIONS, *PLAYLISTS)
 MOST_PLAYED = "Most played"
-# So many of each list are judged by the backtest, against as many of the most played.
+# The backtest evaluates this many songs of each list, against as many of the most played.
 JUDGED_LENGTH = 25
 SCHEMA = (
     "hidden_days int, playlist_name string, choice int, position int, recording_key string, track_id string, "
@@ -37,11 +37,11 @@ COLUMNS = [column.split()[0] for column in SCHEMA.split(",")]
     caveats=(*MEASURED, "single_listener"),
 )
 def listed_songs(listening_with_features: DataFrame, catalogue_tracks: DataFrame) -> DataFrame:
-    """What makes a list and the score of a song is in `song_lists`, what can be listed in `songs.candidates`.
+    """For lists and scores see `song_lists`, for the candidates `songs.candidates`.
 
     The lists made before the last 30 local dates are for the backtest: is_hit says whether the recording was played on
-    these dates, random_hit_rate how likely one drawn at random would have been: of a new one among all new candidates,
-    of a played one among all that could be listed; of the most played, which are its baseline, among all played. No
+    these dates, random_hit_rate how likely that is for one drawn at random: for a new one among all new candidates, for
+    a played one among all played candidates; for the most played, which are a baseline, among all played recordings. No
     rows below 20 measured plays.
     """
     return in_pandas(
@@ -50,29 +50,29 @@ def listed_songs(listening_with_features: DataFrame, catalogue_tracks: DataFrame
 
 
 def _all_lists(songs: pd.DataFrame) -> pd.DataFrame:
-    today = listed(songs, candidates(songs), LISTS).assign(hidden_days=0, is_hit=None, random_hit_rate=None)
-    lists = pd.concat([today.astype(object), _backtested(songs).astype(object)], ignore_index=True)
+    today = fill_lists(songs, candidates(songs), LISTS).assign(hidden_days=0, is_hit=None, random_hit_rate=None)
+    lists = pd.concat([today.astype(object), _backtest_lists(songs).astype(object)], ignore_index=True)
     lists["distance"] = lists["distance"].where(lists["kind_plays"] > 0)
-    # What is played already is no question of its genre, and most of it has none of its own.
+    # The genre does not decide about recordings that are already played, most of which have none of their own.
     lists["genre_share"] = lists["genre_share"].where(lists["is_new_to_you"].astype(bool))
     return lists[COLUMNS]
 
 
-def _backtested(songs: pd.DataFrame) -> pd.DataFrame:
-    """The lists as made before the hidden dates, with what was played on these."""
+def _backtest_lists(songs: pd.DataFrame) -> pd.DataFrame:
+    """The lists as made before the hidden dates, with the hits on these."""
     before = before_hidden_dates(songs)
     hits = set(songs.loc[songs["plays"] > songs["visible_plays"], "recording_key"])
     pool = candidates(before)
-    chosen = listed(before, pool, LISTS)
+    chosen = fill_lists(before, pool, LISTS)
     at_random = pool["recording_key"].isin(hits).groupby(pool["is_new_to_you"]).mean()
     chosen["random_hit_rate"] = chosen["is_new_to_you"].map(at_random)
     if len(chosen):
-        chosen = pd.concat([chosen, _most_played(before, hits)], ignore_index=True)
+        chosen = pd.concat([chosen, _most_played_recordings(before, hits)], ignore_index=True)
     return chosen.assign(hidden_days=HIDDEN_DAYS, is_hit=chosen["recording_key"].isin(hits))
 
 
-def _most_played(songs: pd.DataFrame, hits: set[str]) -> pd.DataFrame:
-    """The recordings played most, known or not by their features."""
+def _most_played_recordings(songs: pd.DataFrame, hits: set[str]) -> pd.DataFrame:
+    """The recordings played most, with or without known features."""
     played = songs[songs["plays"] > 0].sort_values(["plays", KEY], ascending=[False, True])
     by_recording = played.groupby("recording_key")
     names = by_recording[["track_id", "track_name", "artist_name", "track_genre"]].first()

@@ -35,8 +35,8 @@ def mood_improvement_recommendations(listed_songs: DataFrame) -> DataFrame:
     """Recordings with a higher valence than the mean of the listener's measured plays.
 
     The score is 0.5 x affinity (how much the listener plays the recording and its artist, or the artist and genre of a
-    new one) + 0.25 x nearness + 0.25 x the share of the way up to valence 1; see `song_lists.listed`, also for what is
-    near and why, and `songs.candidates`. No artist has more than two songs. None below 20 measured plays.
+    new one) + 0.25 x nearness + 0.25 x the share of the way up to valence 1; see `song_lists`, also for nearness, and
+    `songs.candidates`. No artist has more than two songs. No rows below 20 measured plays.
     """
     return in_pandas(
         listed_songs.where((F.col("hidden_days") == 0) & (F.col("playlist_name") == RECOMMENDATIONS.name)),
@@ -69,7 +69,7 @@ def _reason(song: Song) -> str:
 
 
 def _nearness(song: Song) -> list[str]:
-    """How near the song is, and to what; nothing where the listener plays no bright music to be near to."""
+    """How near the song is, and to what; nothing if the listener plays no bright music."""
     if pd.isna(song["distance"]):
         return []
     genre = f" in the genre {song['track_genre']}" if song["genre_plays"] else ""

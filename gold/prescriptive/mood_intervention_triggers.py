@@ -30,10 +30,10 @@ HIGH_PRIORITY, MEDIUM_PRIORITY, LOW_PRIORITY = "High Priority", "Medium Priority
     caveats=(*TESTED_BY_TIME, "single_listener"),
 )
 def mood_intervention_triggers(plays_by_hour: DataFrame, sampled_plays: DataFrame) -> DataFrame:
-    """About the music, not about the listener; how an hour is compared with the usual is in `hourly_music`.
+    """About the music, not about the listener; `hourly_music` says how an hour is compared with the usual.
 
     High priority: the music of the hour is darker than usual and dark (mean valence below 0.4). Medium: one of the two.
-    Low: neither. Averages rest on featured plays, everything else on measured ones.
+    Low: neither. Averages use featured plays, everything else measured ones.
     """
     return music_by_hour(plays_by_hour, sampled_plays).select(
         "hour_of_day", "avg_valence", "avg_energy", "low_mood_count", "total_plays", "sample_size", "valence_ci_low",
@@ -56,7 +56,7 @@ def _priority() -> Column:
 
 
 def _playlist() -> Column:
-    """Brighter music where it is dark, else more of the hour's own energy, or something new."""
+    """Brighter music where it is dark, else music like the hour's own energy, or something new."""
     return (
         F.when(_is_darker() | _is_dark(), MOOD_LIFT.name)
         .when(F.col("hour_energy") >= HIGH, ENERGY.name)

@@ -1,4 +1,4 @@
-"""What does the music of each hour go with, and is it any different from the listener's usual?"""
+"""Which activity does the music of each hour suit, and does it differ from the listener's usual?"""
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -29,9 +29,9 @@ from silver.rules.feature_source import HIGH, LOW
 def optimal_listening_times(
     plays_by_hour: DataFrame, sampled_plays: DataFrame, mood_predictions: DataFrame
 ) -> DataFrame:
-    """Words and interval come from measured plays (see `hourly_music`), avg_energy from featured ones.
+    """Words and interval use measured plays (see `hourly_music`), avg_energy featured ones.
 
-    predicted_valence is the mean that the mood model predicts for the hour's plays, null where it predicts none.
+    predicted_valence is the mood model's mean prediction for the hour's plays, null where it has none.
     """
     predicted = mood_predictions.groupBy("hour_of_day").agg(F.avg("predicted_valence").alias("predicted_valence"))
     by_hour = music_by_hour(plays_by_hour, sampled_plays).join(predicted, on="hour_of_day", how="left")

@@ -26,10 +26,10 @@ MAX_LENGTH = 25
     caveats=(*MEASURED, "single_listener"),
 )
 def personalized_playlist_suggestions(listed_songs: DataFrame) -> DataFrame:
-    """What each playlist wants, how it ranks and orders is in `song_lists`; no song is in a playlist twice.
+    """For how each playlist chooses, ranks and orders songs see `song_lists`; no song is in a playlist twice.
 
-    Up to 15 songs that the listener plays and 10 that they do not; Discovery has new ones only. A playlist for which
-    nothing fits has no rows, and there are none below 20 measured plays.
+    Up to 15 songs that the listener plays and 10 that they do not; Discovery has new ones only. A playlist that no song
+    fits has no rows, and there are none below 20 measured plays.
     """
     return in_pandas(
         listed_songs.where((F.col("hidden_days") == 0) & (F.col("playlist_name") != RECOMMENDATIONS.name)),

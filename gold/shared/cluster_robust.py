@@ -3,10 +3,10 @@
 Plays of one recording share its features, and plays of one date are chosen together. So every statistic is a
 coefficient of an ordinary least squares fit whose standard error is clustered by recording and by date (Cameron,
 Gelbach and Miller 2011, "Robust Inference With Multiway Clustering", Journal of Business & Economic Statistics 29(2);
-statsmodels `cov_type="cluster"`), with Student's t of as many degrees of freedom as there are recordings or dates, the
-fewer of the two, less one. With plain standard errors a song on repeat, or one long party, would count as evidence.
-Where recordings or dates are few their sums can cancel by chance, and the two-way error comes out far too small, or
-imaginary: it counts no less than the error by recording alone and that by date alone.
+statsmodels `cov_type="cluster"`). Student's t has one degree of freedom less than there are recordings or dates,
+whichever are fewer. With plain standard errors a song on repeat, or one long party, would count as evidence. With few
+recordings or dates, their sums can cancel by chance, which makes the two-way error far too small or imaginary: the
+largest of the two-way error and the two one-way errors is used.
 """
 
 import warnings
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 
 CONFIDENCE = 0.95
-# What each frame of plays must hold beside its values.
+# Columns that each frame of plays needs besides its values.
 RECORDING, DATE = "recording_key", "date"
 
 
 @dataclass(frozen=True)
 class Inference:
-    """An interval and the p-value against zero; NaN where the plays allow none."""
+    """An interval and the p-value against zero; NaN where the plays do not allow any."""
 
     ci_low: float = np.nan
     ci_high: float = np.nan
@@ -44,7 +44,7 @@ def of_mean(plays: pd.DataFrame, values: str) -> Inference:
 
 
 def of_means(plays: pd.DataFrame, values: Sequence[str], by: str) -> pd.DataFrame:
-    """The intervals of the means of 0..1 columns in each group: `by`, and per column <name>_ci_low and _ci_high."""
+    """Intervals of the means of 0..1 columns per group: `by` and, for each column, <name>_ci_low and <name>_ci_high."""
     rows = []
     for group, of_group in plays.groupby(by):
         found = [of_mean(of_group, name) for name in values]
@@ -55,9 +55,9 @@ def of_means(plays: pd.DataFrame, values: Sequence[str], by: str) -> pd.DataFram
 
 
 def of_difference(plays: pd.DataFrame, values: str, inside: pd.Series, confidence: float = CONFIDENCE) -> Inference:
-    """Inference for the mean of a column inside less that of the other plays.
+    """Inference for the mean of a column inside minus its mean over the other plays.
 
-    The smaller side gives the degrees of freedom: few recordings or dates against many are few.
+    The side with fewer recordings or dates gives the degrees of freedom.
 
     Args:
         plays: with the column, recording_key and date.
@@ -74,7 +74,7 @@ def of_difference(plays: pd.DataFrame, values: str, inside: pd.Series, confidenc
 def of_slope(plays: pd.DataFrame, values: str, regressor: str) -> Inference:
     """Inference for the slope of a column over another.
 
-    With clustered errors the p-value is not quite that of the slope the other way round.
+    With clustered errors the p-value differs slightly from that of the reverse regression.
     """
     known = plays.dropna(subset=[values, regressor])
     return _of_last_coefficient(known, values, _with_constant(known[regressor]), [known], CONFIDENCE)
@@ -94,7 +94,7 @@ def _of_last_coefficient(
     determined = len(plays) > coefficients and np.linalg.matrix_rank(design) == coefficients
     if recordings < 2 or not varies or not determined:
         return Inference()
-    # Takes seconds to import, which only the task that tests something should pay, not every start of the program.
+    # Imported here: it takes seconds to load, and only tasks that run a test need it.
     from statsmodels.regression.linear_model import OLS
 
     model = OLS(plays[values].to_numpy(dtype=float), design)
@@ -106,14 +106,14 @@ def _of_last_coefficient(
 def _inference(
     model: "OLS", clusterings: Sequence[pd.DataFrame], degrees_of_freedom: int, confidence: float
 ) -> Inference:
-    """By the largest of the clusterings' errors."""
+    """Inference by the largest of the clusterings' errors."""
     from scipy import stats
 
     coefficient, error = np.nan, 0.0
     for clusters in clusterings:
         groups = np.column_stack([pd.factorize(clusters[column])[0] for column in clusters])
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # root of a negative variance: NaN, smaller than none
+            warnings.simplefilter("ignore", RuntimeWarning)  # the root of a negative variance is NaN, which fmax skips
             fit = model.fit(cov_type="cluster", cov_kwds={"groups": groups.squeeze()}, use_t=True)
             coefficient, error = fit.params[-1], np.fmax(error, fit.bse[-1])
     if not error > 0:

@@ -5,35 +5,35 @@ from collections.abc import Callable
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from gold.shared.wording import steady
+from gold.shared.wording import rounded
 from silver.rules.feature_source import is_measured
 
 
 def with_new_pairs(
-    known: DataFrame, summed: Callable[[DataFrame], DataFrame], plays: DataFrame, new_plays: DataFrame
+    known: DataFrame, aggregate: Callable[[DataFrame], DataFrame], plays: DataFrame, new_plays: DataFrame
 ) -> DataFrame:
-    """Sums over pairs, where the sessions that have new plays add theirs, and take off those that they had before.
+    """Update sums over pairs: the sessions with new plays add their new sums and subtract their previous ones.
 
     Args:
-        known: sums over the pairs of all plays but the new ones: two key columns, how many pairs, any other sums.
-        summed: makes such a frame of plays.
+        known: sums over the pairs of all plays but the new ones: two key columns, the number of pairs, any other sums.
+        aggregate: computes such a frame from plays.
         plays: all plays.
-        new_plays: those that `known` leaves out.
+        new_plays: the plays that are missing from `known`.
     """
     sessions = F.broadcast(new_plays.select("session_id").distinct())
     recent = plays.where(F.col("session_id") >= new_plays.agg(F.min("session_id")).scalar())
     complete = recent.join(sessions, on="session_id", how="left_semi")
     before = complete.join(new_plays.select("play_id"), on="play_id", how="left_anti")
     key, sums = known.columns[:2], known.columns[2:]
-    gone = summed(before).select(*key, *(-F.col(name) for name in sums))
-    both = known.unionAll(summed(complete)).unionAll(gone).groupBy(*key)
+    previous = aggregate(before).select(*key, *(-F.col(name) for name in sums))
+    both = known.unionAll(aggregate(complete)).unionAll(previous).groupBy(*key)
     return both.agg(*(F.sum(name).alias(name) for name in sums)).where(F.col(sums[0]) > 0)
 
 
 def consecutive_measured_plays(listening_with_features: DataFrame) -> DataFrame:
     """Pairs of consecutive measured plays of a session; its last measured play begins no pair.
 
-    Plays without measured valence and energy are passed over: they do not part their neighbours. So a pair says how the
+    Plays without measured valence and energy are skipped and do not separate their neighbours: a pair says how the
     known music of a session moves on, with or without unknown music in between.
 
     Returns:
@@ -52,8 +52,8 @@ def consecutive_measured_plays(listening_with_features: DataFrame) -> DataFrame:
             *(following(name).alias(name) for name in ("play_id", "recording_key", "date", "hour_of_day")),
             "mood_category",
             following("mood_category").alias("next_mood_category"),
-            steady(following("valence") - F.col("valence")).alias("valence_change"),
-            steady(following("energy") - F.col("energy")).alias("energy_change"),
+            rounded(following("valence") - F.col("valence")).alias("valence_change"),
+            rounded(following("energy") - F.col("energy")).alias("energy_change"),
         )
         .where("hour_of_day IS NOT NULL")
     )

@@ -4,7 +4,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from gold.shared import cluster_robust
-from gold.shared.wording import ENOUGH_PLAYS, number, sentence, steady
+from gold.shared.wording import ENOUGH_PLAYS, number, rounded, sentence
 from silver.plays_by_hour import mean, plays, total
 from silver.rules.bounded import in_pandas
 from silver.rules.feature_source import is_measured
@@ -16,9 +16,9 @@ ABOVE, BELOW, USUAL = "above", "below", "usual"
 def music_by_hour(plays_by_hour: DataFrame, sampled_plays: DataFrame) -> DataFrame:
     """The measured music of each local hour with at least 20 measured plays.
 
-    An hour differs from the usual where the 95 % interval of its mean (`cluster_robust.of_mean`: clustered by
-    recording and date) does not contain the mean of all measured plays; by chance alone that happens to one hour in 20.
-    Without an interval it does not.
+    An hour differs from the usual where the 95 % interval of its mean (`cluster_robust.of_mean`: clustered by recording
+    and date) does not contain the mean of all measured plays; by chance alone that happens to one hour in 20. An hour
+    without an interval counts as usual.
 
     Args:
         plays_by_hour: rows of that table.
@@ -34,10 +34,10 @@ def music_by_hour(plays_by_hour: DataFrame, sampled_plays: DataFrame) -> DataFra
         plays(is_measured()).alias("sample_size"),
         F.coalesce(total("low_plays", "valence", is_measured()), F.lit(0)).alias("low_mood_count"),
         *(mean(name).alias(f"avg_{name}") for name in ("valence", "energy")),
-        *(steady(mean(name, is_measured())).alias(f"hour_{name}") for name in ("valence", "energy")),
+        *(rounded(mean(name, is_measured())).alias(f"hour_{name}") for name in ("valence", "energy")),
     )
     usual = plays_by_hour.agg(
-        *(steady(mean(name, is_measured())).alias(f"usual_{name}") for name in ("valence", "energy"))
+        *(rounded(mean(name, is_measured())).alias(f"usual_{name}") for name in ("valence", "energy"))
     )
     intervals = in_pandas(
         sampled_plays.select("play_id", "hour_of_day", "recording_key", "date", "valence", "energy"),
@@ -50,20 +50,20 @@ def music_by_hour(plays_by_hour: DataFrame, sampled_plays: DataFrame) -> DataFra
         by_hour.where(F.col("sample_size") >= ENOUGH_PLAYS)
         .join(intervals, on="hour_of_day", how="left")
         .crossJoin(F.broadcast(usual))
-        .withColumns({f"{name}_is": _standing(name) for name in ("valence", "energy")})
+        .withColumns({f"{name}_is": _compare_with_usual(name) for name in ("valence", "energy")})
     )
 
 
 def numbers(name: str) -> Column:
-    """The hour's mean with its interval beside the usual: 'valence 0.62 (0.55 to 0.69; usual 0.65)'."""
+    """The hour's mean with its interval and the usual mean: 'valence 0.62 (0.55 to 0.69; usual 0.65)'."""
     low, high = number(F.col(f"{name}_ci_low")), number(F.col(f"{name}_ci_high"))
     return sentence(f"{name} %s (%s to %s; usual %s)", number(_hour(name)), low, high, number(_usual(name)))
 
 
-def _standing(name: str) -> Column:
+def _compare_with_usual(name: str) -> Column:
     return (
-        F.when(steady(F.col(f"{name}_ci_low")) > _usual(name), ABOVE)
-        .when(steady(F.col(f"{name}_ci_high")) < _usual(name), BELOW)
+        F.when(rounded(F.col(f"{name}_ci_low")) > _usual(name), ABOVE)
+        .when(rounded(F.col(f"{name}_ci_high")) < _usual(name), BELOW)
         .otherwise(USUAL)
     )
 

@@ -1,9 +1,9 @@
-"""What makes a list of songs: which it wants, how it ranks them, and in which order they are played.
+"""Lists of songs: which songs each takes, how it ranks them, and in which order they are played.
 
-A recording is near when it sounds like the music of that kind that the listener already plays: its distance is the
+A recording is near when it sounds like the music of the same kind that the listener already plays. Its distance is the
 root mean square, over seven features of the sound, of the gap to the mean of the listener's plays of the same kind and
-genre, in standard deviations of all their plays. Per genre, because the mean of salsa and punk is a music nobody plays;
-with few plays in a genre its mean is drawn towards that of all plays of the kind.
+genre, in standard deviations of all their plays. Per genre, because the mean of salsa and punk describes neither; with
+few plays in a genre its mean is shrunk towards that of all plays of the kind.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ from gold.shared.songs import FEATURES, weighted_mean
 from gold.shared.wording import DIGITS
 
 SOUND = tuple(name for name in FEATURES if name != "valence")
-# The mean of a genre counts half when it rests on this many plays.
+# With this many plays, a genre's mean and that of all plays of the kind weigh the same.
 HALF_TRUSTED_PLAYS = 5
-# Of the score; they add up to 1.
+# Weights of the score; they add up to 1.
 AFFINITY_WEIGHT, NEARNESS_WEIGHT, FIT_WEIGHT = 0.5, 0.25, 0.25
 PER_ARTIST = 2
-# Ids of the demo data start so; Spotify does not know them.
+# Prefix of the ids of the demo data, which Spotify does not know.
 DEMO_ID = "demo"
 
 LIFTS = "valence > usual_valence"
@@ -37,13 +37,13 @@ class SongList:
     Attributes:
         name: of the playlist.
         purpose: what it is for, in words.
-        sounds: what its music sounds like; over features and usual_valence only, for what is played is asked too.
-        fit: 0..1, how well a recording does what the list is for.
-        order: the column that orders the playing, and whether it is rising, falling or an arc.
-        known: most recordings that the listener plays already.
-        new: most recordings that they do not.
-        per_genre: most recordings of one genre.
-        among: which candidates it takes.
+        sounds: what its music sounds like; over features and usual_valence only, as played tracks are filtered, too.
+        fit: 0..1, how well a recording serves the list's purpose.
+        order: the column that the songs are played by, and whether rising, falling or in an arc.
+        known: maximum of recordings that the listener already plays.
+        new: maximum of recordings that they do not play.
+        per_genre: maximum of recordings of one genre.
+        among: condition on the candidates.
     """
 
     name: str
@@ -85,49 +85,49 @@ DISCOVERY = SongList(
 PLAYLISTS = (FOCUS, ENERGY, RELAXATION, MOOD_LIFT, DISCOVERY)
 
 
-def listed(songs: pd.DataFrame, found: pd.DataFrame, lists: Sequence[SongList]) -> pd.DataFrame:
-    """The songs of each list.
+def fill_lists(songs: pd.DataFrame, found: pd.DataFrame, lists: Sequence[SongList]) -> pd.DataFrame:
+    """Choose and order the songs of each list.
 
     A song's score is 0.5 x its affinity (see `candidates`) + 0.25 x its nearness + 0.25 x its fit, each 0..1; nearness
     is exp(-distance). No artist has more than two songs in a list.
 
     Args:
-        songs: what `songs_of` gives.
-        found: the `candidates` among them.
-        lists: the lists, their names different.
+        songs: result of `songs_of`.
+        found: result of `candidates` for them.
+        lists: the lists, with different names.
 
     Returns:
         The candidates' columns with playlist_name, distance, kind_plays and genre_plays (the measured plays that the
-        distance is to: of the list's kind, and those of them in the song's genre), score, choice (1 = highest score of
-        the list) and position (place in the order of playing, from 1).
+        distance refers to: of the list's kind, and those of them in the song's genre), score, choice (1 = highest score
+        of the list) and position (place in the order of playing, from 1).
     """
     played = _played_music(songs, found)
     if found.empty:
         return found.assign(
             playlist_name="", distance=0.0, kind_plays=0, genre_plays=0, score=0.0, choice=0, position=0
         )
-    return pd.concat([_filled(song_list, found, played) for song_list in lists], ignore_index=True)
+    return pd.concat([_fill(song_list, found, played) for song_list in lists], ignore_index=True)
 
 
 def spotify_url(track_id: object) -> str | None:
-    """The link to a track; none without an id, or for an id of the demo data."""
+    """The link to a track; None without an id, or for an id of the demo data."""
     if not isinstance(track_id, str) or track_id.startswith(DEMO_ID):
         return None
     return f"https://open.spotify.com/track/{track_id}"
 
 
 def _played_music(songs: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
-    """The measured tracks that the listener plays, as often as they do."""
+    """The measured tracks that the listener plays, with usual_valence."""
     played = songs[songs["is_played"].astype(bool) & (songs["plays"] > 0)].dropna(subset=list(FEATURES))
     return played.assign(usual_valence=found["usual_valence"].max())
 
 
-def _filled(song_list: SongList, found: pd.DataFrame, played: pd.DataFrame) -> pd.DataFrame:
-    wanted = found[_value(found, song_list.among) & _value(found, song_list.sounds)]
-    of_kind = played[_value(played, song_list.sounds)]
+def _fill(song_list: SongList, found: pd.DataFrame, played: pd.DataFrame) -> pd.DataFrame:
+    wanted = found[_evaluate(found, song_list.among) & _evaluate(found, song_list.sounds)]
+    of_kind = played[_evaluate(played, song_list.sounds)]
     distance = _distance(wanted, of_kind, played)
     score = AFFINITY_WEIGHT * wanted["affinity"] + NEARNESS_WEIGHT * np.exp(-distance)
-    score = (score + FIT_WEIGHT * _value(wanted, song_list.fit)).round(DIGITS)
+    score = (score + FIT_WEIGHT * _evaluate(wanted, song_list.fit)).round(DIGITS)
     in_genre = wanted["track_genre"].map(of_kind.groupby("track_genre")["plays"].sum()).fillna(0)
     behind = {"kind_plays": of_kind["plays"].sum(), "genre_plays": in_genre}
     scored = wanted.assign(playlist_name=song_list.name, distance=distance, score=score, **behind).dropna(
@@ -138,11 +138,11 @@ def _filled(song_list: SongList, found: pd.DataFrame, played: pd.DataFrame) -> p
     best_first = best_first[best_first.groupby("track_genre", dropna=False).cumcount() < song_list.per_genre]
     most = np.where(best_first["is_new_to_you"], song_list.new, song_list.known)
     chosen = best_first[best_first.groupby("is_new_to_you").cumcount() < most]
-    return _in_order(chosen.assign(choice=np.arange(1, len(chosen) + 1)), song_list)
+    return _put_in_order(chosen.assign(choice=np.arange(1, len(chosen) + 1)), song_list)
 
 
 def _distance(wanted: pd.DataFrame, of_kind: pd.DataFrame, played: pd.DataFrame) -> pd.Series:
-    """The distance that the module's docstring describes; 0 where the listener plays no music of the kind."""
+    """The distance described above; 0 where the listener plays no music of the kind."""
     squares = pd.Series(0.0, index=wanted.index)
     plays = of_kind.groupby("track_genre")["plays"].sum()
     for name in SOUND:
@@ -152,18 +152,18 @@ def _distance(wanted: pd.DataFrame, of_kind: pd.DataFrame, played: pd.DataFrame)
         centre = wanted["track_genre"].map(centres).astype(float).fillna(overall)
         mean = weighted_mean(played, name, "plays")
         spread = np.sqrt(weighted_mean(played.assign(square=(played[name] - mean) ** 2), "square", "plays"))
-        if spread > 0:  # a feature that never varies tells nothing
+        if spread > 0:  # a feature without spread cannot distinguish
             squares += ((wanted[name] - centre) / spread) ** 2
     distance: pd.Series = (squares / len(SOUND)).pow(0.5).round(DIGITS).fillna(0.0)
     return distance
 
 
-def _value(rows: pd.DataFrame, expression: str) -> pd.Series:
+def _evaluate(rows: pd.DataFrame, expression: str) -> pd.Series:
     return cast("pd.Series", rows.eval(expression, engine="python"))
 
 
-def _in_order(chosen: pd.DataFrame, song_list: SongList) -> pd.DataFrame:
-    """Numbers the songs in the order of playing."""
+def _put_in_order(chosen: pd.DataFrame, song_list: SongList) -> pd.DataFrame:
+    """Sort and number the songs in the order of playing."""
     column, direction = song_list.order
     ordered = chosen.sort_values([column, "recording_key"], ascending=[direction != FALLING, True], ignore_index=True)
     if direction == ARC:

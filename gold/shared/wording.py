@@ -1,4 +1,4 @@
-"""Numbers in sentences. Values are rounded to 9 digits first, so that texts do not depend on the order of additions."""
+"""Numbers in sentences. Values are first rounded to 9 digits, so that texts do not depend on the order of summation."""
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -9,14 +9,14 @@ UNKNOWN = "unknown"
 ENOUGH_PLAYS = 20
 
 
-def steady(value: Column) -> Column:
-    """The value without the noise of adding in another order; compare this with thresholds."""
+def rounded(value: Column) -> Column:
+    """The value without the noise of the order of summation; compare this with thresholds."""
     return F.round(value, DIGITS)
 
 
 def number(value: Column, digits: int = 2) -> Column:
-    """The value with so many decimals: '0.62'."""
-    return F.when(value.isNull(), UNKNOWN).otherwise(F.format_string(f"%.{digits}f", steady(value)))
+    """The value with this many decimals: '0.62'."""
+    return F.when(value.isNull(), UNKNOWN).otherwise(F.format_string(f"%.{digits}f", rounded(value)))
 
 
 def percent(share: Column) -> Column:
@@ -24,13 +24,13 @@ def percent(share: Column) -> Column:
     return F.concat(number(share * 100, digits=0), F.lit(" %"))
 
 
-def compared(difference: Column) -> Column:
-    """A difference in words: '0.08 above', '0.08 below' or 'level with', to be followed by what it is compared with."""
-    rounded = F.round(steady(difference), 2)
+def comparison(difference: Column) -> Column:
+    """A difference in words: '0.08 above', '0.08 below' or 'level with'; what it is compared with follows."""
+    size = F.round(rounded(difference), 2)
     return (
         F.when(difference.isNull(), "not comparable with")
-        .when(rounded == 0, "level with")
-        .otherwise(F.concat(number(F.abs(rounded)), F.when(rounded > 0, " above").otherwise(" below")))
+        .when(size == 0, "level with")
+        .otherwise(F.concat(number(F.abs(size)), F.when(size > 0, " above").otherwise(" below")))
     )
 
 

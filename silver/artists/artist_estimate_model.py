@@ -1,9 +1,9 @@
-"""Estimate a track's audio features from its artist's other tracks: what fills the gap of four plays in five.
+"""Estimate a track's audio features from its artist's other tracks, for the four plays in five without features.
 
-The artist's shrunken mean over the catalogue, on a line fitted to the listener's own measured tracks of other artists,
-with conformal bounds from the same tracks. Tempo is not estimated: an artist says nothing about it (R2 <= .12
-everywhere in MODELS.md, section 3). Measured tracks, for the fit and to judge the estimates, are estimated from
-statistics without their own recording.
+The estimate is the artist's shrunken mean over the catalogue, put on a line fitted to the listener's own measured
+tracks of other artists, with conformal bounds from the same tracks. Tempo is not estimated, because the artist says
+nothing about it (R2 at most .12, see "Artist estimates" in docs/models.md). Measured tracks, used for the fit and the
+evaluation, are estimated from statistics without their own recording.
 """
 
 import numpy as np
@@ -27,13 +27,13 @@ def estimate_tracks(
     """Look up the artists' estimates, before any fit to the listener.
 
     Args:
-        model: Result of `artist_means.train`.
+        model: result of `artist_means.train`.
         artist_names: (n,) main artist of each track.
         hidden_fold: (n,) fold of each track's own recording, to leave it out; CONFLICT gives nulls.
 
     Returns:
         On the index of the names one column per imputed feature, null where the artist is unknown, and
-        artist_tracks, the weight of tracks that the model has of the artist.
+        artist_tracks, the weight of the artist's tracks in the model.
     """
     ids = stable_hashes(artist_names.map(artist_key, na_action="ignore").fillna(""))
     place = np.searchsorted(model.artist_ids, ids)
@@ -54,10 +54,10 @@ def estimate_measured(model: ArtistModel, measured: pd.DataFrame) -> pd.DataFram
     """Estimates of measured tracks, each without its own recording; see `estimate_tracks`.
 
     Args:
-        model: Result of `artist_means.train`.
-        measured: One row per track: artist_name, and what `RecordingFolds.find` needs.
+        model: result of `artist_means.train`.
+        measured: one row per track: artist_name, and what `RecordingFolds.find` needs.
     """
-    # A recording that the catalogue does not have is in no statistics: any fold will do.
+    # A recording that the catalogue lacks is in no statistics, so any fold will do.
     hidden_fold = model.recordings.find(measured, unlinked=np.zeros(len(measured), dtype=np.int64))
     return estimate_tracks(model, measured["artist_name"], hidden_fold)
 
@@ -68,9 +68,9 @@ def fit_listener(
     """Fit line and bounds per feature on the listener's measured tracks; there may be none.
 
     Args:
-        model: Result of `artist_means.train`.
-        measured: One row per track: the imputed features, and what `estimate_measured` needs.
-        parameters: Folds, coverage, least number of tracks.
+        model: result of `artist_means.train`.
+        measured: one row per track: the imputed features, and what `estimate_measured` needs.
+        parameters: folds, coverage, least number of tracks.
     """
     estimates = estimate_measured(model, measured)
     artist_fold = listener_artist_folds(measured["artist_name"], parameters.n_listener_folds, parameters.seed)
@@ -90,11 +90,11 @@ def fit_listener(
 
 
 def evaluate(model: ArtistModel, measured: pd.DataFrame, parameters: ArtistEstimateParameters) -> pd.DataFrame:
-    """Estimate the listener's measured tracks as if they were not, each without its own recording.
+    """Estimate the listener's measured tracks as if they were unmeasured, each without its own recording.
 
     Returns:
         One row per measured track and feature: feature_name, truth, predicted, lower_90, upper_90 and
-        listener_mean (that of the other artists' tracks); predicted is null where the artist is unknown then.
+        listener_mean (over the other artists' tracks); predicted is null where that leaves the artist unknown.
     """
     estimates = estimate_measured(model, measured)
     calibrations = fit_listener(model, measured, parameters)

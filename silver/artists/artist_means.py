@@ -1,7 +1,7 @@
-"""What the catalogue says about each artist: the mean of their recordings, pulled towards that of their genres.
+"""What the catalogue says about each artist: the mean of their recordings, shrunk towards that of their genres.
 
-`split` deals the catalogue's recordings into folds, `train` learns the artists' means with and without each fold; for
-estimating and judging a listener's tracks with them see `artist_estimate_model`.
+`split` deals the catalogue's recordings into folds, `train` learns the artists' means with and without each fold;
+`artist_estimate_model` estimates and evaluates a listener's tracks with them.
 """
 
 from collections.abc import Mapping
@@ -31,9 +31,9 @@ class ArtistEstimateParameters:
     Attributes:
         seed: salt of the folds.
         artist_k: per feature, tracks the genres' mean is worth against an artist's own: variance within over
-            variance between artists of the catalogue (MODELS.md, section 3).
+            variance between artists of the catalogue, see "Artist estimates" in docs/models.md.
         genre_k: tracks the overall mean is worth against a genre's.
-        n_hidden_folds: folds in which recordings are hidden to judge the estimate.
+        n_hidden_folds: folds in which recordings are hidden to evaluate the estimate.
         n_listener_folds: artist folds of the listener's tracks.
         coverage: nominal coverage of the bounds.
         min_calibration_tracks: with fewer measured tracks of known artists the catalogue's residuals are used.
@@ -58,7 +58,7 @@ class ArtistEstimateParameters:
         return {**asdict(self), "artist_k": dict(self.artist_k)}
 
 
-# What the lake's estimates are made with.
+# The parameters of the lake's estimates.
 PARAMETERS = ArtistEstimateParameters()
 
 
@@ -67,11 +67,11 @@ class ArtistTrainingSet:
     """One row per recording of the catalogue, its most popular complete release.
 
     Attributes:
-        features: The imputed features the catalogue has.
+        features: those of the imputed features that the catalogue has.
         values: (n, features), finite.
         fold: (n,) fold in which the recording is hidden.
-        links: Artists and genres of each row.
-        recordings: Folds of all recordings, to find a listened track's.
+        links: artists and genres of each row.
+        recordings: folds of all recordings, to find a listened track's.
     """
 
     features: tuple[str, ...]
@@ -86,8 +86,8 @@ class ArtistModel:
     """The artists' estimates from the whole catalogue, and from all folds but one.
 
     Attributes:
-        features: Features estimated; empty if the catalogue has none of them.
-        reason: Why nothing can be estimated; '' if something can.
+        features: features estimated; empty if the catalogue has none of them.
+        reason: why nothing can be estimated; '' if something can.
         artist_ids: (A,) sorted hashes of the artists' keys.
         estimates: (A, features) from all recordings.
         weights: (A,) tracks each rests on: 1 as main artist, 0.5 as guest.
@@ -95,8 +95,8 @@ class ArtistModel:
         catalogue_half_width: (features,) bounds' half-width over the catalogue's recordings, each hidden in turn.
         catalogue_mae: (features,) mean absolute error over the same.
         catalogue_mean: (features,).
-        train_size: Recordings.
-        recordings: Folds of all recordings, to find a listened track's.
+        train_size: recordings.
+        recordings: folds of all recordings, to find a listened track's.
     """
 
     features: tuple[str, ...]
@@ -125,7 +125,7 @@ class ArtistModel:
 def split(catalogue: pd.DataFrame, parameters: ArtistEstimateParameters) -> ArtistTrainingSet:
     """Reduce the catalogue to one complete row per recording, dealt into the folds in which they are hidden.
 
-    A row in which one of the features is null failed Spotify's analysis and counts for nothing.
+    Rows in which one of the features is null, because Spotify's analysis failed, are left out.
     """
     features = tuple(name for name in IMPUTED_FEATURES if name in catalogue and catalogue[name].notna().any())
     groups = recording_groups(catalogue)

@@ -1,4 +1,4 @@
-"""How artists are credited and spelled, for code that runs in pandas (for Spark see `recording_key`)."""
+"""How artists are credited and spelled, in pandas; for Spark see `recording_key`."""
 
 import re
 import unicodedata
@@ -9,7 +9,7 @@ from silver.rules.recording_key import ARTIST_SEPARATOR
 
 @lru_cache(maxsize=200_000)
 def artist_key(name: str) -> str:
-    r"""Spell an artist's name so that accents, case and punctuation do not matter.
+    r"""Normalise an artist's name: accents, case and punctuation do not matter.
 
     >>> artist_key("Beyonc\u00e9"), artist_key("AC/DC"), artist_key("Simon & Garfunkel"), artist_key("!!!")
     ('beyonce', 'ac dc', 'simon and garfunkel', '!!!')

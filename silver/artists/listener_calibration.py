@@ -1,9 +1,9 @@
-"""Fit a catalogue-trained estimate to one listener: a straight line and honest bounds, by artist folds.
+"""Calibrate a catalogue-trained estimate to one listener: a straight line and conformal bounds, by artist folds.
 
-The catalogue's mean is not the listener's: their music is brighter or calmer. A line through (estimate, truth)
-of the listener's own measured tracks takes that out. The line for an artist's tracks, and the residuals that their
-bounds are read off, come from tracks of *other* artists, those of the other folds; only the lines that those residuals
-are taken from also saw the artist's tracks.
+The catalogue's mean is not the listener's: their music is brighter or calmer. A line through (estimate, truth) of the
+listener's own measured tracks corrects that. The line for an artist's tracks, and the residuals behind their bounds,
+come from tracks of *other* artists, those in the other folds; only the lines behind those residuals were also fitted to
+the artist's tracks.
 
 Bounds are split-conformal (Lei et al. 2018, https://doi.org/10.1080/01621459.2017.1307116): the estimate plus
 and minus the ceil((n+1) coverage)-th smallest absolute residual. They hold for tracks like the measured ones.
@@ -25,9 +25,9 @@ class ListenerCalibration:
     Attributes:
         slope: (folds,).
         intercept: (folds,), in units of the feature.
-        half_width: (folds,), in units of the feature; NaN where nothing is known to calibrate on.
+        half_width: (folds,), in units of the feature; NaN where there is nothing to calibrate on.
         basis: 'listener', or 'catalogue' where the listener has too few measured tracks.
-        tracks: Measured tracks it rests on.
+        tracks: number of measured tracks it was fitted on.
     """
 
     slope: FloatArray
@@ -87,10 +87,10 @@ def fit_calibration(
         estimate: (n,) estimates by a model that saw neither the track nor a copy of it; NaN is left out.
         truth: (n,) measured values; NaN is left out.
         artist_fold: (n,) see `listener_artist_folds`.
-        n_folds: Number of artist folds.
-        coverage: Nominal coverage of the bounds, e.g. 0.9.
-        min_tracks: With fewer usable tracks there is no line, and the catalogue's half-width is used.
-        catalogue_half_width: The bounds' half-width on the catalogue, for that case.
+        n_folds: number of artist folds.
+        coverage: nominal coverage of the bounds, e.g. 0.9.
+        min_tracks: with fewer usable tracks there is no line, and the catalogue's half-width is used.
+        catalogue_half_width: the bounds' half-width on the catalogue, for that case.
     """
     usable = np.isfinite(estimate) & np.isfinite(truth)
     x, y, fold = estimate[usable], truth[usable], artist_fold[usable]
@@ -113,7 +113,7 @@ def _line(x: FloatArray, y: FloatArray) -> tuple[float, float]:
 
 
 def conformal_half_width(residuals: FloatArray, coverage: float) -> float:
-    """The ceil((n+1) coverage)-th smallest absolute residual; NaN where n is too small to promise it."""
+    """The ceil((n+1) coverage)-th smallest absolute residual; NaN where n is too small for that coverage."""
     known = np.sort(np.abs(residuals[np.isfinite(residuals)]))
     rank = int(np.ceil((len(known) + 1) * coverage))
     return float(known[rank - 1]) if 0 < rank <= len(known) else float("nan")

@@ -1,4 +1,4 @@
-"""The fit to the listener as Spark applies it: a line and a half-width per feature and artist fold.
+"""The calibration to the listener in Spark: a line and a half-width per feature and artist fold.
 
 The same as `listener_calibration.ListenerCalibration.apply`, for any number of tracks.
 """
@@ -10,11 +10,11 @@ import pandas as pd
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-if TYPE_CHECKING:  # it loads scipy, which only the workers need
+if TYPE_CHECKING:  # it loads scipy, which only workers need
     from silver.artists.listener_calibration import ListenerCalibration
 
 PARTS = ("slope", "intercept", "half_width")
-# Tracks of the listener that a fit rests on at most: more say no more about a line and a quantile.
+# Most of the listener's tracks to fit on: more of them would hardly change a line and a quantile.
 MAX_CALIBRATION_TRACKS = 20_000
 
 
@@ -31,7 +31,7 @@ def lines_of(calibrations: Mapping[str, "ListenerCalibration"]) -> pd.DataFrame:
     return pd.DataFrame(columns).rename_axis("listener_fold").reset_index()
 
 
-def fitted(name: str) -> tuple[Column, Column, Column]:
+def estimate_with_bounds(name: str) -> tuple[Column, Column, Column]:
     """Estimate, lower and upper bound of a feature from raw_<name> and the columns of `lines_of`, each 0..1."""
     line = F.col(f"intercept_{name}") + F.col(f"slope_{name}") * F.col(f"raw_{name}")
     estimate, half_width = _within_0_and_1(line), F.col(f"half_width_{name}")
@@ -39,5 +39,5 @@ def fitted(name: str) -> tuple[Column, Column, Column]:
 
 
 def _within_0_and_1(value: Column) -> Column:
-    """The value cut off at 0 and 1; null stays null, which least and greatest would pass over."""
+    """The value clipped to 0..1; null stays null, which least and greatest would skip."""
     return F.when(value.isNotNull(), F.greatest(F.lit(0.0), F.least(F.lit(1.0), value)))

@@ -1,8 +1,8 @@
 """Which catalogue tracks are the same recording, and stable hashes to deal them into folds.
 
-A catalogue of 89,740 track ids holds about 79,800 recordings: the same recording is sold as single,
-album and compilation, and some copies even carry another title. A model that has seen one copy knows
-the answer for every other, so whatever is held out has to be held out by recording, not by id.
+A catalogue of 89,740 track ids holds about 79,800 recordings: the same recording is sold as single, album and
+compilation, and some copies even carry another title. A model that has seen one copy knows the answer for every other,
+so everything is held out by recording, not by id.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,9 +26,10 @@ FloatArray = npt.NDArray[np.floating[Any]]
 # Row numbers and, parallel to them, keys of those rows.
 Link = tuple[IntArray, npt.NDArray[np.object_]]
 
-# Equality of fewer features happens by chance; Spotify's numbers have three significant digits.
+# Fewer features can be equal by chance; Spotify's numbers have three significant digits.
 MIN_TWIN_FEATURES = 6
-CONFLICT = -1  # a track's links lead to recordings in different folds: nothing learnt is clean of it
+# Instead of a fold, for a track whose keys lead to recordings in different folds: each model may have seen it.
+CONFLICT = -1
 
 # Columns in which a listened track may have an id of the catalogue.
 ID_COLUMNS = ("track_id", "track_key", "matched_track_id")
@@ -41,7 +42,7 @@ def recording_groups(catalogue: pd.DataFrame) -> "pd.Series[str]":
     feature, directly or through a third: connected components of the graph of tracks and keys.
 
     Args:
-        catalogue: One row per track: track_id (unique), artists, name_key, audio features as far as there
+        catalogue: one row per track: track_id (unique), artists, name_key, audio features as far as there
             are any.
 
     Returns:
@@ -51,7 +52,7 @@ def recording_groups(catalogue: pd.DataFrame) -> "pd.Series[str]":
         return pd.Series([], index=catalogue.index, dtype=object)
     links = [name_links(catalogue), sound_links(catalogue, signature_features(catalogue))]
     labels = _components(len(catalogue), links)
-    # The first of each group in sorted order; a group-wise min of strings takes seconds.
+    # The first of each group in sorted order, because a grouped min of strings takes seconds.
     members = pd.DataFrame({"group": labels, "name": catalogue["track_id"].to_numpy(dtype=object)})
     first = members.sort_values("name").drop_duplicates("group").sort_values("group")["name"]
     return pd.Series(first.to_numpy()[labels], index=catalogue.index, name="recording_group", dtype=object)
@@ -72,7 +73,7 @@ def name_links(catalogue: pd.DataFrame) -> Link:
 
 
 def signature_features(catalogue: pd.DataFrame) -> list[str]:
-    """Audio features that the catalogue has at all; none if they are too few to tell tracks apart."""
+    """The audio features that the catalogue has; none if they are too few to distinguish tracks."""
     present = [name for name in AUDIO_FEATURES if name in catalogue and catalogue[name].notna().any()]
     return present if len(present) >= MIN_TWIN_FEATURES else []
 
@@ -80,8 +81,8 @@ def signature_features(catalogue: pd.DataFrame) -> list[str]:
 def sound_links(tracks: pd.DataFrame, features: list[str]) -> Link:
     """Row numbers and hashes of the features, for the rows that have all of them.
 
-    A row with a missing feature failed Spotify's analysis: without this the 138 sleep tracks whose features
-    are zeros would be twins.
+    Spotify's analysis failed for rows with a missing feature: otherwise the 138 sleep tracks whose features are zeros
+    would be twins.
     """
     if not features:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=object)
@@ -106,26 +107,26 @@ def _components(size: int, links: list[Link]) -> IntArray:
 
 
 def stable_hashes(keys: Iterable[str], salt: str = "") -> IntArray:
-    """Hash strings to 63 bits, the same on every machine, process and Python (unlike hash())."""
+    """Hash strings to 63 bits, the same on every machine and in every process (unlike hash())."""
     digests = (blake2b(key.encode(), digest_size=8, key=salt.encode()).digest() for key in keys)
     hashes = [int.from_bytes(digest, "big") >> 1 for digest in digests]
     return np.asarray(hashes, dtype=np.int64)
 
 
 def hash_folds(keys: "pd.Series[str]", n_folds: int, salt: str) -> IntArray:
-    """Deal keys into folds 0 .. n_folds-1 by hash: no order of rows and no new key moves a dealt one."""
+    """Deal keys into folds 0 .. n_folds-1 by hash, so that a key keeps its fold when rows are added or reordered."""
     codes, names = pd.factorize(keys.fillna(""))
     return stable_hashes(names, salt)[codes] % n_folds
 
 
 @dataclass(frozen=True)
 class RecordingFolds:
-    """Which fold holds a recording, under every key that it is known by: track ids, names and sound.
+    """The fold of each recording, under every key that it is known by: track ids, names and sounds.
 
-    Saved with a model, so that a listened track finds the fold of the very recordings that the model was trained on.
+    Saved with a model, so that a listened track finds the fold of the recordings that the model was trained on.
 
     Attributes:
-        features: the audio features that make a sound.
+        features: the audio features that a sound is hashed from.
         keys: (k,) sorted hashes of all ids, names and sounds of the catalogue.
         low: (k,) smallest fold of the catalogue tracks with that key.
         high: (k,) largest.
@@ -146,18 +147,18 @@ class RecordingFolds:
         """
         features = signature_features(catalogue)
         ids = (np.arange(len(catalogue)), catalogue["track_id"].to_numpy(dtype=object))
-        rows, keys = _hashed([ids], name_links(catalogue), sound_links(catalogue, features))
+        rows, keys = _hash_keys([ids], name_links(catalogue), sound_links(catalogue, features))
         by_key = pd.Series(fold[rows], dtype=np.int64).groupby(keys).agg(["min", "max"])
         low, high = by_key["min"].to_numpy(), by_key["max"].to_numpy()
         return cls(tuple(features), by_key.index.to_numpy(dtype=np.int64), low, high)
 
     def find(self, tracks: pd.DataFrame, unlinked: IntArray) -> IntArray:
-        """Find the fold of each listened track's recording, whichever release it is.
+        """Find the fold of each listened track's recording, for any of its releases.
 
         Args:
             tracks: n tracks: name_key, audio features, and as far as there are any track_id, track_key,
                 matched_track_id.
-            unlinked: (n,) fold of a track without a link: nothing learnt has seen it, so any will do.
+            unlinked: (n,) fold for tracks that match nothing: no model has seen them, so any fold will do.
 
         Returns:
             (n,) the fold; CONFLICT where a track's keys lead to different folds.
@@ -165,7 +166,7 @@ class RecordingFolds:
         numbers = np.arange(len(tracks))
         ids = [(numbers, tracks[name].to_numpy(dtype=object)) for name in ID_COLUMNS if name in tracks]
         names = (numbers, tracks["name_key"].to_numpy(dtype=object))
-        rows, keys = _hashed(ids, names, sound_links(tracks, list(self.features)))
+        rows, keys = _hash_keys(ids, names, sound_links(tracks, list(self.features)))
         place = np.searchsorted(self.keys, keys)
         place[place == len(self.keys)] = 0
         found = self.keys[place] == keys if len(self.keys) else np.zeros(len(keys), dtype=bool)
@@ -187,8 +188,8 @@ class RecordingFolds:
         return cls(**{**state, "features": tuple(state["features"])})
 
 
-def _hashed(ids: list[Link], names: Link, sounds: Link) -> tuple[IntArray, IntArray]:
-    """Row numbers and hashed keys of all kinds; one kind's keys never equal another's. Nulls are left out."""
+def _hash_keys(ids: list[Link], names: Link, sounds: Link) -> tuple[IntArray, IntArray]:
+    """Row numbers and hashed keys, salted by kind so that kinds do not collide. Nulls are left out."""
     rows, keys = [sounds[0]], [(sounds[1].astype(np.uint64) >> np.uint64(1)).astype(np.int64)]
     for kind, (numbers, values) in [*(("id", link) for link in ids), ("name", names)]:
         known = np.flatnonzero(pd.notna(values))

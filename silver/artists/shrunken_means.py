@@ -1,9 +1,9 @@
-"""Means of audio features by genre and artist, pulled towards the mean above where tracks are few.
+"""Means of audio features by genre and artist, shrunk towards the level above where tracks are few.
 
-An artist with two tracks in the catalogue says little; with forty, a lot. The mean of an artist is
-(sum + K x genre mean) / (weight + K), K being the number of tracks that the genre's mean is worth:
-the variance within an artist over the variance between artists (empirical Bayes, James-Stein;
-Micci-Barreca 2001, https://doi.org/10.1145/507533.507538, for its use as an encoding).
+Two tracks say little about an artist, forty say a lot. The mean of an artist is (sum + K x genre mean) / (weight + K),
+K being the number of tracks that the genre's mean is worth: the variance within an artist over the variance between
+artists (empirical Bayes, James-Stein; Micci-Barreca 2001, https://doi.org/10.1145/507533.507538, for its use as an
+encoding).
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,8 @@ from silver.artists.recording_groups import FloatArray, IntArray, stable_hashes
 
 GENRE_SEPARATOR = ";"
 FIRST_ARTIST_WEIGHT = 1.0
-GUEST_WEIGHT = 0.5  # a guest verse tells half as much about the guest's own songs (MODELS.md, section 3)
+# A guest verse says half as much about the guest's own songs, see "Artist estimates" in docs/models.md.
+GUEST_WEIGHT = 0.5
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Links:
     """Which artists and genres rows belong to: two sparse matrices over the keys of one vocabulary.
 
     Attributes:
-        artist_ids: Sorted hashes of the artists' keys, the columns of `artists` and `main_artist`.
-        genre_ids: Sorted hashes of genre names, the columns of `genres`.
+        artist_ids: sorted hashes of the artists' keys, the columns of `artists` and `main_artist`.
+        genre_ids: sorted hashes of genre names, the columns of `genres`.
         artists: rows x artists, 1 where first and 0.5 where guest.
         main_artist: rows x artists, 1 for the main artist.
         genres: rows x genres; a row with any genre sums to 1.
@@ -61,10 +62,10 @@ def link_tracks(
     """Read the artists and genres of rows into sparse matrices.
 
     Args:
-        artists: Per row the names joined by ';', the main artist first; null for none.
-        genres: Per row the genres joined by ';'; null for none.
-        artist_ids: Vocabulary to use; names outside it are dropped. By default the names that occur.
-        genre_ids: The same for genres.
+        artists: per row the names joined by ';', the main artist first; null for none.
+        genres: per row the genres joined by ';'; null for none.
+        artist_ids: vocabulary to use; names outside it are dropped. By default the names that occur.
+        genre_ids: the same for genres.
     """
     credits = [list(dict.fromkeys(map(artist_key, credited_artists(value)))) for value in artists]
     tags = [list(dict.fromkeys(split_names(value, GENRE_SEPARATOR))) for value in genres]
@@ -95,11 +96,11 @@ def _sparse_links(
 
 @dataclass(frozen=True)
 class ShrunkenMeans:
-    """Genre and artist means of T targets, learnt from the rows given and applied to any other.
+    """Genre and artist means of T targets, learnt from some rows and applied to any others.
 
     Attributes:
         overall: (T,) mean of the rows.
-        genre_means: (G, T), already pulled towards `overall`.
+        genre_means: (G, T), already shrunk towards `overall`.
         artist_sums: (A, T) weighted sums over the rows that credit the artist.
         artist_weights: (A,) the weights in those sums.
         artist_k: (T,) number of tracks the prior is worth against an artist's own.
@@ -116,9 +117,9 @@ class ShrunkenMeans:
         """Learn the means.
 
         Args:
-            links: Artists and genres of n >= 1 rows.
+            links: artists and genres of n >= 1 rows.
             targets: (n, T), finite.
-            genre_k: Number of tracks the overall mean is worth against a genre's.
+            genre_k: number of tracks the overall mean is worth against a genre's.
             artist_k: (T,) or (1,), see the class.
         """
         overall = targets.mean(axis=0)
@@ -142,7 +143,7 @@ class ShrunkenMeans:
         """Shrunken mean of the row's main artist, (n, T), and the weight it rests on, (n,).
 
         Args:
-            links: Rows in the vocabulary this was fitted with.
+            links: rows in the vocabulary this was fitted with.
             prior: (n, T) what an artist without tracks gets.
         """
         weights = np.asarray(links.main_artist @ self.artist_weights, dtype=float)

@@ -1,4 +1,4 @@
-"""Statistics in pandas on a bounded number of rows: the one way a transform leaves Spark's own expressions."""
+"""Statistics in pandas on a bounded number of rows: the only way in which transforms leave Spark's own expressions."""
 
 from collections.abc import Callable, Sequence
 
@@ -20,35 +20,35 @@ def in_pandas(
 ) -> DataFrame:
     """Compute rows from the whole frame in pandas, lazily, in one task.
 
-    Above `max_rows` the rows with the smallest hash of their key are taken: a random sample that is the same in every
-    run, whatever the order of rows and the number of partitions.
+    Of more than `max_rows` rows, those with the smallest hashes of their key are used: a random sample that is the same
+    in every run and does not depend on the order of rows or the number of partitions.
 
     Args:
         frame: the rows; only the columns that `compute` needs.
         compute: gets all rows sorted by `key`.
         schema: what `compute` returns, as Spark DDL: "feature string, effect double".
         key: the column or columns that order and sample the rows; unique.
-        max_rows: most rows that are taken.
-        also_empty: whether `compute` is called when there are no rows; otherwise the result is empty then.
+        max_rows: the most rows to use.
+        also_empty: whether to call `compute` when there are no rows; otherwise the result is then empty.
     """
     keys = [key] if isinstance(key, str) else list(key)
 
-    def whole(rows: pd.DataFrame) -> pd.DataFrame:
+    def compute_sorted(rows: pd.DataFrame) -> pd.DataFrame:
         return compute(rows.sort_values(keys, ignore_index=True))
 
-    def whole_beside(rows: pd.DataFrame, _: pd.DataFrame) -> pd.DataFrame:
-        return whole(rows)
+    def compute_left(rows: pd.DataFrame, _: pd.DataFrame) -> pd.DataFrame:
+        return compute_sorted(rows)
 
-    together = sample(frame, keys, max_rows).groupBy(F.lit(0).alias("all_rows"))
+    one_group = sample(frame, keys, max_rows).groupBy(F.lit(0).alias("all_rows"))
     if not also_empty:
-        return together.applyInPandas(whole, schema)
-    # An aggregate without grouping has one row, also of nothing: it calls `compute` where there are no rows.
+        return one_group.applyInPandas(compute_sorted, schema)
+    # A global aggregate has one row even without input, so the cogroup calls `compute` where there are no rows.
     one_row = frame.limit(0).agg(F.count(F.lit(1)).alias("rows"))
-    return together.cogroup(one_row.groupBy(F.lit(0).alias("all_rows"))).applyInPandas(whole_beside, schema)
+    return one_group.cogroup(one_row.groupBy(F.lit(0).alias("all_rows"))).applyInPandas(compute_left, schema)
 
 
 def sample(frame: DataFrame, key: Sequence[str], max_rows: int) -> DataFrame:
     """The rows with the smallest hashes of their key, at most `max_rows`; see `in_pandas`."""
-    # As a column: as an expression it would be worked out anew for each comparison.
+    # A column, because a sort would evaluate an expression again for each comparison.
     hashed = frame.withColumn(HASH, F.xxhash64(*key))
     return hashed.orderBy(HASH, *key).limit(max_rows).drop(HASH)

@@ -24,8 +24,8 @@ def distinct_plays(plays: DataFrame) -> DataFrame:
     the same minute for the account form, which knows no seconds. Pairs are made one to one, nearest first. Two plays
     of one source never merge.
 
-    Reports can only be the same play within a chain: reports of a recording, each at most 60 s after the one before.
-    So a chain's few rows are compared with each other, and the history is read once.
+    Reports of the same play always lie in one chain: reports of a recording, each at most 60 s after the one before. So
+    only the few rows of a chain are compared with each other, and the history is read once.
 
     Args:
         plays: with play_id, recording_key, played_at and source.
@@ -43,24 +43,24 @@ def distinct_plays(plays: DataFrame) -> DataFrame:
 
 
 def _repeats(reports: Column) -> Column:
-    """Ids of a chain's reports that repeat a better source's."""
+    """Ids of the chain's reports that repeat a report of a better source."""
     of_api = F.filter(reports, lambda report: report["source"] == OF_API)
     of_account = F.filter(reports, lambda report: report["source"] == OF_ACCOUNT)
-    # Everything else is the export: a source that is not known here is never dropped.
+    # Everything else counts as the export, so that reports of an unknown source are never dropped.
     of_export = F.filter(reports, lambda report: ~F.coalesce(report["source"].isin(OF_API, OF_ACCOUNT), F.lit(False)))
-    api_pairs = _paired(of_api, of_export, _within_a_minute)
+    api_pairs = _pair_nearest(of_api, of_export, _within_a_minute)
 
     def as_its_play(report: Column) -> Column:
-        """The account form may agree with the API's time where the export's differs: all three are one play."""
+        """Match the account form against the API's time, too, where it differs from the export's: all are one play."""
         partner = F.get(F.filter(api_pairs, lambda pair: pair["worse"] == report["play_id"]), F.lit(0))["better"]
         return report.withField("play_id", F.coalesce(partner, report["play_id"]))
 
     better = F.concat(of_export, F.transform(of_api, as_its_play))
-    pairs = F.concat(api_pairs, _paired(of_account, better, _in_the_same_minute))
+    pairs = F.concat(api_pairs, _pair_nearest(of_account, better, _in_the_same_minute))
     return F.transform(pairs, lambda pair: pair["worse"])
 
 
-def _paired(worse: Column, better: Column, is_close: Callable[[Column, Column], Column]) -> Column:
+def _pair_nearest(worse: Column, better: Column, is_close: Callable[[Column, Column], Column]) -> Column:
     """Pairs of close reports, one to one and nearest first, as structs of their play ids."""
 
     def pairs_of(report: Column) -> Column:

@@ -1,4 +1,4 @@
-"""Where a play's audio features come from, what counts as unknown in them, and the mood they stand for."""
+"""Where a play's audio features come from, which values mean unknown, and which mood they stand for."""
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -8,7 +8,7 @@ ESTIMATED_SOURCE = "imputed_artist"
 SYNTHETIC_SOURCE = "synthetic"
 NO_SOURCE = "none"
 FEATURE_SOURCES = (*MEASURED_SOURCES, ESTIMATED_SOURCE, SYNTHETIC_SOURCE, NO_SOURCE)
-# What an artist's other tracks say something about; tempo is not among it.
+# Features that can be estimated from an artist's other tracks; tempo cannot.
 IMPUTED_FEATURES = ("valence", "energy", "danceability", "acousticness", "instrumentalness")
 
 HIGH = 0.6
@@ -16,7 +16,7 @@ LOW = 0.4
 # In the order of mood_label, 0 to 4.
 MOODS = ("Happy & Energetic", "Happy & Calm", "Sad & Energetic", "Sad & Calm", "Neutral")
 
-# Spotify's analysis, which the catalogue copies, writes these where it failed.
+# What Spotify's analysis, which the catalogue copies, writes where it failed.
 _MEANS_UNKNOWN = {
     **dict.fromkeys(("tempo", "danceability", "speechiness", "valence"), 0.0), "time_signature": 0, "key": -1,
 }  # fmt: skip

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 ARTIST_SEPARATOR = ";"
 NAME_SEPARATOR = " | "
 
-# What a release adds to a title after " - " or in brackets without being another recording.
+# Labels of a release, after " - " or in brackets, that do not make another recording.
 _REMASTER = (
     r"(?:\d{4}\s+(?:-\s+)?)?(?:digital(?:ly)?\s+)?(?:(?:mono|stereo)\s+)?"
     r"re-?master(?:ed)?(?:\s+version)?(?:\s+\d{4})?(?:\s+version)?"
@@ -24,19 +24,19 @@ _LABEL = (
     r"|bonus(?:\s+track)?(?:\s+version)?|deluxe(?:\s+(?:edition|version))?|explicit(?:\s+version)?)"
 )
 _LABELS = rf"{_LABEL}(?:\s*[/,-]\s*{_LABEL})*"
-# A guest or a film may be named together with what makes another recording: "(feat. A - Live)".
+# A guest or a film may be named together with a label that does make another recording: "(feat. A - Live)".
 _OTHER_RECORDING = r"\b(?:live|remix|acoustic|unplugged|demo|instrumental|karaoke)\b"
 _INSIDE = r"[^()\[\]]"
 _GUESTS_OR_ORIGIN = rf"(?:feat\.?|ft\.?|featuring|with|from)\s(?!{_INSIDE}*{_OTHER_RECORDING}){_INSIDE}+"
 _BRACKETED = rf"[(\[]\s*(?:{_LABELS}|{_GUESTS_OR_ORIGIN})\s*[)\]]"
 _DASHED = rf"(?:\s+-\s+{_LABELS})+\s*$|\s+-\s+from\s(?!.*{_OTHER_RECORDING}).+$"
-# Guests without brackets end where something else is said of the recording: "Title feat. A - Live".
+# Guests without brackets end where another label begins: "Title feat. A - Live".
 _LOOSE_GUESTS = r"\s+(?:(?:feat\.?|ft\.|featuring)|-\s+with)\s.+?(?=\s+-\s|\s*[(\[]|$)"
 
-# Lower-case characters that stand for several letters and do occur in names. Greek sigma has a form for word ends.
+# Lower-case characters that stand for several letters and occur in names. Greek sigma has a form for word ends.
 _SPELLED_OUT = {"ß": "ss", "ﬁ": "fi", "ﬂ": "fl", "ⅱ": "ii", "ⅲ": "iii"}
 _ONE_LETTER = {"ς": "σ", **dict.fromkeys("‐‑‒–—―−", "-")}
-# Where characters lie that are decomposed or dropped, without Hangul syllables; the last ranges hold invisible ones.
+# Ranges of characters that are decomposed or dropped, without Hangul syllables; the last ones hold invisible ones.
 _DECOMPOSED = (range(0x80, 0xAC00), range(0xD7A4, 0x2FA20), range(0xE0000, 0xE01F0))
 _VARIANTS = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0), range(0x034F, 0x0350))
 
@@ -51,7 +51,7 @@ def name_key(artist: Column, title: Column) -> Column:
     first_artist = normalised(F.substring_index(artist, ARTIST_SEPARATOR, 1))
     plain = _plain(title)
     bare = reduce(lambda name, label: F.regexp_replace(name, label, ""), (_BRACKETED, _LOOSE_GUESTS, _DASHED), plain)
-    # A title that is nothing but a label, such as "Explicit", stays as it is.
+    # A title that consists of a label alone, such as "Explicit", stays as it is.
     return F.concat(first_artist, F.lit(NAME_SEPARATOR), F.coalesce(_words(bare), _words(plain)))
 
 
@@ -79,7 +79,7 @@ def _words(plain: Column) -> Column:
 def _plain_letters() -> tuple[str, str]:
     """Arguments of `translate`: characters with what they stand for (Unicode NFKD), then the ones that are dropped.
 
-    Dropped are accents and invisible characters. Vowel signs of Indian and Thai scripts are no accents: they stay.
+    Dropped are accents and invisible characters. Vowel signs of Indian and Thai scripts are not accents: they stay.
     """
     plain = dict(_ONE_LETTER)
     dropped = []

@@ -5,7 +5,7 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from gold.learning.cluster_models import FloatArray, fit_clusters, names_of, set_apart
+from gold.learning.cluster_models import FloatArray, cluster_names, distinguishing_features, fit_clusters
 
 WORDS = [("bright", "dark"), ("energetic", "calm"), ("danceable", "unhurried")]
 
@@ -68,20 +68,20 @@ def test_two_different_points_make_two_clusters() -> None:
 
 def test_names_say_what_is_furthest_from_the_mean() -> None:
     centres = np.array([[0.1, 1.0, -0.5], [-0.8, 0.2, 0.3]])
-    assert names_of(centres, WORDS) == ["Energetic & unhurried", "Dark & danceable"]
+    assert cluster_names(centres, WORDS) == ["Energetic & unhurried", "Dark & danceable"]
 
 
 def test_what_sets_a_cluster_apart_is_said_in_deviations() -> None:
-    assert set_apart(np.array([[0.1, 1.04, -0.5]]), ["valence", "energy", "danceability"]) == [
+    assert distinguishing_features(np.array([[0.1, 1.04, -0.5]]), ["valence", "energy", "danceability"]) == [
         "energy (1.0 standard deviations above the mean) and danceability (0.5 standard deviations below the mean)"
     ]
 
 
 def test_names_grow_until_they_differ() -> None:
     centres = np.array([[0.9, 0.8, 0.1], [0.9, 0.8, -0.1]])
-    assert names_of(centres, WORDS) == ["Bright, energetic & danceable", "Bright, energetic & unhurried"]
+    assert cluster_names(centres, WORDS) == ["Bright, energetic & danceable", "Bright, energetic & unhurried"]
 
 
 def test_names_differ_even_when_words_do_not_suffice() -> None:
     centres = np.array([[0.9, 0.8, 0.1], [0.7, 0.6, 0.1]])
-    assert len(set(names_of(centres, WORDS))) == 2
+    assert len(set(cluster_names(centres, WORDS))) == 2

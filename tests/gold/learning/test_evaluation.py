@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, log_loss, mean_absolute_error, r2_score
 
-from gold.learning.evaluation import Evaluated, calibration_error, evaluate_classes, evaluate_regression
+from gold.learning.evaluation import Evaluation, calibration_error, evaluate_classes, evaluate_regression
 from gold.learning.model_parameters import ModelParameters
 
 PARAMETERS = ModelParameters(bootstrap_samples=200)
@@ -14,7 +14,7 @@ WEIGHT = np.array([1.0, 2.0, 3.0, 4.0])
 ARTIST = np.array(["a", "a", "b", "c"])
 
 
-def regression(truth: np.ndarray = TRUTH, predicted: np.ndarray = PREDICTED, **options: object) -> Evaluated:
+def regression(truth: np.ndarray = TRUTH, predicted: np.ndarray = PREDICTED, **options: object) -> Evaluation:
     arguments = {"weight": WEIGHT, "artist": ARTIST, "catalogue_mean": 0.5, **options}
     return evaluate_regression(truth, predicted, parameters=PARAMETERS, **arguments)  # type: ignore[arg-type]
 
@@ -66,7 +66,7 @@ def test_the_interval_resamples_artists_not_rows() -> None:
 
 
 def test_a_baseline_is_beaten_by_the_whole_interval_only() -> None:
-    better = Evaluated({}, ci_low=0.10, ci_high=0.14, test_size=1, test_tracks=1, note="")
+    better = Evaluation({}, ci_low=0.10, ci_high=0.14, test_size=1, test_tracks=1, note="")
     assert (better.beats(0.15, "mae"), better.beats(0.13, "mae"), better.beats(np.nan, "mae")) == (True, False, None)
     assert (better.beats(0.09, "accuracy"), better.beats(0.12, "accuracy")) == (True, False)
 
@@ -78,7 +78,7 @@ PROBABILITIES = np.array(
 SHARES = np.array([0.4, 0.1, 0.1, 0.2, 0.2])
 
 
-def classes(truth: np.ndarray = LABELS, chosen: tuple[int, ...] = (0, 3, 3, 4)) -> Evaluated:
+def classes(truth: np.ndarray = LABELS, chosen: tuple[int, ...] = (0, 3, 3, 4)) -> Evaluation:
     return evaluate_classes(truth, PROBABILITIES, np.array(chosen), WEIGHT, ARTIST, SHARES, PARAMETERS)
 
 

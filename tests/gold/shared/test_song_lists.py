@@ -16,7 +16,7 @@ from gold.shared.song_lists import (
     RECOMMENDATIONS,
     RELAXATION,
     SongList,
-    listed,
+    fill_lists,
     spotify_url,
 )
 from gold.shared.songs import candidates, songs_of
@@ -29,7 +29,7 @@ def songs_in(
     spark: SparkSession, song_list: SongList, plays: list[dict[str, Any]], offers: list[dict[str, Any]]
 ) -> pd.DataFrame:
     songs = songs_of(*inputs(spark, plays, offers)).toPandas()
-    return listed(songs, candidates(songs), [song_list]).sort_values("position", ignore_index=True)
+    return fill_lists(songs, candidates(songs), [song_list]).sort_values("position", ignore_index=True)
 
 
 def test_only_brighter_music_than_usual_is_recommended(spark: SparkSession) -> None:

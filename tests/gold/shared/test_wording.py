@@ -4,7 +4,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from gold.shared.wording import compared, number, percent
+from gold.shared.wording import comparison, number, percent
 from tests.support.frames import only
 
 
@@ -32,4 +32,4 @@ def test_percent(spark: SparkSession) -> None:
     ],
 )
 def test_compared(spark: SparkSession, difference: float | None, words: str) -> None:
-    assert only(spark.range(1).select(compared(F.lit(difference).cast("double"))))[0] == words
+    assert only(spark.range(1).select(comparison(F.lit(difference).cast("double"))))[0] == words
