@@ -6,7 +6,6 @@ from uuid import UUID
 
 import pytest
 import sqlglot
-import yaml
 from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 
@@ -15,7 +14,7 @@ from pipeline.registry import all_tables
 from silver.rules.feature_source import FEATURE_SOURCES, MOODS
 from tests.stack.query_contexts import digest, kept
 from tests.stack.test_documents import known_tables
-from tests.superset.bundle import ASSETS, Chart, Dashboard, Dataset, charts, columns_in, dashboards, datasets
+from tests.superset.bundle import ASSETS, Chart, Dashboard, Dataset, charts, columns_in, dashboards, datasets, load
 
 HOME = "daily-overview"
 SLUGS = [HOME, "data-health", "deep-insights", "model-performance", "mood-analysis", "recommendations"]
@@ -32,13 +31,13 @@ def test_there_are_six_dashboards() -> None:
 
 
 def test_no_uuid_is_used_twice_and_each_is_one() -> None:
-    own = [yaml.safe_load(path.read_text()).get("uuid") for path in YAML_FILES if path.name != "metadata.yaml"]
+    own = [load(path).get("uuid") for path in YAML_FILES if path.name != "metadata.yaml"]
     assert len({UUID(uuid) for uuid in own}) == len(own)
 
 
 def test_links_resolve() -> None:
     for path in YAML_FILES:
-        loaded = yaml.safe_load(path.read_text())
+        loaded = load(path)
         assert loaded.get("database_uuid", str(DATABASE_UUID)) == str(DATABASE_UUID), path
         assert loaded.get("dataset_uuid") in (None, *datasets()), path
     for dashboard in dashboards().values():
@@ -92,7 +91,7 @@ def test_formats_and_colours_are_for_columns_that_the_chart_shows(chart: Chart) 
 
 @every_chart
 def test_a_chart_says_what_is_seen(chart: Chart) -> None:
-    loaded = yaml.safe_load(chart.path.read_text())
+    loaded = load(chart.path)
     assert loaded["viz_type"] == chart.params["viz_type"]
     assert loaded.get("description") or chart.params.get("subtitle")
     assert len(chart.title) <= 60, "longer titles are cut off"
@@ -182,7 +181,7 @@ def test_clicks_filter_the_dashboard_and_it_says_on_what_it_rests(dashboard: Das
 
 def test_no_address_holds_a_password() -> None:
     [database] = (ASSETS / "databases").glob("*.yaml")
-    address = yaml.safe_load(database.read_text())["sqlalchemy_uri"]
+    address = load(database)["sqlalchemy_uri"]
     assert address == "trino://superset@trino:8080/delta/default"
     for path in YAML_FILES:
         assert not re.search(r"://[^/\s]*:[^/\s]*@", path.read_text()), path
