@@ -53,11 +53,17 @@ class ShownChart:
 
 @dataclass
 class Opened:
-    """An open dashboard: its charts, what they asked for by the chart's number in Superset, and when all were done."""
+    """An open dashboard: its charts and when all were done; by the chart's number in Superset what each asked for.
+
+    Attributes:
+        cached: whether all answers to a chart came from the cache.
+        rows: how many rows each answer to a chart had.
+    """
 
     charts: list[ShownChart]
     asked: dict[int, dict[str, Any]]
     cached: dict[int, bool]
+    rows: dict[int, list[int]]
     done_at: float
 
     def chart(self, name: str) -> ShownChart:
@@ -80,12 +86,17 @@ class Browser:
     problems: list[str] = field(default_factory=list)
     asked: dict[int, dict[str, Any]] = field(default_factory=dict)
     cached: dict[int, bool] = field(default_factory=dict)
+    rows: dict[int, list[int]] = field(default_factory=dict)
 
     def open(self, slug: str) -> Opened:
         """Open a dashboard and wait for every chart."""
         self._forget()
         self.page.goto(f"{self.address}/superset/dashboard/{slug}/")
         return self.shown()
+
+    def shows(self, slug: str) -> bool:
+        """Whether this dashboard is open."""
+        return f"/dashboard/{slug}/" in self.page.url
 
     def shown(self) -> Opened:
         """The open dashboard once every chart is done."""
@@ -99,7 +110,7 @@ class Browser:
             if not settled:
                 done_at = time.monotonic()
             settled = settled + 1 if is_settled else 0
-        return Opened(charts, dict(self.asked), dict(self.cached), done_at)
+        return Opened(charts, dict(self.asked), dict(self.cached), dict(self.rows), done_at)
 
     def choose(self, name: str, *values: str) -> Opened:
         """Choose values of a native filter, apply, and wait for the charts that follow it."""
@@ -126,11 +137,13 @@ class Browser:
                 self.asked[number] = body
 
     def note_response(self, response: Response) -> None:
-        """Keep whether a chart's answer came from the cache."""
+        """Keep whether a chart's answer came from the cache, and its number of rows."""
         if "/api/v1/chart/data" in response.url and response.ok:
             number = (json.loads(response.request.post_data or "{}").get("form_data") or {}).get("slice_id")
             if number:
-                self.cached[number] = all(query["is_cached"] for query in response.json()["result"])
+                results = response.json()["result"]
+                self.cached[number] = all(result["is_cached"] for result in results)
+                self.rows[number] = [result["rowcount"] for result in results]
 
     def _filter_names(self) -> list[str]:
         return [name.strip() for name in self.page.locator("[data-test=filter-control-name]").all_inner_texts()]
@@ -138,6 +151,7 @@ class Browser:
     def _forget(self) -> None:
         self.asked.clear()
         self.cached.clear()
+        self.rows.clear()
         self.problems.clear()
 
 

@@ -1,13 +1,17 @@
 """A real Trino over a copy of the demo lake and a real Superset on it, each started once for all tests that need it."""
 
+import io
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from pydantic import SecretStr
 from rich.console import Console
 from trino.dbapi import connect
@@ -48,16 +52,37 @@ def native(downloads: Path, tmp_path: Path) -> Settings:
     return settings_in(tmp_path, downloads)
 
 
+@dataclass(frozen=True)
+class FirstStart:
+    """Trino's first start, on a lake without tables of ours: where it is, what it said, and the schemas it then had."""
+
+    settings: Settings
+    output: str
+    schemas: list[tuple[Any, ...]]
+
+
 @pytest.fixture(scope="session")
-def trino(demo_lake: Settings, downloads: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """A running Trino on a copy of the demo lake, with all tables registered."""
-    settings = settings_in(tmp_path_factory.mktemp("trino"), downloads)
-    shutil.copytree(demo_lake.lake_path, settings.lake_path)
+def first_start(downloads: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstStart]:
+    """The one Trino that all tests share, started before its lake has tables."""
+    settings, output = settings_in(tmp_path_factory.mktemp("trino"), downloads), io.StringIO()
+    foreign = settings.lake_path / "temporal_trends"
+    write_deltalake(foreign, pa.table({"foreign": [1]}))
     try:
-        stack_up(settings, all_tables().values(), Console(), superset=False)
-        yield settings
+        stack_up(settings, all_tables().values(), Console(file=output), superset=False)
+        schemas = run_query(settings, "SHOW SCHEMAS FROM delta LIKE 'default'")
+        shutil.rmtree(foreign)
+        yield FirstStart(settings, output.getvalue(), schemas)
     finally:
         stack_down(settings, Console())
+
+
+@pytest.fixture(scope="session")
+def trino(first_start: FirstStart, demo_lake: Settings) -> Settings:
+    """A running Trino on a copy of the demo lake, with all tables registered."""
+    settings = first_start.settings
+    shutil.copytree(demo_lake.lake_path, settings.lake_path, dirs_exist_ok=True)
+    stack_up(settings, all_tables().values(), Console(), superset=False)
+    return settings
 
 
 @pytest.fixture

@@ -156,21 +156,6 @@ def test_an_import_that_fails_in_its_middle_leaves_nothing_behind(superset: Supe
     assert [row["database_name"] for row in api.rows("/api/v1/database/")] != ["half"]
 
 
-def test_what_is_gone_from_git_goes_from_superset(
-    superset: SupersetServer, bundle: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    api = superset.login()
-    before = counts(api)
-    extra = "00000000-0000-4000-8000-00000000beef"
-    shutil.copy(bundle / "charts/daily_overview/plays.yaml", bundle / "charts/daily_overview/extra.yaml")
-    edit(bundle / "charts/daily_overview/extra.yaml", lambda chart: chart.update(uuid=extra, slice_name="Extra"))
-    bootstrap(superset.settings)
-    assert counts(api) == before | {"chart": before["chart"] + 1}
-    monkeypatch.delenv("SUPERSET_ASSETS")
-    bootstrap(superset.settings)
-    assert counts(api) == before
-
-
 def test_a_taken_port_is_named(nowhere: Settings) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", nowhere.superset_port))
