@@ -2,7 +2,7 @@
 
 import random
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def stack(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack that `docker compose up --wait` brought up from nothing; what it took is told at once."""
-    tell = pytestconfig.get_terminal_writer().line
+    tell = line_writer(pytestconfig)
     if subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode:
         pytest.fail("no Docker with Compose: run `make test-compose`")
     folder = tmp_path_factory.mktemp("clone")
@@ -35,3 +35,16 @@ def stack(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory)
     (folder / "data" / "settings" / "SPOTIFY_CLIENT_SECRET").write_text(PLANTED)
     with brought_up(folder, "lakehouse-test", tell) as made:
         yield made
+
+
+def line_writer(config: pytest.Config) -> Callable[[str], None]:
+    """Writes a line that is seen at once: what a fixture writes is otherwise captured, and dropped where tests pass."""
+    writer, capture = config.get_terminal_writer(), config.pluginmanager.getplugin("capturemanager")
+    assert capture, "a part of pytest"
+
+    def write(text: str) -> None:
+        with capture.global_and_fixture_disabled():
+            writer.line(text)
+            writer.flush()
+
+    return write

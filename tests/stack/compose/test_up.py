@@ -42,7 +42,9 @@ def test_own_images_are_built_once_each_and_asked_for_nowhere(stack: Stack) -> N
 
 
 def test_trino_s_client_answers_in_its_container(stack: Stack) -> None:
-    assert int(stack.sql("SELECT sum(total_plays) FROM temporal_trends")) > 1000
+    client = ("exec", "-T", "trino", "trino", "--user", "reader", "--catalog", "delta", "--schema", "default")
+    statement = "SELECT sum(total_plays) FROM temporal_trends"
+    assert int(stack(*client, "--output-format", "CSV_UNQUOTED", "--execute", statement)) > 1000
 
 
 def test_superset_shows_all_dashboards_and_every_chart_has_data(stack: Stack) -> None:

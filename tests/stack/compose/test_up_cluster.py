@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.servers import KEYS, answer
+from tests.stack.compose.conftest import line_writer
 from tests.stack.compose.stack import SERVICES, UP_SECONDS, Stack, brought_up, copy_repository, docker
 
 pytestmark = [pytest.mark.compose, pytest.mark.long]
@@ -25,8 +26,7 @@ def cluster(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("cluster")
     copy_repository(folder)
     many = ("--scale", f"spark-worker={SPARK_WORKERS}", "--scale", f"trino-worker={TRINO_WORKERS}")
-    tell = pytestconfig.get_terminal_writer().line
-    with brought_up(folder, "lakehouse-cluster", tell, *many, COMPOSE_FILE=FILES, **KEYS) as made:
+    with brought_up(folder, "lakehouse-cluster", line_writer(pytestconfig), *many, COMPOSE_FILE=FILES, **KEYS) as made:
         yield made
 
 

@@ -11,6 +11,8 @@ import pytest
 from pipeline.demo.data import write_demo_data
 from tests.conftest import HISTORY_ZIP
 from tests.stack.compose.stack import UP_SECONDS, Stack
+from tests.superset.bundle import charts
+from tests.superset.own_sql import own_sql
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.compose
@@ -20,33 +22,30 @@ PLAYS = "SELECT count(*) FROM listening_with_features"
 
 @pytest.fixture(scope="module")
 def empty(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A second project that came up without demo data, and looks for news every minute."""
-    ports = {"TRINO_PORT": str(free_port()), "SUPERSET_PORT": str(free_port())}
+    """A second project that came up without demo data, and looks for news every minute.
+
+    Without Superset: the first project's imports its dashboards while the lake is as empty as here.
+    """
     folder = tmp_path_factory.mktemp("empty")
-    made = stack.copy(folder, "lakehouse-empty", DEMO="", POLL_INTERVAL_MINUTES="1", **ports)
+    made = stack.copy(folder, "lakehouse-empty", DEMO="", POLL_INTERVAL_MINUTES="1", TRINO_PORT=str(free_port()))
     try:
-        made("up", "--detach", "--wait", timeout=UP_SECONDS)
+        made("up", "--detach", "--wait", "spotify-scheduler", timeout=UP_SECONDS)
         yield made
     finally:
         made.run("down", "--volumes", "--remove-orphans")
 
 
-def test_the_dashboards_come_up_empty_and_say_how_to_import(empty: Stack) -> None:
-    superset = empty.superset()
-    assert superset.get("dashboard/")["count"] == 6
+def test_an_empty_lake_is_served_and_says_how_to_import(empty: Stack) -> None:
     assert empty.sql(PLAYS) == "0"
-    charts = {chart["slice_name"]: chart["id"] for chart in superset.get("chart/?q=(page_size:200)")["result"]}
-    answers = {name: superset.get(f"chart/{number}/data/")["result"] for name, number in charts.items()}
-    assert "Put Spotify's zip into data/import" in str(answers["What these charts rest on · all time"])
+    [rests_on] = [chart for chart in charts().values() if str(chart) == "shared/what_charts_rest_on"]
+    assert "Put Spotify's zip into data/import" in empty.sql(own_sql(rests_on))
 
 
-def test_files_that_are_dropped_are_taken_by_the_next_run(empty: Stack) -> None:
+def test_a_file_that_is_dropped_is_taken_by_the_next_run(empty: Stack) -> None:
     data = empty.folder / "data"
-    made = write_demo_data(data / "elsewhere")
-    shutil.copy(made.catalogue, data / "kaggle" / "dataset.csv")
-    shutil.copy(made.history, data / "import" / "my_spotify_data.zip")
+    shutil.copy(write_demo_data(data / "elsewhere").history, data / "import" / "my_spotify_data.zip")
     done = '"command": "run --trigger schedule", "exit_code": 0'
-    empty.wait_for(lambda: done in empty("logs", "spotify-scheduler"), "spotify-scheduler")
+    empty.wait_for(lambda: done in empty.log("spotify-scheduler"), "spotify-scheduler")
     assert empty.sql(PLAYS) == "1504"
 
 
@@ -58,8 +57,9 @@ def test_a_first_run_on_real_data_trains_its_models_within_the_memory(empty: Sta
     shutil.copy(real_data_dir / HISTORY_ZIP, data / "import")
     empty.wait_for(lambda: empty.sql(PLAYS) == "13596", "spotify-scheduler", RUN_SECONDS)
     ended = '"command": "run --trigger schedule", "exit_code": '
-    empty.wait_for(lambda: empty("logs", "spotify-scheduler").count(ended) > 1, "spotify-scheduler", RUN_SECONDS)
-    exit_codes = re.findall(rf"{ended}(-?\d+)", empty("logs", "spotify-scheduler"))
+    before = empty.log("spotify-scheduler").count(ended)
+    empty.wait_for(lambda: empty.log("spotify-scheduler").count(ended) > before, "spotify-scheduler", RUN_SECONDS)
+    exit_codes = re.findall(rf"{ended}(-?\d+)", empty.log("spotify-scheduler"))
     assert set(exit_codes) == {"0"}
 
 

@@ -44,9 +44,10 @@ def test_a_killed_service_comes_back_by_itself(service: str, stack: Stack, plays
 def test_a_run_killed_in_the_middle_is_completed_by_the_next(stack: Stack, plays: str) -> None:
     name = stack("run", "--detach", "spotify-pipeline", "lakehouse", "run", "--full").strip().splitlines()[-1]
     try:
-        commits = ("exec", "-T", "spotify-scheduler", "ls", "/lake/silver/catalogue_tracks/_delta_log")
-        before = stack(*commits)
-        stack.wait_for(lambda: stack(*commits) != before, "spotify-scheduler")
+        scheduler = stack.container("spotify-scheduler")["Id"]
+        commits = ("exec", scheduler, "ls", "/lake/silver/catalogue_tracks/_delta_log")
+        before = docker(*commits)
+        stack.wait_for(lambda: docker(*commits) != before, "spotify-scheduler")
         kill_main_process(name)
         assert docker("wait", name).strip() == "137"
     finally:
