@@ -15,9 +15,9 @@ from spotipy.cache_handler import CacheHandler
 from spotipy.exceptions import SpotifyOauthError
 from spotipy.oauth2 import SpotifyOAuth
 
-from lakehouse.errors import LakehouseError, UsageError
+from lakehouse.errors import LakehouseError, UsageError, one_line
 from lakehouse.settings import Settings
-from lakehouse.spotify.login_status import LOG_IN, LoginStatus, login_status, one_line
+from lakehouse.spotify.login_status import LOG_IN, LONGEST_TEXT, LoginStatus, login_status
 from lakehouse.spotify.web_api import TIMEOUT_SECONDS, BoundedSession, NotAccepted, Refused, errors_of
 from lakehouse.state_files import PRIVATE, moment_in, only_one_process, read_state, write_state
 
@@ -92,7 +92,8 @@ class SpotifyLogin:
         try:
             state, code = self._oauth.parse_auth_response_url(redirected.strip())
         except SpotifyOauthError as error:
-            raise LakehouseError(f"Spotify did not log you in ({one_line(error.error)}): try again") from None
+            reason = one_line(error.error, LONGEST_TEXT)
+            raise LakehouseError(f"Spotify did not log you in ({reason}): try again") from None
         except ValueError:  # not an address at all
             state = code = None
         if not code:
@@ -113,7 +114,8 @@ class SpotifyLogin:
                 self._oauth.get_access_token(code, as_dict=False, check_cache=False)
         me = self.ask(lambda client: client.current_user())
         with errors_of(SERVICE, self.now):
-            account = f"{one_line(me.get('display_name') or '')} ({one_line(me['id'])})".strip()
+            name, user_id = one_line(me.get("display_name") or "", LONGEST_TEXT), one_line(me["id"], LONGEST_TEXT)
+            account = f"{name} ({user_id})".strip()
         self._update(account=account)
         status = self.status()
         assert status is not None, "the login was written just now"
@@ -166,7 +168,7 @@ class SpotifyLogin:
         if not isinstance(login.get("refresh_token"), str):
             raise LoginNeeded(f"nobody is logged in at Spotify: {LOG_IN}")
         if login.get("ended"):
-            raise LoginNeeded(f"Spotify ended the login ({one_line(login['ended'])}): {LOG_IN}")
+            raise LoginNeeded(f"Spotify ended the login ({one_line(login['ended'], LONGEST_TEXT)}): {LOG_IN}")
         return login
 
     def renew(self, used: str | None = None) -> None:

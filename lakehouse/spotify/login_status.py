@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from lakehouse.errors import one_line
 from lakehouse.state_files import moment_in, read_state
 
 # A refresh token ends this long after the listener's consent, however often it is used.
 CONSENT_MONTHS = 6
 WARN_BEFORE = timedelta(days=30)
 LOG_IN = "log in with `lakehouse auth`"
+# Of a text from Spotify, in characters.
+LONGEST_TEXT = 100
 
 
 @dataclass(frozen=True)
@@ -52,11 +55,11 @@ def login_status(file: Path) -> LoginStatus | None:
     if consented_at is None:
         return None
     return LoginStatus(
-        account=one_line(login.get("account") or "unknown"),
-        scopes=one_line(login.get("scope") or ""),
+        account=one_line(login.get("account") or "unknown", LONGEST_TEXT),
+        scopes=one_line(login.get("scope") or "", LONGEST_TEXT),
         consented_at=consented_at,
         expires_at=_months_later(consented_at, CONSENT_MONTHS),
-        ended=one_line(login.get("ended") or ""),
+        ended=one_line(login.get("ended") or "", LONGEST_TEXT),
     )
 
 
@@ -65,8 +68,3 @@ def _months_later(start: datetime, months: int) -> datetime:
     years, month = divmod(start.month - 1 + months, 12)
     year, month = start.year + years, month + 1
     return start.replace(year=year, month=month, day=min(start.day, calendar.monthrange(year, month)[1]))
-
-
-def one_line(value: object) -> str:
-    """A server's text as one short line."""
-    return "".join(filter(str.isprintable, str(value)))[:100]

@@ -10,7 +10,7 @@ from typing import Any
 import requests
 from spotipy.exceptions import SpotifyBaseException
 
-from lakehouse.errors import LakehouseError
+from lakehouse.errors import LakehouseError, one_line
 
 # To connect, and to wait for the next byte.
 TIMEOUT_SECONDS = (5.0, 10.0)
@@ -18,6 +18,8 @@ LONGEST_ANSWER_SECONDS = 30.0
 # A page of 50 plays has about 200 kB.
 LARGEST_ANSWER_BYTES = 16 * 2**20
 CHUNK_BYTES = 2**16
+# In characters.
+LONGEST_REASON = 200
 # For a 429 without Retry-After, and the longest Retry-After that is believed.
 DEFAULT_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(days=30)
 
@@ -143,7 +145,7 @@ def reason_in(response: requests.Response) -> str:
     message = error.get("message") if isinstance(error, dict) else error
     parts = [message, body.get("error_description") if isinstance(body, dict) else None]
     text = ": ".join(part for part in parts if isinstance(part, str))
-    return " ".join("".join(filter(str.isprintable, text.replace("\n", " "))).split())[:200] or "without a reason"
+    return one_line(text, LONGEST_REASON) or "without a reason"
 
 
 def retry_after(value: str | None, now: datetime) -> timedelta:

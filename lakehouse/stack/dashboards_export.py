@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from lakehouse.errors import LakehouseError, UsageError
+from lakehouse.errors import LakehouseError, UsageError, one_line
 from lakehouse.settings import Settings
 from lakehouse.stack.asset_form import (
     Asset,
@@ -154,7 +154,7 @@ def _read(path: Path) -> Asset:
     try:
         asset = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise LakehouseError(f"{path} is not YAML: {' '.join(str(error).split())[:200]}") from None
+        raise LakehouseError(f"{path} is not YAML: {one_line(error, 200)}") from None
     return asset if isinstance(asset, dict) else {}
 
 

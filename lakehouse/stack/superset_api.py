@@ -6,7 +6,7 @@ from typing import Any
 
 import requests
 
-from lakehouse.errors import LakehouseError
+from lakehouse.errors import LakehouseError, one_line
 from lakehouse.settings import Settings
 from lakehouse.stack.trino_registration import local_session
 
@@ -15,6 +15,8 @@ PAGE_SIZE = 100
 CONNECT_SECONDS = 3
 # As long as Superset lets a chart's query take.
 ANSWER_SECONDS = 60
+# In characters.
+LONGEST_REASON = 200
 
 
 def is_there(settings: Settings) -> bool:
@@ -55,7 +57,7 @@ class SupersetApi:
         except requests.RequestException as error:
             raise LakehouseError(f"Superset does not answer at {self._address}: {type(error).__name__}") from error
         if not answer.ok:
-            reason = " ".join(answer.text.split())[:200]
+            reason = one_line(answer.text, LONGEST_REASON)
             raise LakehouseError(f"Superset at {self._address} refused {method} {path}: {answer.status_code} {reason}")
         return answer
 

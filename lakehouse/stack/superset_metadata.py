@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlparse
 import psycopg
 from psycopg import sql
 
-from lakehouse.errors import LakehouseError
+from lakehouse.errors import LakehouseError, one_line
 from lakehouse.settings import Settings
 from lakehouse.stack.secret_files import read_secret
 
@@ -129,8 +129,7 @@ class SupersetMetadata:
             ) as connection:  # fmt: skip
                 yield connection
         except psycopg.Error as error:
-            reason = " ".join(str(error).split())[:300]
-            raise LakehouseError(f"Superset's database at {uri.hostname} refused: {reason}") from None
+            raise LakehouseError(f"Superset's database at {uri.hostname} refused: {one_line(error)}") from None
 
 
 def _columns(connection: "psycopg.Connection[Any]") -> dict[str, list[str]]:

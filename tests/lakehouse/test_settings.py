@@ -1,4 +1,4 @@
-"""Settings come from the environment, and what is unusable is said in one line. Needs no Spark."""
+"""Settings come from the environment, and unusable ones are reported in one line. Needs no Spark."""
 
 import re
 from pathlib import Path
@@ -30,7 +30,7 @@ def test_the_example_names_the_defaults(tmp_path: Path) -> None:
     assert Settings(_env_file=example).model_dump() == Settings(_env_file=None).model_dump()
 
 
-def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_environment_takes_precedence_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("TRINO_PORT=1111\nTRINO_MEMORY=3g\n")
     monkeypatch.setenv("TRINO_PORT", "2222")
     settings = load_settings()
@@ -90,7 +90,7 @@ def test_all_unusable_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("value", ["file:./my lake", "file:my lake"])
-def test_the_lake_is_absolute_and_keeps_blanks_and_umlauts(
+def test_the_lake_is_absolute_and_keeps_spaces_and_umlauts(
     value: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("LAKE_URI", value.replace("my", "mein größter"))
@@ -99,7 +99,7 @@ def test_the_lake_is_absolute_and_keeps_blanks_and_umlauts(
     assert settings.lake_path == tmp_path / "mein größter lake"
 
 
-def test_a_relative_lake_may_not_lie_in_a_folder_of_an_unusable_name(
+def test_a_relative_lake_is_refused_in_a_folder_with_an_unusable_name(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "music [2026]").mkdir()
@@ -114,7 +114,7 @@ def test_secrets_lie_outside_the_lake(monkeypatch: pytest.MonkeyPatch) -> None:
         load_settings()
 
 
-def test_a_lake_in_an_object_store_leaves_what_is_under_way_on_this_machine(
+def test_a_lake_in_an_object_store_keeps_working_state_on_this_machine(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     here = load_settings()

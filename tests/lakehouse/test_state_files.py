@@ -1,4 +1,4 @@
-"""Small files that a kill leaves as they were or as they should be. Needs no Spark."""
+"""Shared files are replaced atomically, and locks exclude other processes. Needs no Spark."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from lakehouse.errors import LakehouseError
 from lakehouse.state_files import atomic_file, atomic_folder, moment_in, only_one_process, read_state, write_state
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_a_written_state_is_read(tmp_path: Path) -> None:
     file = tmp_path / "new" / "folder" / "state.json"
     write_state(file, {"a": "ü"})
     assert read_state(file) == {"a": "ü"}
@@ -19,12 +19,12 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"5", b"\xff\xfe", b"null"])
-def test_what_is_damaged_is_empty(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_state_is_empty(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "state.json").write_bytes(content)
     assert read_state(tmp_path / "state.json") == {}
 
 
-def test_what_cannot_be_written_leaves_the_old_and_no_litter(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_the_old_state_and_no_partial_file(tmp_path: Path) -> None:
     file = tmp_path / "state.json"
     write_state(file, {"a": 1})
     with pytest.raises(TypeError):
@@ -33,7 +33,7 @@ def test_what_cannot_be_written_leaves_the_old_and_no_litter(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_full_disk_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -46,12 +46,12 @@ def test_a_full_disk_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644])
-def test_permissions_are_as_asked_for(tmp_path: Path, mode: int) -> None:
+def test_permissions_are_as_requested(tmp_path: Path, mode: int) -> None:
     write_state(tmp_path / "state.json", {}, mode=mode)
     assert (tmp_path / "state.json").stat().st_mode & 0o777 == mode
 
 
-def test_moments_know_their_zone() -> None:
+def test_instants_have_a_time_zone() -> None:
     state = {"a": "2026-06-01T12:00:00+02:00", "b": "2026-06-01T12:00:00", "c": "soon", "d": 5}
     assert moment_in(state, "a") == datetime(2026, 6, 1, 10, tzinfo=UTC)
     assert moment_in(state, "b") == datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -82,7 +82,7 @@ def test_a_stream_replaces_a_file_at_its_end_or_not_at_all(tmp_path: Path) -> No
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_what_a_killed_only_writer_left_is_removed(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_only_writer_are_removed(tmp_path: Path) -> None:
     (tmp_path / ".a[1].x.partial").touch()
     (tmp_path / ".b.x.partial").touch()
     with atomic_file(tmp_path / "a[1]", only_writer=True) as stream:

@@ -1,4 +1,4 @@
-"""The naming rules, held by regular expression over the whole vocabulary. Needs no Spark."""
+"""The naming rules, enforced by regular expressions over the whole vocabulary. Needs no Spark."""
 
 import re
 from pathlib import Path
@@ -49,13 +49,13 @@ def test_type_is_one_that_the_lake_uses(column: Column) -> None:
 
 
 @pytest.mark.parametrize("pattern", TYPE_BY_NAME)
-def test_name_tells_type(pattern: str) -> None:
+def test_name_determines_type(pattern: str) -> None:
     named = [column for name, column in COLUMNS.items() if re.fullmatch(pattern, name)]
     assert [column for column in named if column.type not in TYPE_BY_NAME[pattern]] == []
 
 
 @pytest.mark.parametrize("pattern", UNIT_BY_NAME)
-def test_name_tells_unit(pattern: str) -> None:
+def test_name_determines_unit(pattern: str) -> None:
     named = [column for name, column in COLUMNS.items() if re.fullmatch(pattern, name)]
     assert [column for column in named if column.unit not in UNIT_BY_NAME[pattern]] == []
 
@@ -65,7 +65,7 @@ def test_booleans_start_with_is_or_has_except_as_delivered() -> None:
     assert {name for name in booleans if not name.startswith(("is_", "has_"))} == BOOLEANS_WITHOUT_PREFIX
 
 
-def test_instants_say_that_they_are_instants() -> None:
+def test_timestamps_are_described_as_timestamps() -> None:
     instants = [name for name, column in COLUMNS.items() if column.type == "timestamp"]
     assert [name for name in instants if not name.endswith("_at")] == []
 

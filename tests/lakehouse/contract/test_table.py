@@ -1,4 +1,4 @@
-"""A contract says what it is told, and refuses what cannot be."""
+"""A contract has what is declared, and an impossible declaration is refused."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +18,7 @@ from lakehouse.contract import (
     table,
 )
 from silver import catalogue_tracks as silver_module
+from tests.support.frames import small_frame
 
 MODULE = "lakehouse.contract.ops"
 
@@ -79,12 +80,12 @@ def test_gold_tables_lie_in_their_group() -> None:
         ({"checks": [in_range("valence", 0, 1), in_range("valence", 0, 1)]}, r"named twice: in_range\(valence, 0, 1\)"),
     ],
 )
-def test_what_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:
+def test_an_impossible_contract_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         declared(**changes)
 
 
-def test_key_columns_are_never_null_and_no_check_comes_twice() -> None:
+def test_key_columns_are_never_null_and_no_check_is_repeated() -> None:
     made = declared(key="track_id", checks=[not_null("track_id"), not_null("valence")])
     assert [check.name for check in made.all_checks] == ["not_null(track_id)", "not_null(valence)"]
 
@@ -112,12 +113,12 @@ CHECKS: dict[str, tuple[Check, list[Any], list[Any]]] = {
 def test_check_finds(spark: SparkSession, case: str) -> None:
     check, values, failing = CHECKS[case]
     kind = "double" if any(isinstance(value, float) for value in values) else "string"
-    found = spark.createDataFrame([(value,) for value in values], f"x {kind}").where(check.failing).collect()
+    found = small_frame(spark, [(value,) for value in values], f"x {kind}").where(check.failing).collect()
     assert [row["x"] for row in found] == failing
 
 
 def test_not_a_number_is_outside_every_range(spark: SparkSession) -> None:
-    frame = spark.createDataFrame([(NOT_A_NUMBER,)], "x double")
+    frame = small_frame(spark, [(NOT_A_NUMBER,)], "x double")
     assert frame.where(in_range("x", 0, 1).failing).count() == 1
 
 

@@ -1,4 +1,4 @@
-"""Saved models are whole, ours and undamaged, or they are refused."""
+"""Saved models are complete, trusted and undamaged, or they are refused."""
 
 import datetime as dt
 import json
@@ -127,7 +127,7 @@ def test_saving_again_replaces_a_damaged_version(store: ArtifactStore, tmp_path:
     assert [path.name for path in (tmp_path / "models/mood").iterdir()] == ["v1"]
 
 
-def test_a_killed_write_leaves_nothing_that_counts(store: ArtifactStore, tmp_path: Path) -> None:
+def test_a_killed_write_leaves_no_visible_version(store: ArtifactStore, tmp_path: Path) -> None:
     half = tmp_path / "models/mood/.writing-x"
     half.mkdir(parents=True)
     (half / "card.json").write_text("{}")
@@ -145,13 +145,13 @@ def test_a_failing_write_keeps_the_saved_version(store: ArtifactStore, monkeypat
     assert store.load("mood", "v1").parts["model"] == {"a": 1}
 
 
-def test_version_follows_what_it_is_made_from() -> None:
+def test_version_follows_from_the_provenance() -> None:
     made_from = {"catalogue": 3, "parameters": {"seed": 1}}
     assert artifact_version(made_from) == artifact_version(json.loads(json.dumps(made_from)))
     assert artifact_version(made_from) != artifact_version({**made_from, "catalogue": 4})
 
 
-def test_artifacts_are_read_while_others_parse(store: ArtifactStore) -> None:
+def test_artifacts_are_loaded_while_other_threads_parse(store: ArtifactStore) -> None:
     """Numpy parses the header of each array; Python 3.11 fails when another thread parses at the same time."""
     store.save(artifact(model={str(number): np.arange(number) for number in range(1, 60)}))
     with ThreadPoolExecutor(4) as pool:

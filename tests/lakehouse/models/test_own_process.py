@@ -1,4 +1,4 @@
-"""A function in a process of its own gives its answer, its error, or a clear word when it gives neither."""
+"""A function in a child process gives its result, its error, or a clear message when it gives neither."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from lakehouse.errors import LakehouseError
 from lakehouse.models.own_process import in_own_process
 
 
-def test_the_answer_comes_from_another_process() -> None:
+def test_the_result_comes_from_another_process() -> None:
     assert in_own_process(os.getpid) != os.getpid()
 
 
@@ -32,12 +32,12 @@ def unsendable_error() -> None:
 
 
 @pytest.mark.parametrize(("function", "arguments"), [(Lock, ()), (unsendable_error, ())])
-def test_an_answer_that_cannot_be_pickled_is_told(function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+def test_a_result_that_cannot_be_pickled_is_reported(function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     with pytest.raises((TypeError, AttributeError), match="pickle"):
         in_own_process(function, *arguments)
 
 
-def test_a_process_that_is_killed_is_told_of() -> None:
+def test_a_killed_process_is_reported() -> None:
     with pytest.raises(LakehouseError, match=r"a process ended without an answer; is there enough memory\?"):
         in_own_process(signal.raise_signal, signal.SIGKILL)
 

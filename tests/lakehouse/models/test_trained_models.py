@@ -1,4 +1,4 @@
-"""A model is trained when it must be, and an artifact that cannot be trusted is trained again."""
+"""A model is trained when it is out of date, and a model whose artifact is refused is trained again."""
 
 import datetime as dt
 import json
@@ -51,7 +51,7 @@ def folder(settings: Settings, model: Model) -> Path:
     return version
 
 
-def test_models_are_made_of_the_catalogue_alone() -> None:
+def test_models_are_trained_on_the_catalogue_alone() -> None:
     """So new plays train nothing."""
     models = [node for node in pipeline_nodes().values() if isinstance(node, Model)]
     assert len(models) == 4
@@ -71,7 +71,7 @@ def test_an_artifact_loaded_ahead_is_not_loaded_again(
     assert models.read(model, spark).parts["artists"]["features"]
 
 
-def test_loading_ahead_leaves_it_to_the_reader_to_tell_what_is_wrong(
+def test_loading_ahead_leaves_errors_to_the_reader(
     copied: Settings, model: Model, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object) -> Artifact:
@@ -106,7 +106,7 @@ def test_a_foreign_artifact_is_refused_and_trained_again(copied: Settings, model
     assert built(copied).status == "skipped"
 
 
-def test_another_catalogue_makes_another_version_and_keeps_the_old(
+def test_another_catalogue_gives_another_version_and_keeps_the_old(
     copied: Settings, model: Model, spark: SparkSession
 ) -> None:
     models = models_of(copied)

@@ -1,4 +1,4 @@
-"""Spark's JVM starts from the archive of classes that the set-up made."""
+"""Spark's JVM starts from the class archive that the set-up created."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a session needs is there, or one line says what to do."""
+"""A session has what it needs, or one line says what to do."""
 
 import os
 import subprocess
@@ -33,7 +33,7 @@ def test_without_s3_jars_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch
         session.build_session(Settings(**STORE, _env_file=None))
 
 
-def test_a_cluster_decides_for_itself_and_calls_back_where_the_driver_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_has_its_own_settings_and_reaches_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a-key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret")
     settings = Settings(**STORE, spark_master="spark://somewhere:7077", _env_file=None)
@@ -93,12 +93,12 @@ def test_jars_of_another_version_are_replaced_once(monkeypatch: pytest.MonkeyPat
 
 def test_memory_for_large_data_brings_the_settings_for_it(spark: SparkSession) -> None:
     assert spark.conf.get(ADAPTIVE) == "false"
-    asked = (
+    script = (
         "from lakehouse.settings import load_settings; from lakehouse.spark.session import build_session;"
         "print(build_session(load_settings()).conf.get('%s'))"
     )
-    told = subprocess.run(
-        [sys.executable, "-c", asked % ADAPTIVE], env=os.environ | {"SPARK_DRIVER_MEMORY": "3g"}, check=True,
+    done = subprocess.run(
+        [sys.executable, "-c", script % ADAPTIVE], env=os.environ | {"SPARK_DRIVER_MEMORY": "3g"}, check=True,
         capture_output=True, text=True,
     )  # fmt: skip
-    assert told.stdout.strip() == "true"
+    assert done.stdout.strip() == "true"

@@ -6,10 +6,10 @@ from typing import Any
 from rich.console import Console
 
 
-def printed(tell: Any, *arguments: Any) -> str:
-    """What a function tells the console that is its first argument."""
+def printed(function: Any, *arguments: Any) -> str:
+    """What a function prints to the console, its first argument."""
     text = io.StringIO()
-    tell(Console(file=text, width=120), *arguments)
+    function(Console(file=text, width=120), *arguments)
     return text.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""`lakehouse auth` as a listener meets it: a process, a browser that comes back, an address that is pasted."""
+"""`lakehouse auth` as a listener meets it: a process, a redirected browser, a pasted address."""
 
 import os
 import re
@@ -34,11 +34,11 @@ class Auth:
     def __init__(self, process: "subprocess.Popen[str]", port: int) -> None:
         assert process.stdout
         self.process, self.port = process, port
-        self.told = ""
-        while not (found := re.search(r"^http://\S+/authorize\S+$", self.told, re.MULTILINE)):
+        self.output = ""
+        while not (found := re.search(r"^http://\S+/authorize\S+$", self.output, re.MULTILINE)):
             line = process.stdout.readline()
-            assert line, f"no address was shown: {self.told}"
-            self.told += line
+            assert line, f"no address was shown: {self.output}"
+            self.output += line
         self.address = found.group(0)
 
     def paste(self, *lines: str) -> None:
@@ -52,9 +52,9 @@ class Auth:
         return connection.getresponse()
 
     def end(self) -> str:
-        told, _ = self.process.communicate(timeout=30)
-        self.told += told
-        return self.told
+        rest, _ = self.process.communicate(timeout=30)
+        self.output += rest
+        return self.output
 
 
 @pytest.fixture
@@ -82,15 +82,15 @@ def auth(environment: dict[str, str], folder: Path, *arguments: str, port: int) 
         process.wait()
 
 
-def assert_logged_in(told: str, spotify: SpotifyServer, folder: Path) -> None:
-    assert "account   A Listener (listener-1)" in told
-    assert "scopes    user-read-recently-played" in told
+def assert_logged_in(output: str, spotify: SpotifyServer, folder: Path) -> None:
+    assert "account   A Listener (listener-1)" in output
+    assert "scopes    user-read-recently-played" in output
     file = folder / "data" / "spotify" / "token.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert not [secret for secret in (*spotify.secrets_given, CLIENT_SECRET) if secret in told]
+    assert not [secret for secret in (*spotify.secrets_given, CLIENT_SECRET) if secret in output]
 
 
-def test_the_browser_brings_the_code_back(
+def test_the_browser_is_redirected_with_the_code(
     environment: dict[str, str], spotify: SpotifyServer, tmp_path: Path, port: int
 ) -> None:
     with auth(environment, tmp_path, "--no-browser", port=port) as login:
@@ -105,9 +105,9 @@ def test_the_address_can_be_pasted(
 ) -> None:
     with auth(environment, tmp_path, "--no-browser", port=port) as login:
         login.paste("", "not this one", f"  {spotify.agree(login.address)}  ")
-        told = login.end()
-        assert "holds no code" in told
-        assert_logged_in(told, spotify, tmp_path)
+        output = login.end()
+        assert "holds no code" in output
+        assert_logged_in(output, spotify, tmp_path)
 
 
 def test_the_address_can_be_pasted_where_the_port_is_taken(
@@ -122,12 +122,12 @@ def test_without_a_terminal_and_a_port_it_says_what_to_do(
     environment: dict[str, str], tmp_path: Path, port: int
 ) -> None:
     with socket.create_server(("127.0.0.1", port)), auth(environment, tmp_path, port=port) as login:
-        told = login.end()
+        output = login.end()
         assert login.process.returncode == 1
-        assert "error nothing can be pasted here" in told
+        assert "error nothing can be pasted here" in output
 
 
-def test_other_visitors_are_sent_away_and_disturb_nothing(
+def test_other_requests_are_refused_and_disturb_nothing(
     environment: dict[str, str], spotify: SpotifyServer, tmp_path: Path, port: int
 ) -> None:
     with auth(environment, tmp_path, "--no-browser", port=port) as login:
@@ -137,13 +137,13 @@ def test_other_visitors_are_sent_away_and_disturb_nothing(
         with socket.create_connection(("127.0.0.1", port)) as rude:
             rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         login.browse(spotify.agree(login.address))
-        told = login.end()
-        assert "belongs to another login" in told
-        assert "Traceback" not in told
-        assert_logged_in(told, spotify, tmp_path)
+        output = login.end()
+        assert "belongs to another login" in output
+        assert "Traceback" not in output
+        assert_logged_in(output, spotify, tmp_path)
 
 
-def test_only_this_machine_can_come_back(environment: dict[str, str], tmp_path: Path, port: int) -> None:
+def test_only_this_machine_can_connect(environment: dict[str, str], tmp_path: Path, port: int) -> None:
     others = [info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
     with auth(environment, tmp_path, "--no-browser", port=port):
         for address in {str(other) for other in others if not str(other).startswith("127.")}:
@@ -157,12 +157,12 @@ def test_a_refusal_ends_with_one_line(
     with auth(environment, tmp_path, "--no-browser", port=port) as login:
         state = urlparse(spotify.agree(login.address)).query.split("state=")[1]
         login.paste(f"http://127.0.0.1:{port}/callback?error=access_denied&state={state}")
-        told = login.end()
+        output = login.end()
         assert login.process.returncode == 1
-        assert told.splitlines()[-1] == "error Spotify did not log you in (access_denied): try again"
+        assert output.splitlines()[-1] == "error Spotify did not log you in (access_denied): try again"
 
 
-def test_nobody_is_waited_for_longer_than_ten_minutes(web_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_a_login_ends_after_ten_minutes(web_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spotify_callback, "WAIT_SECONDS", 0.1)
     reading, writing = os.pipe()
     with os.fdopen(reading) as stdin, os.fdopen(writing, "w"), pytest.MonkeyPatch.context() as patch:
@@ -201,8 +201,8 @@ def test_status_shows_account_scopes_and_end(
     environment: dict[str, str], web_settings: Settings, spotify: SpotifyServer, tmp_path: Path
 ) -> None:
     environment |= {"SPOTIFY_TOKEN_FILE": str(web_settings.spotify_token_file)}
-    nobody = status(environment, tmp_path)
-    assert (nobody.returncode, nobody.stderr) == (
+    logged_out = status(environment, tmp_path)
+    assert (logged_out.returncode, logged_out.stderr) == (
         1,
         "error nobody is logged in at Spotify: log in with `lakehouse auth`\n",
     )

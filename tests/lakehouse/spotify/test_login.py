@@ -1,4 +1,4 @@
-"""The login at Spotify, through real spotipy: codes, tokens, the file they are kept in, and what may be told of it."""
+"""The login at Spotify, through real spotipy: codes, tokens, the file that stores them, and what is shown of it."""
 
 import json
 import logging
@@ -35,7 +35,7 @@ def test_the_address_asks_for_recently_played_plays_and_nothing_else(web_setting
     assert len(asked["state"][0]) >= 16
 
 
-def test_a_login_tells_whose_it_is_and_when_it_ends(logged_in: Settings) -> None:
+def test_a_login_shows_whose_it_is_and_when_it_ends(logged_in: Settings) -> None:
     login = SpotifyLogin(logged_in, NOW).status()
     assert login is not None
     assert (login.account, login.scopes) == ("A Listener (listener-1)", "user-read-recently-played")
@@ -62,7 +62,7 @@ def test_six_months_are_counted_by_the_calendar(tmp_path: Path, consented: str, 
     assert f"{login.expires_at:%Y-%m-%d}" == ends
 
 
-def test_the_end_is_told_from_30_days_before(logged_in: Settings) -> None:
+def test_the_end_is_announced_from_30_days_before(logged_in: Settings) -> None:
     login = login_status(logged_in.spotify_token_file)
     assert login is not None
     assert login.problem(login.expires_at - 30 * DAY - timedelta(seconds=1)) == ""
@@ -93,12 +93,12 @@ def test_a_new_login_begins_six_new_months_and_forgets_that_the_old_one_ended(
         ("http://127.0.0.1:8888/callback?code=abc&state=other", "belongs to another login"),
     ],
 )
-def test_an_address_that_is_none_of_this_login_is_explained(web_settings: Settings, address: str, message: str) -> None:
+def test_an_address_of_another_login_or_none_is_explained(web_settings: Settings, address: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         SpotifyLogin(web_settings, NOW).code_in(address)
 
 
-def test_a_refusal_of_the_listener_is_told(web_settings: Settings) -> None:
+def test_a_refusal_by_the_listener_is_reported(web_settings: Settings) -> None:
     with pytest.raises(LakehouseError, match=r"Spotify did not log you in \(access_denied\): try again"):
         SpotifyLogin(web_settings, NOW).code_in("http://127.0.0.1:8888/callback?error=access_denied&state=x")
 
@@ -113,7 +113,7 @@ def test_a_code_can_be_used_once(web_settings: Settings, spotify: SpotifyServer)
     SpotifyLogin(web_settings, NOW).client()
 
 
-def test_a_listener_whom_the_app_does_not_know_is_told_what_to_do(
+def test_a_listener_whom_the_app_does_not_allow_learns_what_to_do(
     web_settings: Settings, spotify: SpotifyServer
 ) -> None:
     spotify.faults.append(error(403, "User not registered in the Developer Dashboard", path="/v1/me"))
@@ -137,7 +137,7 @@ def test_without_an_app_it_says_how_to_get_one(web_settings: Settings, value: st
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])
-def test_the_token_file_is_readable_for_its_owner_alone(
+def test_the_token_file_is_readable_only_by_its_owner(
     web_settings: Settings, spotify: SpotifyServer, umask: int
 ) -> None:
     before = os.umask(umask)
@@ -156,7 +156,7 @@ def test_a_token_file_that_others_could_read_is_closed_by_the_next_renewal(logge
     assert mode_of(logged_in.spotify_token_file) == 0o600
 
 
-def test_a_damaged_token_file_is_as_no_login(logged_in: Settings) -> None:
+def test_a_damaged_token_file_is_like_no_login(logged_in: Settings) -> None:
     logged_in.spotify_token_file.write_text('{"access_token": "x"')
     assert login_status(logged_in.spotify_token_file) is None
     with pytest.raises(LoginNeeded, match="nobody is logged in"):
@@ -169,15 +169,15 @@ def test_a_damaged_token_file_is_as_no_login(logged_in: Settings) -> None:
      error(401), too_often("5")],
     ids=lambda fault: f"{fault.kind}{fault.status or ''}",
 )  # fmt: skip
-def test_no_error_holds_a_token_or_the_secret(
+def test_no_error_contains_a_token_or_the_secret(
     logged_in: Settings, spotify: SpotifyServer, caplog: pytest.LogCaptureFixture, fault: Fault
 ) -> None:
     caplog.set_level(logging.DEBUG, "lakehouse")
     spotify.faults.append(fault)
     with pytest.raises((Refused, TooOften, Unreachable, LakehouseError)) as failure:
         SpotifyLogin(logged_in, NOW + HOUR).client()
-    told = "".join(traceback.format_exception(failure.value)) + caplog.text
-    assert not [secret for secret in (*spotify.secrets_given, CLIENT_SECRET) if secret in told]
+    output = "".join(traceback.format_exception(failure.value)) + caplog.text
+    assert not [secret for secret in (*spotify.secrets_given, CLIENT_SECRET) if secret in output]
     # What could not be renewed is still there.
     SpotifyLogin(logged_in, NOW + HOUR).client()
 
@@ -235,5 +235,5 @@ def test_strange_names_of_accounts_are_shown_as_one_line(web_settings: Settings,
     assert len(login.account) <= 250
 
 
-def test_the_file_holds_no_secret_of_the_app(logged_in: Settings) -> None:
+def test_the_file_does_not_contain_the_app_s_secret(logged_in: Settings) -> None:
     assert CLIENT_SECRET not in json.dumps(read_state(logged_in.spotify_token_file))

@@ -44,9 +44,7 @@ def test_an_answer_that_is_too_large_is_not_read(spotify: SpotifyServer, packed:
 
 
 @pytest.mark.parametrize("kind", ["silence", "drip"])
-def test_no_answer_is_waited_for_longer_than_its_time(
-    spotify: SpotifyServer, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
+def test_waiting_for_an_answer_is_limited(spotify: SpotifyServer, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     monkeypatch.setattr(web_api, "TIMEOUT_SECONDS", (1.0, 0.3))
     monkeypatch.setattr(web_api, "LONGEST_ANSWER_SECONDS", 0.3)
     spotify.silent_for = 8
@@ -62,7 +60,7 @@ def test_a_redirect_is_not_followed(spotify: SpotifyServer) -> None:
     assert spotify.paths() == ["/v1/me"]
 
 
-def test_nobody_there_is_told_without_the_address(spotify: SpotifyServer) -> None:
+def test_an_unreachable_server_is_reported_without_its_address(spotify: SpotifyServer) -> None:
     with pytest.raises(Unreachable) as failure, errors_of("Spotify", NOW):
         BoundedSession().get("http://127.0.0.1:9/secret")
     assert str(failure.value) == "Spotify cannot be reached (ConnectionError)"
@@ -88,7 +86,7 @@ def test_what_each_answer_means(spotify: SpotifyServer, fault: Fault, kind: type
         get(spotify, fault)
 
 
-def test_a_server_s_words_are_one_short_line() -> None:
+def test_a_server_s_reason_is_one_short_line() -> None:
     response = requests.Response()
     response._content = b'{"error": {"message": "a\\nb\\u001b[31m' + b"x" * 500 + b'"}}'
     assert reason_in(response).startswith("a b[31mx")

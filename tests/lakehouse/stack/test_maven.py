@@ -1,4 +1,4 @@
-"""Downloads are verified and continued; needs no network."""
+"""Downloads are verified and resumed; needs no network."""
 
 import hashlib
 import re
@@ -65,13 +65,13 @@ def test_a_file_is_downloaded_once(repository: str, tmp_path: Path) -> None:
     assert list(target.parent.iterdir()) == [target]
 
 
-def test_a_connection_that_breaks_is_continued_at_once(repository: str, tmp_path: Path) -> None:
+def test_a_broken_download_is_resumed_at_once(repository: str, tmp_path: Path) -> None:
     fetch(f"{repository}/cut", tmp_path / "file", SHA256, QUIET)
     assert (tmp_path / "file").read_bytes() == CONTENT
     assert Repository.ranges == ["bytes=0-", f"bytes={len(CONTENT) // 2}-"]
 
 
-def test_an_earlier_attempt_is_continued(repository: str, tmp_path: Path) -> None:
+def test_an_earlier_attempt_is_resumed(repository: str, tmp_path: Path) -> None:
     (tmp_path / "file.partial").write_bytes(CONTENT[:1000])
     fetch(f"{repository}/file", tmp_path / "file", SHA256, QUIET)
     assert (tmp_path / "file").read_bytes() == CONTENT
@@ -84,7 +84,7 @@ def test_a_server_without_ranges_is_read_from_the_start(repository: str, tmp_pat
     assert (tmp_path / "file").read_bytes() == CONTENT
 
 
-def test_a_complete_attempt_only_misses_its_name(repository: str, tmp_path: Path) -> None:
+def test_a_complete_attempt_is_only_renamed(repository: str, tmp_path: Path) -> None:
     (tmp_path / "file.partial").write_bytes(CONTENT)
     fetch(f"{repository}/file", tmp_path / "file", SHA256, QUIET)
     assert (tmp_path / "file").read_bytes() == CONTENT
@@ -96,14 +96,14 @@ def test_a_changed_file_is_refused_and_deleted(repository: str, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failing_server_is_named_and_what_is_there_is_kept(repository: str, tmp_path: Path) -> None:
+def test_a_failing_server_is_named_and_the_partial_file_kept(repository: str, tmp_path: Path) -> None:
     (tmp_path / "file.partial").write_bytes(CONTENT[:1000])
     with pytest.raises(LakehouseError, match=r"could not download .*/missing .*404.* continues"):
         fetch(f"{repository}/missing", tmp_path / "file", SHA256, QUIET)
     assert (tmp_path / "file.partial").read_bytes() == CONTENT[:1000]
 
 
-def test_a_full_disk_is_said_before_it_is_filled(tmp_path: Path) -> None:
+def test_too_little_disk_space_is_reported_before_it_is_filled(tmp_path: Path) -> None:
     with pytest.raises(LakehouseError, match=r"Trino needs 1000000.0 GB .* are free: make room or set STACK_DIR"):
         require_disk(tmp_path, 10**15, "Trino")
 

@@ -59,7 +59,7 @@ def test_it_survives_the_command_that_started_it(background: Background) -> None
     assert os.getsid(process.pid) != os.getsid(0)
 
 
-def test_one_that_does_not_listen_is_killed(background: Background, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_ignores_termination_is_killed(background: Background, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "STOP_SECONDS", 0.2)
     background.start(STUBBORN, os.environ)
     wait_for_output(background)
@@ -74,7 +74,7 @@ def test_a_dead_process_is_not_running_but_remembered(background: Background) ->
     assert background.facts
 
 
-def test_another_process_with_the_same_number_is_left_alone(background: Background) -> None:
+def test_another_process_with_the_same_pid_is_left_alone(background: Background) -> None:
     background.start(SLEEP, os.environ)
     stranger = background.process()
     assert stranger is not None
@@ -87,14 +87,14 @@ def test_another_process_with_the_same_number_is_left_alone(background: Backgrou
     note.write_text(ours)
 
 
-def test_a_damaged_note_is_as_none(background: Background) -> None:
+def test_a_damaged_state_file_is_like_none(background: Background) -> None:
     background.folder.mkdir()
     (background.folder / "sleeper.json").write_text("{")
     assert background.process() is None
     assert not background.stop()
 
 
-def test_the_log_before_is_kept(background: Background) -> None:
+def test_the_previous_log_is_kept(background: Background) -> None:
     for _ in range(2):
         background.start(SLEEP, os.environ)
         wait_for_output(background)

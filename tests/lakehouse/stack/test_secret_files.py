@@ -1,4 +1,4 @@
-"""Secrets are made once, for their owner's eyes alone. Needs no Spark."""
+"""Secrets are created once, readable only by their owner. Needs no Spark."""
 
 import os
 import stat
@@ -13,7 +13,7 @@ from lakehouse.stack.secret_files import SECRETS, create_secrets, read_secret
 from tests.support.command_line import lakehouse
 
 
-def test_each_is_long_random_and_another(tmp_path: Path) -> None:
+def test_each_is_long_random_and_different(tmp_path: Path) -> None:
     create_secrets(tmp_path / "a")
     create_secrets(tmp_path / "b")
     values = [read_secret(tmp_path / folder, name) for folder in "ab" for name in SECRETS]
@@ -28,7 +28,7 @@ def test_only_their_owner_may_read_them(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
 
 
-def test_what_is_there_is_kept_and_what_is_missing_is_made(tmp_path: Path) -> None:
+def test_existing_secrets_are_kept_and_missing_ones_created(tmp_path: Path) -> None:
     assert create_secrets(tmp_path) == list(SECRETS)
     kept = read_secret(tmp_path, "postgres_password")
     (tmp_path / "superset_secret_key").unlink()
@@ -37,7 +37,7 @@ def test_what_is_there_is_kept_and_what_is_missing_is_made(tmp_path: Path) -> No
     assert create_secrets(tmp_path) == []
 
 
-def test_only_the_named_ones_are_made(tmp_path: Path) -> None:
+def test_only_the_named_ones_are_created(tmp_path: Path) -> None:
     create_secrets(tmp_path, ["postgres_password"])
     assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == ["postgres_password"]
 
@@ -66,7 +66,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         create_secrets(tmp_path / "file" / "secrets")
 
 
-def test_credentials_show_the_login_once_it_is_made(tmp_path: Path) -> None:
+def test_credentials_show_the_login_once_it_is_created(tmp_path: Path) -> None:
     missing = lakehouse(tmp_path, "credentials")
     assert missing.returncode == 1
     assert "superset_admin_password is missing: `lakehouse credentials --create`" in missing.stderr

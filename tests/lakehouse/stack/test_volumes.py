@@ -1,4 +1,4 @@
-"""What `init` does in the containers: makes what is missing, sets owners right, overwrites nothing."""
+"""What `init` does in the containers: creates what is missing, corrects owners, overwrites nothing."""
 
 import os
 from pathlib import Path
@@ -39,7 +39,7 @@ def test_secrets_are_made_once_and_postgres_gets_its_own(made: Path) -> None:
     assert content(made) == before
 
 
-def test_the_mount_point_of_trino_s_list_is_in_the_lake(made: Path) -> None:
+def test_the_mount_point_of_trino_s_metastore_is_in_the_lake(made: Path) -> None:
     prepared(made, os.getuid())
     assert (made / "lake" / "metastore").is_dir()
 
