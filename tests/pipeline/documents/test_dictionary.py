@@ -17,7 +17,7 @@ from pipeline.documents.dictionary import (
 )
 from pipeline.registry import pipeline_tables
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 README_OF = {layer: Path(layer, "README.md") for layer in ("bronze", "silver", "gold")}
 
 
