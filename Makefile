@@ -8,8 +8,9 @@ PYTEST := $(VENV)/bin/python -m pytest
 # Fits and linear algebra on one thread each: with several, busy cores wait for each other.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
-# Processes that tests run in; each folder of tests stays in one.
-TEST_WORKERS := 2
+# Processes that tests run in, each of up to 2 GB; each folder of tests stays in one. One more than two cores: some
+# wait for servers.
+TEST_WORKERS := 3
 QUICK := not long and not compose
 LONG_SAMPLE := 2
 SEED := 1
@@ -71,16 +72,16 @@ test: setup superset stack-packages object-store ## Run the tests of the next th
 	$(PYTEST) -m "$(QUICK)" --numprocesses=$(TEST_WORKERS)
 
 .PHONY: test-unit
-test-unit: setup ## Run the tests that need no server and no real data
-	$(PYTEST) -m "$(QUICK) and not stack and not real_data" --numprocesses=$(TEST_WORKERS)
+test-unit: setup ## Run the tests that need no server and no lake that takes a minute to build
+	$(PYTEST) -m "$(QUICK) and not stack and not real_data and not whole_lake" --numprocesses=$(TEST_WORKERS)
 
 .PHONY: test-stack
 test-stack: setup superset stack-packages object-store ## Run the tests with Trino, Superset, a browser, an object store
 	$(PYTEST) -m "$(QUICK) and stack" --numprocesses=$(TEST_WORKERS)
 
 .PHONY: test-real
-test-real: setup ## Run the tests on real data
-	$(PYTEST) -m "$(QUICK) and real_data and not stack" --numprocesses=$(TEST_WORKERS)
+test-real: setup ## Run the tests on real data, and on the demo lake that the README's commands build
+	$(PYTEST) -m "$(QUICK) and (real_data or whole_lake) and not stack" --numprocesses=$(TEST_WORKERS)
 
 .PHONY: test-long
 test-long: setup superset stack-packages object-store s3-jars ## Run all tests, also random kills and simulated months

@@ -1,6 +1,7 @@
 """All settings, read in this one place from the environment and `.env`."""
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlparse
@@ -18,6 +19,10 @@ LOOPBACK = ("127.0.0.1", "::1")
 OBJECT_STORE = "s3a://"
 # Files named after settings, for secrets that must not show in `docker inspect`.
 SETTINGS_FOLDER = Path("data/settings")
+
+
+# Looks at each of some hundred files.
+_time_zones = cache(available_timezones)
 
 
 class Settings(BaseSettings):
@@ -84,7 +89,7 @@ class Settings(BaseSettings):
     @field_validator("listener_time_zone")
     @classmethod
     def _known_time_zone(cls, value: str) -> str:
-        if value not in available_timezones():
+        if value not in _time_zones():
             raise ValueError("must be an IANA time zone such as Europe/Berlin or America/New_York")
         return value
 

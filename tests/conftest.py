@@ -71,6 +71,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("stack")
         if "real_data_dir" in _fixtures_of(item):
             item.add_marker("real_data")
+        if not set(LAKES).isdisjoint(_fixtures_of(item)):
+            item.add_marker("whole_lake")
     items[:] = _in_turn(items)
     count = config.getoption("--long-sample")
     if count is None:
@@ -112,10 +114,19 @@ def seed(pytestconfig: pytest.Config) -> int:
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    """A session as runs have it, with fewer threads."""
+    """A session as runs have it, with fewer threads; it interprets queries, as compiling them takes longer on few rows.
+
+    The README's commands and the real lake are built by compiled queries.
+    """
     session = build_session(Settings(spark_master="local[2]", _env_file=None), app_name="tests")
+    _compile_queries(session, False)
     yield session
     session.stop()
+
+
+def _compile_queries(session: SparkSession, compiled: bool) -> None:
+    session.conf.set("spark.sql.codegen.wholeStage", compiled)
+    session.conf.set("spark.sql.codegen.factoryMode", "FALLBACK" if compiled else "NO_CODEGEN")
 
 
 @pytest.fixture(scope="session")
@@ -158,7 +169,9 @@ def real_lake(real_data_dir: Path, spark: SparkSession, shared: Path) -> Setting
             settings.import_dir.mkdir(parents=True, exist_ok=True)
             with suppress(FileExistsError):
                 (settings.import_dir / HISTORY_ZIP).symlink_to(real_data_dir / HISTORY_ZIP)
+            _compile_queries(spark, True)
             assert not run(settings).errors
+            _compile_queries(spark, False)
     return settings
 
 

@@ -15,6 +15,7 @@ from lakehouse.java import find_java
 from lakehouse.settings import Settings, in_bytes
 from lakehouse.spark.cluster import cluster_configuration, require_master, require_workers, ship_code
 from lakehouse.spark.jars import JARS_FOLDER, jars_for
+from lakehouse.spark.java_names import keep_java_names
 
 # Classes of Spark and Delta, loaded and verified once: the JVM maps the file instead of opening jars.
 CLASS_ARCHIVE = JARS_FOLDER / "classes.jsa"
@@ -69,6 +70,7 @@ def build_session(settings: Settings, *, app_name: str = "lakehouse", class_data
         LakehouseError: no usable Java, missing jars, or a cluster that does not answer; says what to do.
     """
     find_java()
+    keep_java_names()
     jars = jars_for(settings)
     if settings.has_cluster:
         require_master(settings.spark_master)

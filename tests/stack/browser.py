@@ -90,6 +90,8 @@ class Browser:
 
     def open(self, slug: str) -> Opened:
         """Open a dashboard and wait for every chart."""
+        # Ends what the page before still asks for.
+        self.page.goto("about:blank")
         self._forget()
         self.page.goto(f"{self.address}/superset/dashboard/{slug}/")
         return self.shown()

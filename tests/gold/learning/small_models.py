@@ -1,6 +1,6 @@
 """Models of the small catalogue, and the frames that a lake with its listener would give them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from gold.learning.model_parameters import ENERGY, MOOD, MOOD_CLASS, PARAMETERS, ModelParameters, ModelSpec
 from gold.learning.model_training import trained_on
 from lakehouse.contract import Table
+from lakehouse.lake.schema import conform
 from lakehouse.models.artifacts import Artifact, TrainingResult
 from silver.artist_model import artist_model
 from silver.catalogue_tracks import catalogue_tracks
@@ -42,6 +43,7 @@ class World:
 
     catalogue: pd.DataFrame
     tracks: pd.DataFrame
+    _frames: dict[str, DataFrame] = field(default_factory=dict)
 
     @cached_property
     def mood(self) -> Artifact:
@@ -60,12 +62,13 @@ class World:
         return as_artifact("artists", artist_model(self.catalogue))
 
     def frames(self, spark: SparkSession) -> dict[str, DataFrame]:
-        """The tables that models are scored on, by name."""
-        catalogue = frame_of(spark, catalogue_tracks, _records(self.catalogue, catalogue_tracks))
-        return {
-            "listening_with_features": frame_of(spark, listening_with_features, self._plays()),
-            "measured_tracks": measured_tracks(self.matches(spark), catalogue),
-        }
+        """The tables that models are scored on, by name; computed once."""
+        if not self._frames:
+            catalogue = frame_of(spark, catalogue_tracks, _records(self.catalogue, catalogue_tracks))
+            tracks = conform(measured_tracks, measured_tracks(self.matches(spark), catalogue))
+            self._frames["listening_with_features"] = frame_of(spark, listening_with_features, self._plays())
+            self._frames["measured_tracks"] = spark.createDataFrame(tracks.toArrow(), tracks.schema)
+        return self._frames
 
     def matches(self, spark: SparkSession) -> DataFrame:
         """The table `feature_matches`."""

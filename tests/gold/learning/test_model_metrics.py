@@ -40,8 +40,13 @@ def world() -> tuple[TrainingSet, pd.DataFrame]:
 
 
 @pytest.fixture(scope="module")
-def mood(world: tuple[TrainingSet, pd.DataFrame]) -> TrainedModel:
-    return build(world[0], MOOD, PARAMETERS)
+def models(world: tuple[TrainingSet, pd.DataFrame]) -> dict[ModelSpec, TrainedModel]:
+    return {spec: build(world[0], spec, PARAMETERS) for spec in MODEL_SPECS}
+
+
+@pytest.fixture(scope="module")
+def mood(models: dict[ModelSpec, TrainedModel]) -> TrainedModel:
+    return models[MOOD]
 
 
 def rows_of(trained: TrainedModel, spec: ModelSpec, world: tuple[TrainingSet, pd.DataFrame]) -> pd.DataFrame:
@@ -51,8 +56,10 @@ def rows_of(trained: TrainedModel, spec: ModelSpec, world: tuple[TrainingSet, pd
 
 
 @pytest.mark.parametrize("spec", MODEL_SPECS)
-def test_every_model_has_its_rows_and_baselines(spec: ModelSpec, world: tuple[TrainingSet, pd.DataFrame]) -> None:
-    rows = rows_of(build(world[0], spec, PARAMETERS), spec, world)
+def test_every_model_has_its_rows_and_baselines(
+    spec: ModelSpec, models: dict[ModelSpec, TrainedModel], world: tuple[TrainingSet, pd.DataFrame]
+) -> None:
+    rows = rows_of(models[spec], spec, world)
     keys = ["model_name", "evaluation", "segment"]
     assert not rows.duplicated(keys).any()
     own = rows[rows["model_name"] == spec.name].set_index(["evaluation", "segment"])
@@ -128,9 +135,9 @@ def test_the_card_survives_saving(mood: TrainedModel, world: tuple[TrainingSet, 
 
 @pytest.mark.parametrize("spec", MODEL_SPECS)
 def test_the_card_tells_data_rows_parameters_figures_caveats_and_licence(
-    spec: ModelSpec, world: tuple[TrainingSet, pd.DataFrame]
+    spec: ModelSpec, models: dict[ModelSpec, TrainedModel], world: tuple[TrainingSet, pd.DataFrame]
 ) -> None:
-    trained = build(world[0], spec, PARAMETERS)
+    trained = models[spec]
     card = model_card(spec, trained, PARAMETERS, cross_validation_rows(trained, world[0], spec, PARAMETERS))
     assert "DSV/4372070" in card["data"] and "ODbL" in card["licence"] and card["caveats"] and card["purpose"]
     folds = pd.Series(world[0].folds.recording_fold)
@@ -158,11 +165,12 @@ def test_no_catalogue_gives_null_metrics_with_the_reason(spec: ModelSpec) -> Non
 
 
 @pytest.mark.parametrize("spec", MODEL_SPECS)
-def test_no_matched_play_gives_null_metrics_with_the_reason(spec: ModelSpec) -> None:
+def test_no_matched_play_gives_null_metrics_with_the_reason(
+    spec: ModelSpec, models: dict[ModelSpec, TrainedModel]
+) -> None:
     world = prepared(small_catalogue(), listened(small_catalogue(), slice(0, 0)))
-    trained = build(world[0], spec, PARAMETERS)
-    rows = rows_of(trained, spec, world)
-    of_listener = rows[rows["evaluation"] == "listener"]
+    trained = models[spec]
+    of_listener = pd.DataFrame(listener_rows(trained, spec, world[1], PARAMETERS))
     assert of_listener[list(METRICS)].isna().all(axis=None)
     assert (of_listener["note"] != "").all()
     importance = pd.DataFrame(importance_rows(trained.by_recording, spec, world[1], PARAMETERS))

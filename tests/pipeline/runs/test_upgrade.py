@@ -35,6 +35,7 @@ def same_columns(rows: Rows, others: Rows) -> Rows:
     return {tuple(cell for cell in row if cell[0] in names) for row in rows}
 
 
+@pytest.mark.whole_lake
 @pytest.mark.parametrize("archive", OLDER_LAKES, ids=lambda path: path.name.split(".")[0])
 def test_an_older_lake_is_brought_up_to_date_and_nothing_is_lost(
     archive: Path, spark: SparkSession, tmp_path: Path
