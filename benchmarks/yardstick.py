@@ -1,7 +1,8 @@
 """The yardstick: the descriptive and diagnostic tables by DuckDB, in one process, from the Parquet files of a lake.
 
-Left out are the columns that test or rest on a fixed sample: intervals, p-values and drivers. What is left is what
-Spark computes from all plays too, except that its correlations take at most 50,000 of them.
+The lake is one listener's. Left out are the column `listener` and the columns that test or rest on a fixed sample:
+intervals, p-values and drivers. What is left is what Spark computes from all plays too, except that its correlations
+take at most 50,000 of them.
 """
 
 import sys

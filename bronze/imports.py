@@ -7,11 +7,12 @@ from pathlib import Path
 
 from bronze.delivered.catalogue_files import is_catalogue
 from bronze.delivered.delivered_files import BadFile, printable
-from bronze.delivered.inbox import remember, signatures_of, waiting_files
+from bronze.delivered.inbox import listener_of, remember, signatures_of, units_of, waiting_files
 from bronze.kaggle_tracks import import_catalogue, kaggle_tracks_bronze
 from bronze.listening_history import holds_demo, holds_real, import_history, listening_history_bronze
 from bronze.my_tracks_features import import_features, is_features_answer
 from lakehouse.contract import Table
+from lakehouse.errors import UsageError
 from lakehouse.lake.logs import DamagedTable, DeltaLogs
 from lakehouse.lake.provenance import Provenance
 from lakehouse.lake.storage import Lake
@@ -39,6 +40,7 @@ def take(
     now: datetime,
     *,
     catalogue: Path | None = None,
+    listener: str | None = None,
     on_file: Callable[[str], None] = lambda name: None,
 ) -> ImportReport:
     """Import files: the catalogue first, then listening histories; see `import_catalogue` and `import_history`.
@@ -50,8 +52,10 @@ def take(
         log: gets audit and rejects.
         now: the current time.
         catalogue: a catalogue file to import in place of any that waits.
+        listener: whose histories they are; None where their folders say it.
         on_file: called with each file's name before it is read.
     """
+    paths = units_of(paths, settings)
     signatures = signatures_of(paths if catalogue is None else [*paths, catalogue])
     # A catalogue that a command names supersedes those that wait; one that is delivered later supersedes it.
     waiting = [path for path in waiting_files(settings) if _is_catalogue(path, settings)] if catalogue else []
@@ -68,11 +72,19 @@ def take(
     for path in catalogues[1:]:
         report.errors.append(printable(f"{path} is a second catalogue and stays out: `lakehouse catalogue` takes it"))
     features = [path for path in paths if is_features_answer(path)]
-    histories = [path for path in paths if path not in catalogues and path not in features]
+    histories: dict[Path, str] = {}
+    for path in paths:
+        if path not in catalogues and path not in features:
+            try:
+                histories[path] = listener or listener_of(path, settings)
+            except UsageError as error:
+                report.errors.append(printable(str(error)))
     if histories:
         # Asked here because the catalogue that was just imported counts as well.
         takes_demo = not _holds_real(lake)
-        history = import_history(lake, histories, log, now, takes_demo=takes_demo, on_file=on_file)
+        history = import_history(
+            lake, histories, log, now, listener_of=histories.__getitem__, takes_demo=takes_demo, on_file=on_file
+        )
         report = replace(
             history,
             catalogue_rows=report.catalogue_rows,

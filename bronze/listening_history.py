@@ -17,7 +17,7 @@ from bronze.delivered.plays import DUPLICATE, MALFORMED, PLAY_VERDICTS
 from bronze.delivered.rejects import Rejected, record_rejects
 from lakehouse.contract import Table, accepted_values, source_table
 from lakehouse.contract.ops import IMPORT_AUDIT
-from lakehouse.lake.logs import DeltaLogs
+from lakehouse.lake.logs import DamagedTable, DeltaLogs
 from lakehouse.lake.provenance import Provenance
 from lakehouse.lake.storage import Lake
 from lakehouse.lake.uncommitted_files import statistics_of
@@ -31,10 +31,10 @@ MOST_BROADCAST_DUPLICATES = 250_000
 listening_history_bronze = source_table(
     "listening_history_bronze",
     __name__,
-    grain="One row per play that a source reported; two sources may report the same play.",
-    key="play_id",
+    grain="One row per listener and play that a source reported; two sources may report the same play.",
+    key="listener play_id",
     columns=(
-        "play_id track_id played_at started_at track_name artist_name album_name isrc duration_ms ms_played "
+        "listener play_id track_id played_at started_at track_name artist_name album_name isrc duration_ms ms_played "
         "reason_start reason_end skipped shuffle offline incognito platform source source_file ingested_at"
     ),
     checks=[accepted_values("source", "spotify_api", "extended_history", "account_history", DEMO_SOURCE)],
@@ -47,6 +47,7 @@ def import_history(
     log: RunLog,
     now: datetime,
     *,
+    listener_of: Callable[[Path], str],
     takes_demo: bool = True,
     on_file: Callable[[str], None] = lambda name: None,
 ) -> ImportReport:
@@ -60,17 +61,30 @@ def import_history(
         paths: zips, folders and files.
         log: gets the audit and the rejected records.
         now: the current time; later plays are rejected.
+        listener_of: whose plays are at a path.
         takes_demo: False where the lake holds real data of another kind.
         on_file: called with each file's name before it is read.
     """
     with tempfile.TemporaryDirectory(prefix="lakehouse-import-") as folder:
-        intake = _Intake(Path(folder), log, now, on_file)
+        intake = _Intake(Path(folder), log, now, listener_of, on_file)
         histories = intake.parse(paths)
         takes_demo = takes_demo and not holds_real(lake, listening_history_bronze)
         histories = _without_refused_demo(histories, takes_demo, intake.report)
         if histories:
             _commit(lake, histories, log, now, intake.report)
     return intake.report
+
+
+def give_listener(lake: Lake, listener: str) -> None:
+    """Give plays that were imported before there were listeners to one of them."""
+    try:
+        log, state = lake.log(listening_history_bronze), lake.state(listening_history_bronze)
+    except DamagedTable:  # what is made from it says so
+        return
+    if log is None or state is None or "listener" in {field.name for field in log.schema().fields}:
+        return
+    plays = lake.read(listening_history_bronze).withColumn("listener", F.lit(listener))
+    lake.overwrite(listening_history_bronze, plays, replace(state.provenance, run_id=""))
 
 
 @dataclass
@@ -80,6 +94,7 @@ class _Intake:
     folder: Path
     log: RunLog
     now: datetime
+    listener_of: Callable[[Path], str]
     on_file: Callable[[str], None]
     report: ImportReport = field(default_factory=ImportReport)
     names: set[str] = field(default_factory=set)
@@ -104,7 +119,9 @@ class _Intake:
     def _files_at(self, path: Path) -> tuple[list[DeliveredFile], bool]:
         """Every file at one path, also inside zips, and whether all zips can be read."""
         files, errors_before = [], len(self.report.errors)
-        for delivered in files_at(path):
+        listener = self.listener_of(path)
+        for file in files_at(path):
+            delivered = replace(file, listener=listener)
             try:
                 files += [self._with_unique_name(part) for part in parts_of(delivered)]
             except BadFile as error:
@@ -114,7 +131,7 @@ class _Intake:
     def _refuse(self, file: DeliveredFile, reason: str) -> None:
         self.report.errors.append(reason)
         self.report.verdicts[file.name] = {MALFORMED: 1}
-        _audit(self.log, file.name, "unknown", MALFORMED, 1, None, None)
+        _audit(self.log, file, "unknown", MALFORMED, 1, None, None)
         record_rejects(self.log, file.name, [Rejected(0, reason, beginning_of(file))], self.now)
 
     def _with_unique_name(self, file: DeliveredFile) -> DeliveredFile:
@@ -201,10 +218,10 @@ def _without_duplicates(plays: DataFrame, outcomes: DataFrame, count: int) -> Da
 
 def _with_outcome(plays: DataFrame, known: DataFrame) -> DataFrame:
     """Each play with its verdict, or 'duplicate' where bronze or an earlier record has it."""
-    first_report = Window.partitionBy("play_id").orderBy("source_file", "row_number")
-    in_bronze = known.select("play_id", F.lit(True).alias("is_known"))
+    first_report = Window.partitionBy("listener", "play_id").orderBy("source_file", "row_number")
+    in_bronze = known.select("listener", "play_id", F.lit(True).alias("is_known"))
     is_duplicate = F.col("is_known").isNotNull() | (F.row_number().over(first_report) > 1)
-    return plays.join(in_bronze, on="play_id", how="left").withColumn(
+    return plays.join(in_bronze, on=["listener", "play_id"], how="left").withColumn(
         "outcome", F.when(is_duplicate, DUPLICATE).otherwise(F.col("verdict"))
     )
 
@@ -218,8 +235,8 @@ def _record(outcomes: DataFrame, histories: list[ParsedFile], log: RunLog, now: 
         (row["source_file"], row["outcome"], row["records"], row["first"].astimezone(), row["last"].astimezone())
         for row in counts.collect()  # a few verdicts per file
     ]
-    sources = {history.file.name: history.source for history in histories}
-    report.verdicts |= {name: {} for name in sorted(sources)}
+    delivered = {history.file.name: history for history in histories}
+    report.verdicts |= {name: {} for name in sorted(delivered)}
     for history in histories:
         name = history.file.name
         entries += [(name, verdict, each.count, each.first, each.last) for verdict, each in history.excluded.items()]
@@ -227,14 +244,14 @@ def _record(outcomes: DataFrame, histories: list[ParsedFile], log: RunLog, now: 
             entries.append((name, MALFORMED, len(history.rejected), None, None))
         record_rejects(log, name, history.rejected, now)
     for name, verdict, records, first, last in sorted(entries, key=lambda entry: entry[:2]):
-        _audit(log, name, sources[name], verdict, records, first, last)
+        _audit(log, delivered[name].file, delivered[name].source, verdict, records, first, last)
         report.verdicts.setdefault(name, {})[verdict] = records
         report.new_plays += records if verdict in PLAY_VERDICTS else 0
 
 
 def _audit(
     log: RunLog,
-    name: str,
+    file: DeliveredFile,
     source: str,
     verdict: str,
     records: int,
@@ -242,6 +259,6 @@ def _audit(
     last: datetime | None,
 ) -> None:
     log.add(
-        IMPORT_AUDIT, source_file=name, source=source, verdict=verdict, record_count=records, first_played_at=first,
-        last_played_at=last,
+        IMPORT_AUDIT, listener=file.listener, source_file=file.name, source=source, verdict=verdict,
+        record_count=records, first_played_at=first, last_played_at=last,
     )  # fmt: skip

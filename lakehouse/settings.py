@@ -19,6 +19,8 @@ LOOPBACK = ("127.0.0.1", "::1")
 OBJECT_STORE = "s3a://"
 # Files named after settings, for secrets that must not show in `docker inspect`.
 SETTINGS_FOLDER = Path("data/settings")
+# What a listener may be called: it names folders, table rows and accounts.
+LISTENER_NAME = r"^[a-z0-9_-]{1,40}$"
 
 
 # Looks at each of some hundred files.
@@ -36,6 +38,7 @@ class Settings(BaseSettings):
     work_dir: Path = Path("data/work")
     aws_endpoint_url: Annotated[str, Field(pattern=r"^https?://[^/@\s]+$")] | None = None
     aws_region: str = "us-east-1"
+    listener: Annotated[str, Field(pattern=LISTENER_NAME)] = "me"
     listener_time_zone: str = "UTC"
     kaggle_csv: Path = Path("data/kaggle/dataset.csv")
     import_dir: Path = Path("data/import")
@@ -194,3 +197,13 @@ def _describe(detail: ErrorDetails) -> str:
     """Describe an invalid setting; where several contradict each other, without their values."""
     message = detail["msg"].removeprefix("Value error, ")
     return f"{str(detail['loc'][0]).upper()}={detail['input']!r}: {message}" if detail["loc"] else message
+
+
+def require_listener_name(name: str) -> None:
+    """Refuse what cannot be a listener's name.
+
+    Raises:
+        UsageError: says which characters it may have.
+    """
+    if not re.fullmatch(LISTENER_NAME, name):
+        raise UsageError(f"{name!r} cannot be a listener's name: up to 40 of a-z 0-9 _ -")

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import groupby
 
 from rich.console import Console
 from rich.markup import escape
@@ -168,16 +169,21 @@ def _print_coverage(out: Console, lake: DeltaLogs) -> None:
         return
     if log is None:
         return
-    rows = log.to_pyarrow_table().sort_by([("record_count", "descending")]).to_pylist()
+    in_order = [("listener", "ascending"), ("record_count", "descending")]
+    rows = log.to_pyarrow_table().sort_by(in_order).to_pylist()
     grid = Grid(title="audio features of the plays", title_justify="left")
-    for name, justify in (("source", "left"), ("plays", "right"), ("share", "right"), ("tracks", "right")):
-        grid.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for row in rows:
-        plays, tracks = f"{row['record_count']:,}", f"{row['track_count']:,}"
-        grid.add_row(row["feature_source"], plays, f"{row['percentage']:.1f} %", tracks)
+    for name in ("listener", "source"):
+        grid.add_column(name)
+    for name in ("plays", "share", "tracks"):
+        grid.add_column(name, justify="right")
+    for listener, of_listener in groupby(rows, key=lambda row: row["listener"]):
+        plays, share = 0, 0.0
+        for row in of_listener:
+            counts = f"{row['record_count']:,}", f"{row['percentage']:.1f} %", f"{row['track_count']:,}"
+            grid.add_row(listener, row["feature_source"], *counts)
+            plays, share = plays + row["record_count"], share + row["percentage"]
+        grid.add_row(listener, "all", f"{plays:,}", f"{share:.1f} %", "", end_section=True)
     if rows:
-        total = sum(row["percentage"] for row in rows)
-        grid.add_row("all", f"{sum(row['record_count'] for row in rows):,}", f"{total:.1f} %", "", end_section=True)
         out.print(grid)
 
 

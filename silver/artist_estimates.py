@@ -21,11 +21,11 @@ BOUNDED_FEATURES = ("valence", "energy", "danceability")
 
 
 @table(
-    grain="One row per listened track that has no measured features and whose artist the catalogue has.",
-    key="track_key",
+    grain="One row per listener and listened track without measured features whose artist the catalogue has.",
+    key="listener track_key",
     columns=(
-        "track_key valence energy danceability acousticness instrumentalness valence_lower_90 valence_upper_90 "
-        "energy_lower_90 energy_upper_90 danceability_lower_90 danceability_upper_90 artist_tracks"
+        "listener track_key valence energy danceability acousticness instrumentalness valence_lower_90 "
+        "valence_upper_90 energy_lower_90 energy_upper_90 danceability_lower_90 danceability_upper_90 artist_tracks"
     ),
     checks=[
         *(in_range(name, 0, 1) for name in IMPUTED_FEATURES),
@@ -55,17 +55,20 @@ def artist_estimates(feature_matches: DataFrame, artist_model: Artifact) -> Data
         return lines_of(fit_listener(ArtistModel.from_state(artist_model.parts["artists"]), measured, PARAMETERS))
 
     measured = feature_matches.where(is_measured()).select(
-        "track_key", "track_id", "matched_track_id", "name_key", "artist_name", *AUDIO_FEATURES
+        "listener", "track_key", "track_id", "matched_track_id", "name_key", "artist_name", *AUDIO_FEATURES
     )
     fit = in_pandas(
         measured, lines, lines_schema(IMPUTED_FEATURES), key="track_key", max_rows=MAX_CALIBRATION_TRACKS,
-        also_empty=True,
+        listeners=feature_matches,
     )  # fmt: skip
-    unmeasured = feature_matches.where(~is_measured()).select("track_key", "artist_name")
+    unmeasured = feature_matches.where(~is_measured()).select("listener", "track_key", "artist_name")
     raw_columns = ", ".join(f"raw_{name} double" for name in IMPUTED_FEATURES)
-    estimates = unmeasured.mapInPandas(raw, f"track_key string, listener_fold int, artist_tracks double, {raw_columns}")
+    estimates = unmeasured.mapInPandas(
+        raw, f"listener string, track_key string, listener_fold int, artist_tracks double, {raw_columns}"
+    )
     values = {name: estimate_with_bounds(name) for name in IMPUTED_FEATURES}
-    return estimates.join(F.broadcast(fit), on="listener_fold", how="inner").select(
+    return estimates.join(F.broadcast(fit), on=["listener", "listener_fold"], how="inner").select(
+        "listener",
         "track_key",
         *(values[name][0].alias(name) for name in IMPUTED_FEATURES),
         *(
@@ -88,8 +91,9 @@ def _raw_estimates(tracks: pd.DataFrame, model: Artifact) -> pd.DataFrame:
     estimates = estimate_tracks(ArtistModel.from_state(model.parts["artists"]), names)
     estimates = estimates.rename(columns={name: f"raw_{name}" for name in IMPUTED_FEATURES})
     folds = listener_artist_folds(names, PARAMETERS.n_listener_folds, PARAMETERS.seed)
-    found = estimates.assign(track_key=tracks["track_key"], listener_fold=folds)
+    found = estimates.assign(listener=tracks["listener"], track_key=tracks["track_key"], listener_fold=folds)
     known = found[[f"raw_{name}" for name in IMPUTED_FEATURES]].notna().any(axis=1)
     return found.loc[
-        known, ["track_key", "listener_fold", "artist_tracks", *(f"raw_{name}" for name in IMPUTED_FEATURES)]
+        known,
+        ["listener", "track_key", "listener_fold", "artist_tracks", *(f"raw_{name}" for name in IMPUTED_FEATURES)],
     ]

@@ -1,30 +1,29 @@
 """Which recording is each listened track, and where do its audio features come from?"""
 
-from dataclasses import replace
 from functools import reduce
 from operator import or_
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from lakehouse.contract import Summary, accepted_values, in_range, table
+from lakehouse.contract import accepted_values, in_range, table
 from lakehouse.contract.columns import AUDIO_FEATURES, UNIT_FEATURES
 from silver.rules.counted_plays import counted_plays
 from silver.rules.feature_source import FEATURE_SOURCES, NO_SOURCE, SYNTHETIC_SOURCE, known
 from silver.rules.recording_key import name_key
-from silver.rules.track_facts import SPELLING, plain_isrc, plays_with_new_facts, track_key
+from silver.rules.track_facts import SPELLING, plain_isrc, track_key
 
 # A shared ISRC joins names, a shared name joins ISRCs: two rounds reach a release of a release.
 MERGE_ROUNDS = 2
 
 
 @table(
-    grain="One row per listened track.",
-    key="track_key",
+    grain="One row per listener and listened track.",
+    key="listener track_key",
     columns=(
-        "track_key track_id name_key recording_key track_name artist_name album_name isrc duration_ms track_genre "
-        "matched_track_id danceability energy key loudness mode speechiness acousticness instrumentalness liveness "
-        "valence tempo time_signature feature_source"
+        "listener track_key track_id name_key recording_key track_name artist_name album_name isrc duration_ms "
+        "track_genre matched_track_id danceability energy key loudness mode speechiness acousticness instrumentalness "
+        "liveness valence tempo time_signature feature_source"
     ),
     checks=[
         accepted_values("feature_source", *FEATURE_SOURCES),
@@ -54,6 +53,7 @@ def feature_matches(
     best = offered.withColumn("best", F.coalesce(*by_source))
     catalogue = F.coalesce("kaggle", "kaggle_recording")
     return best.select(
+        "listener",
         "track_key",
         "track_id",
         "name_key",
@@ -73,16 +73,16 @@ def feature_matches(
 
 
 def _listened_tracks(history: DataFrame, features: DataFrame) -> DataFrame:
-    """One row per track of the counted plays, with its latest spelling and its longest length."""
+    """One row per track of a listener's counted plays, with its latest spelling and its longest length."""
     isrcs = features.groupBy("track_id").agg(F.min(plain_isrc()).alias("fetched_isrc"))
     # Plays are many times as many as spellings, so spellings are made distinct before any work on texts.
     spelled = (
         counted_plays(history)
-        .groupBy("track_id", *SPELLING, "isrc")
+        .groupBy("listener", "track_id", *SPELLING, "isrc")
         .agg(F.max("played_at").alias("played_at"), F.max("duration_ms").alias("duration_ms"))
     )
     latest = F.struct("played_at", *SPELLING)
-    tracks = spelled.groupBy(track_key().alias("track_key")).agg(
+    tracks = spelled.groupBy("listener", track_key().alias("track_key")).agg(
         F.first("track_id").alias("track_id"),
         *(F.max_by(name, F.when(F.col(name).isNotNull(), latest)).alias(name) for name in SPELLING),
         F.min(plain_isrc()).alias("reported_isrc"),
@@ -96,10 +96,10 @@ def _listened_tracks(history: DataFrame, features: DataFrame) -> DataFrame:
 
 
 def _with_recording_key(tracks: DataFrame) -> DataFrame:
-    """Tracks that share an ISRC or a normalised name share the smallest of their names as `recording_key`."""
-    by_name = Window.partitionBy("own_key")
+    """A listener's tracks that share an ISRC or a normalised name share the smallest of their names as their key."""
+    by_name = Window.partitionBy("listener", "own_key")
     # Partitioned by own_key, too: else all tracks without an ISRC (in an export, every track) would land in one task.
-    by_isrc = Window.partitionBy("isrc", F.when(F.col("isrc").isNull(), F.col("own_key")))
+    by_isrc = Window.partitionBy("listener", "isrc", F.when(F.col("isrc").isNull(), F.col("own_key")))
     keyed = tracks.withColumn("own_key", F.coalesce("name_key", "track_key"))
     keyed = keyed.withColumn("recording_key", F.col("own_key"))
     for _ in range(MERGE_ROUNDS):
@@ -129,6 +129,3 @@ def _offer(candidates: DataFrame, source: str, key: str) -> DataFrame:
     # A row without any feature, such as one fetched for its ISRC alone, does not count.
     offers = candidates.where(reduce(or_, (feature.isNotNull() for feature in features)))
     return offers.select(key, F.struct(F.lit(source).alias("source"), *fields).alias(source))
-
-
-feature_matches = replace(feature_matches, summary=Summary("listening_history_bronze", plays_with_new_facts))

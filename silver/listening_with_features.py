@@ -1,11 +1,9 @@
 """Every counted play once, in the listener's local time, with its recording, session and audio features."""
 
-from dataclasses import replace
-
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.contract import Growth, accepted_values, in_range, table
+from lakehouse.contract import accepted_values, in_range, table
 from lakehouse.contract.columns import AUDIO_FEATURES, UNIT_FEATURES
 from silver.artist_estimates import BOUNDED_FEATURES
 from silver.rules.counted_plays import counted_plays, distinct_plays
@@ -17,20 +15,21 @@ from silver.rules.feature_source import (
     is_measured,
     mood_category,
 )
-from silver.rules.sessions import settled_before, with_session_id
+from silver.rules.sessions import with_session_id
 from silver.rules.track_facts import track_key
 
 BOUNDS = tuple(f"{name}_{bound}_90" for name in BOUNDED_FEATURES for bound in ("lower", "upper"))
+TRACK = ("listener", "track_key")
 # First local hour of each part of the day; before the first it is still night.
 PARTS_OF_DAY = ((6, "morning"), (12, "afternoon"), (18, "evening"), (23, "night"))
 
 
 @table(
-    grain="One row per counted play; a play that several sources report appears once.",
-    key="play_id",
+    grain="One row per counted play of a listener; a play that several sources report appears once.",
+    key="listener play_id",
     columns=(
-        "play_id played_at played_at_local date hour_of_day day_of_week day_name is_weekend part_of_day session_id "
-        "track_id recording_key track_name artist_name album_name track_genre duration_ms ms_played source "
+        "listener play_id played_at played_at_local date hour_of_day day_of_week day_name is_weekend part_of_day "
+        "session_id track_id recording_key track_name artist_name album_name track_genre duration_ms ms_played source "
         "danceability energy key loudness mode speechiness acousticness instrumentalness liveness valence tempo "
         "time_signature feature_source valence_lower_90 valence_upper_90 energy_lower_90 energy_upper_90 "
         "danceability_lower_90 danceability_upper_90 mood_category"
@@ -53,20 +52,21 @@ def listening_with_features(
 ) -> DataFrame:
     """Counted plays, with reports of the same play merged, joined with their track."""
     counted = counted_plays(listening_history_bronze).withColumn("track_key", track_key())
-    reported = counted.select("play_id", "track_key", "played_at", "ms_played", "source")
+    reported = counted.select("listener", "play_id", "track_key", "played_at", "ms_played", "source")
     # Few columns are sorted and grouped; the others are joined afterwards.
-    plays = reported.join(feature_matches.select("track_key", "recording_key"), on="track_key", how="inner")
+    recordings = feature_matches.select(*TRACK, "recording_key")
+    plays = reported.join(recordings, on=list(TRACK), how="inner")
     in_sessions = with_session_id(distinct_plays(plays)).drop("recording_key")
     # Names and genre come from the track, so that each track has one spelling.
-    in_sessions = in_sessions.join(_tracks(feature_matches, artist_estimates), on="track_key", how="inner")
+    in_sessions = in_sessions.join(_tracks(feature_matches, artist_estimates), on=list(TRACK), how="inner")
     local = F.from_utc_timestamp("played_at", listener_time_zone).cast("timestamp_ntz")
     return (
         in_sessions.withColumn("played_at_local", local)
         .withColumn("hour_of_day", F.hour("played_at_local"))
         .withColumn("day_of_week", F.dayofweek("played_at_local") - 1)
         .select(
-            "play_id", "played_at", "played_at_local", F.to_date("played_at_local").alias("date"), "hour_of_day",
-            "day_of_week", F.date_format("played_at_local", "EEEE").alias("day_name"),
+            "listener", "play_id", "played_at", "played_at_local", F.to_date("played_at_local").alias("date"),
+            "hour_of_day", "day_of_week", F.date_format("played_at_local", "EEEE").alias("day_name"),
             F.col("day_of_week").isin(0, 6).alias("is_weekend"), _part_of_day().alias("part_of_day"), "session_id",
             "track_id", "recording_key", "track_name", "artist_name", "album_name", "track_genre", "duration_ms",
             "ms_played", "source", *AUDIO_FEATURES, "feature_source", *BOUNDS,
@@ -78,7 +78,7 @@ def listening_with_features(
 def _tracks(feature_matches: DataFrame, artist_estimates: DataFrame) -> DataFrame:
     """The listened tracks; estimates replace unknown and synthetic features, as a whole."""
     estimate = F.struct(*artist_estimates.columns).alias("estimate")
-    tracks = feature_matches.join(artist_estimates.select("track_key", estimate), on="track_key", how="left")
+    tracks = feature_matches.join(artist_estimates.select(*TRACK, estimate), on=list(TRACK), how="left")
     is_estimated = ~is_measured() & F.col("estimate").isNotNull()
     features = {
         name: F.when(is_estimated, F.col(f"estimate.{name}") if name in IMPUTED_FEATURES else None).otherwise(
@@ -96,15 +96,3 @@ def _part_of_day() -> Column:
     for first_hour, name in reversed(PARTS_OF_DAY[:-1]):
         part = part.when(F.col("hour_of_day") >= first_hour, name)
     return part.otherwise(PARTS_OF_DAY[-1][1])
-
-
-listening_with_features = replace(
-    listening_with_features,
-    growth=Growth(
-        "listening_history_bronze",
-        "played_at",
-        settled_before,
-        joined=("feature_matches", "artist_estimates"),
-        key_of=track_key,
-    ),
-)

@@ -11,11 +11,11 @@ FROM_CATALOGUE = ("artists", "track_genres", "explicit")
 
 
 @table(
-    grain="One row per listened track with measured features.",
-    key="track_key",
+    grain="One row per listener and listened track with measured features.",
+    key="listener track_key",
     columns=(
-        "track_key track_id matched_track_id name_key artist_name track_genre duration_ms danceability energy key "
-        "loudness mode speechiness acousticness instrumentalness liveness valence tempo time_signature artists "
+        "listener track_key track_id matched_track_id name_key artist_name track_genre duration_ms danceability energy "
+        "key loudness mode speechiness acousticness instrumentalness liveness valence tempo time_signature artists "
         "track_genres explicit"
     ),
     caveats=["measured_only", "single_listener"],
@@ -39,6 +39,6 @@ def measured_tracks(feature_matches: DataFrame, catalogue_tracks: DataFrame) -> 
         .withColumn("facts", F.coalesce("of_match", "of_id", "of_name"))
     )
     return tracks.select(
-        "track_key", "track_id", "matched_track_id", "name_key", "artist_name", "track_genre", "duration_ms",
-        *AUDIO_FEATURES, *(F.col(f"facts.{name}").alias(name) for name in FROM_CATALOGUE),
+        "listener", "track_key", "track_id", "matched_track_id", "name_key", "artist_name", "track_genre",
+        "duration_ms", *AUDIO_FEATURES, *(F.col(f"facts.{name}").alias(name) for name in FROM_CATALOGUE),
     )  # fmt: skip

@@ -4,27 +4,24 @@ Gold tables that count and average by hour, weekday or part of the day aggregate
 `mean` and `deviation`.
 """
 
-from dataclasses import replace
-
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.contract import Update, accepted_values, expression, in_range, table
+from lakehouse.contract import accepted_values, expression, in_range, table
 from lakehouse.contract.columns import UNIT_FEATURES
 from silver.rules import moments
 from silver.rules.feature_source import FEATURE_SOURCES, HIGH, LOW
 
 FEATURES = ("valence", "energy", "danceability", "acousticness", "instrumentalness", "tempo")
-HOUR = ("hour_of_day", "day_of_week", "day_name", "part_of_day", "is_weekend")
-SUMS = ("play_count", "known_plays", "low_plays", "high_plays", "value_sum")
+HOUR = ("listener", "hour_of_day", "day_of_week", "day_name", "part_of_day", "is_weekend")
 
 
 @table(
-    grain="One row per local weekday, hour and feature source with at least one play, and audio feature.",
-    key="day_of_week hour_of_day feature_source feature_name",
+    grain="One row per listener, local weekday, hour and feature source with at least one play, and audio feature.",
+    key="listener day_of_week hour_of_day feature_source feature_name",
     columns=(
-        "day_of_week hour_of_day day_name part_of_day is_weekend feature_source feature_name play_count known_plays "
-        "low_plays high_plays value_sum square_sum min max"
+        "listener day_of_week hour_of_day day_name part_of_day is_weekend feature_source feature_name play_count "
+        "known_plays low_plays high_plays value_sum square_sum min max"
     ),
     checks=[
         in_range("hour_of_day", 0, 23),
@@ -38,10 +35,6 @@ SUMS = ("play_count", "known_plays", "low_plays", "high_plays", "value_sum")
 )
 def plays_by_hour(listening_with_features: DataFrame) -> DataFrame:
     """Sums are null where no play has a known value; play_count is the same for all features of an hour and source."""
-    return _sums(listening_with_features)
-
-
-def _sums(plays: DataFrame) -> DataFrame:
     of_features = (
         F.struct(
             F.lit(name).alias("feature_name"),
@@ -55,7 +48,7 @@ def _sums(plays: DataFrame) -> DataFrame:
         )
         for name in FEATURES
     )
-    by_hour = plays.groupBy(*HOUR, "feature_source").agg(
+    by_hour = listening_with_features.groupBy(*HOUR, "feature_source").agg(
         F.count(F.lit(1)).alias("play_count"), F.array(*of_features).alias("features")
     )
     return by_hour.select(*HOUR, "feature_source", "play_count", F.inline("features"))
@@ -100,17 +93,3 @@ def _moments() -> Column:
 def _is_of(feature: str, where: Column | None) -> Column:
     is_of = F.col("feature_name") == feature
     return is_of if where is None else is_of & where
-
-
-def with_new_plays(known: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
-    """Add new plays to the sums, without reading the earlier plays."""
-    both = known.unionByName(_sums(new_plays))
-    added = both.groupBy(*HOUR, "feature_source", "feature_name").agg(
-        *(F.sum(name).alias(name) for name in SUMS), moments.merged(_moments()).alias("all")
-    )
-    squares = F.when(F.col("known_plays") > 0, F.col("all.squares"))
-    extremes = {"min": F.col("all.least"), "max": F.col("all.most")}
-    return added.withColumns({"square_sum": squares, **extremes}).drop("all")
-
-
-plays_by_hour = replace(plays_by_hour, update=Update("listening_with_features", with_new_plays))

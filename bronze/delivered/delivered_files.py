@@ -58,6 +58,7 @@ class DeliveredFile:
     Attributes:
         path: the file or the zip on disk.
         name: its name in the audit, which begins with the folder or zip that the user named.
+        listener: whose it is; '' where that does not matter.
         member: its path inside the zip, '' for a file on disk.
         is_named: whether the user named this very file, not a folder or a zip around it.
         size: bytes of the file, unpacked from its zip but not from its own .gz; 0 until `parts_of` sets it.
@@ -66,6 +67,7 @@ class DeliveredFile:
 
     path: Path
     name: str
+    listener: str = ""
     member: str = ""
     is_named: bool = True
     size: int = field(default=0, compare=False)
@@ -187,7 +189,7 @@ def parts_of(file: DeliveredFile) -> list[DeliveredFile]:
     # The sizes that a zip gives do not say how large the .gz files in it are when unpacked.
     budget = Budget()
     return [
-        DeliveredFile(file.path, _name(f"{file.name}/{name}"), name, is_named=False, size=size, budget=budget)
+        replace(file, name=_name(f"{file.name}/{name}"), member=name, is_named=False, size=size, budget=budget)
         for name, size in sorted(sizes.items())
         if not PurePosixPath(name).name.startswith(".")
     ]

@@ -68,7 +68,7 @@ PLAYS_SCHEMA = pa.schema(
         ("ms_played", pa.int64()), ("reason_start", pa.string()), ("reason_end", pa.string()), ("skipped", pa.bool_()),
         ("shuffle", pa.bool_()), ("offline", pa.bool_()), ("incognito", pa.bool_()), ("platform", pa.string()),
         ("play_id", pa.string()), ("verdict", pa.string()), ("row_number", pa.int64()), ("source", pa.string()),
-        ("source_file", pa.string()),
+        ("source_file", pa.string()), ("listener", pa.string()),
     ]
 )  # fmt: skip
 
@@ -185,13 +185,14 @@ def _parse_records(parsed: ParsedFile, source: Source, records: Iterable[Any], n
     with pq.ParquetWriter(parsed.plays, PLAYS_SCHEMA) as writer:
         rows = _rows(parsed, source, records, now)
         while batch := list(islice(rows, RECORDS_PER_BATCH)):
-            columns = [*zip(*batch, strict=True), [parsed.source] * len(batch), [parsed.file.name] * len(batch)]
+            of_file = ([value] * len(batch) for value in (parsed.source, parsed.file.name, parsed.file.listener))
+            columns = [*zip(*batch, strict=True), *of_file]
             arrays = [pa.array(values, kind.type) for values, kind in zip(columns, PLAYS_SCHEMA, strict=True)]
             writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=PLAYS_SCHEMA))
 
 
 def _rows(parsed: ParsedFile, source: Source, records: Iterable[Any], now: datetime) -> Iterator[tuple[Any, ...]]:
-    """The plays among the records, without the last two columns; other records are counted or rejected in `parsed`."""
+    """The plays among the records, without the last three columns; `parsed` gets the other records."""
     for row_number, record in enumerate(records):
         try:
             outcome = _read(source, record, now)

@@ -5,18 +5,22 @@ Needs no Spark: the scheduler looks here for work.
 
 import hashlib
 import os
+import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from lakehouse.errors import LakehouseError
-from lakehouse.settings import Settings
+from lakehouse.errors import LakehouseError, UsageError
+from lakehouse.settings import LISTENER_NAME, Settings
 from lakehouse.state_files import read_state, write_state
 
 INBOX = "inbox"
 # Signatures of imported files.
 SEEN_FILES = "state/seen_files.json"
+# The signature of an empty folder.
+NOTHING = hashlib.sha256().hexdigest()
 
 
 def waiting_files(settings: Settings) -> list[Path]:
@@ -27,8 +31,7 @@ def waiting_files(settings: Settings) -> list[Path]:
     """
     seen = read_state(settings.work_path / SEEN_FILES)
     try:
-        folders = [folder for folder in (settings.import_dir, settings.work_path / INBOX) if folder.is_dir()]
-        visible = [path for folder in folders for path in sorted(folder.iterdir()) if _is_delivered(path)]
+        visible = units_of((path for folder in _folders(settings) for path in _visible(folder)), settings)
         # The catalogue may lie in the import folder.
         candidates = {_key(path): path for path in (settings.kaggle_csv, *visible)}.values()
         return [path for path in candidates if path.exists() and seen.get(_key(path)) != _signature(path)]
@@ -39,11 +42,51 @@ def waiting_files(settings: Settings) -> list[Path]:
         ) from None
 
 
-def _is_delivered(path: Path) -> bool:
-    return not path.name.startswith(".") and path.name != "README.md"
+def units_of(paths: Iterable[Path], settings: Settings) -> list[Path]:
+    """What is delivered at the paths: of a listener's folder each file and folder in it, of others the path itself."""
+    seen = read_state(settings.work_path / SEEN_FILES)
+    return [unit for path in paths for unit in ((_is_of_listener(path, seen, settings) and _visible(path)) or [path])]
 
 
-def keep_answer(settings: Settings, kind: str, answer: object, now: datetime) -> Path:
+def listener_of(path: Path, settings: Settings) -> str:
+    """Whose file it is: the listener's whose folder it lies in, inside the import folder or the inbox, else LISTENER's.
+
+    Raises:
+        UsageError: the folder's name cannot be a listener's.
+    """
+    seen = read_state(settings.work_path / SEEN_FILES)
+    for place in (path, *path.parents):
+        if place.is_dir() and _is_delivery(place, settings):
+            if not re.fullmatch(LISTENER_NAME, place.name):
+                raise UsageError(
+                    f"{place} is no listener's folder: names have up to 40 of a-z 0-9 _ -; give it such a name, or "
+                    f"move its files up into {settings.import_dir}"
+                )
+            return place.name if _is_of_listener(place, seen, settings) else settings.listener
+    return settings.listener
+
+
+def _folders(settings: Settings) -> list[Path]:
+    return [folder for folder in (settings.import_dir, settings.work_path / INBOX) if folder.is_dir()]
+
+
+def _visible(folder: Path) -> list[Path]:
+    """What is delivered in a folder, by name."""
+    return [path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and path.name != "README.md"]
+
+
+def _is_delivery(path: Path, settings: Settings) -> bool:
+    """Whether it lies directly in the import folder or in the inbox."""
+    return path.absolute().parent in {folder.absolute() for folder in _folders(settings)}
+
+
+def _is_of_listener(path: Path, seen: Mapping[str, Any], settings: Settings) -> bool:
+    """Whether it is a listener's folder; one that was imported before there were listeners stays LISTENER's."""
+    is_named = re.fullmatch(LISTENER_NAME, path.name) is not None
+    return is_named and path.is_dir() and _is_delivery(path, settings) and seen.get(_key(path), NOTHING) == NOTHING
+
+
+def keep_answer(settings: Settings, kind: str, answer: object, now: datetime, listener: str = "") -> Path:
     """Keep an answer of a Web API until a run has imported it.
 
     Args:
@@ -51,8 +94,9 @@ def keep_answer(settings: Settings, kind: str, answer: object, now: datetime) ->
         kind: the beginning of the file's name, by which the import recognises it.
         answer: the whole answer, a JSON value.
         now: when it arrived.
+        listener: whose plays it has; '' for an answer about tracks.
     """
-    file = settings.work_path / INBOX / f"{kind}_{now:%Y%m%dT%H%M%SZ}_{uuid.uuid4().hex[:6]}.json"
+    file = settings.work_path / INBOX / listener / f"{kind}_{now:%Y%m%dT%H%M%SZ}_{uuid.uuid4().hex[:6]}.json"
     write_state(file, answer)
     return file
 
@@ -72,11 +116,11 @@ def remember(settings: Settings, signatures: dict[str, str], refused: list[str])
         signatures: of the imported files, from before the import.
         refused: error messages; an answer that one of them names is not deleted.
     """
-    inbox = str((settings.work_path / INBOX).absolute())
+    inbox = (settings.work_path / INBOX).absolute()
     done = {
         key
         for key in signatures
-        if str(Path(key).parent) == inbox and not any(Path(key).name in message for message in refused)
+        if inbox in Path(key).parents and not any(Path(key).name in message for message in refused)
     }
     seen = read_state(settings.work_path / SEEN_FILES) | signatures
     write_state(settings.work_path / SEEN_FILES, {key: seen[key] for key in seen if key not in done})

@@ -15,12 +15,13 @@ AVERAGED = ("valence", "energy", "danceability", "acousticness")
 
 
 @table(
-    grain="One row per segment, 'overall' or a part of day on weekdays or weekends, with at least 20 measured plays.",
-    key="segment",
+    grain="One row per listener and segment, 'overall' or a part of day on weekdays or weekends, with at least 20 "
+    "measured plays.",
+    key="listener segment",
     columns=(
-        "segment listening_archetype archetype_description wellbeing_recommendation total_listens featured_play_count "
-        "sample_size overall_valence overall_energy overall_danceability overall_acousticness mood_variability "
-        "energy_variability"
+        "listener segment listening_archetype archetype_description wellbeing_recommendation total_listens "
+        "featured_play_count sample_size overall_valence overall_energy overall_danceability overall_acousticness "
+        "mood_variability energy_variability"
     ),
     checks=[in_range(f"overall_{name}", 0, 1) for name in AVERAGED],
     caveats=[
@@ -40,7 +41,7 @@ def behavioral_segments(plays_by_hour: DataFrame) -> DataFrame:
     segments = F.array(F.lit(OVERALL), F.concat_ws(" ", day, "part_of_day"))
     by_segment = (
         plays_by_hour.withColumn("segment", F.explode(segments))
-        .groupBy("segment")
+        .groupBy("listener", "segment")
         .agg(
             plays().alias("total_listens"),
             plays(is_featured()).alias("featured_play_count"),
@@ -58,7 +59,8 @@ def behavioral_segments(plays_by_hour: DataFrame) -> DataFrame:
         .withColumn("usual_energy", _of_overall("overall_energy"))
         .where(F.col("sample_size") >= ENOUGH_PLAYS)
         .select(
-            "segment", _archetype().alias("listening_archetype"), _description().alias("archetype_description"),
+            "listener", "segment", _archetype().alias("listening_archetype"),
+            _description().alias("archetype_description"),
             _recommendation().alias("wellbeing_recommendation"), "total_listens", "featured_play_count", "sample_size",
             *(f"overall_{name}" for name in AVERAGED), "mood_variability", "energy_variability",
         )
@@ -71,7 +73,7 @@ def _share(column: str, feature: str) -> Column:
 
 
 def _of_overall(column: str) -> Column:
-    return F.max(F.when(F.col("segment") == OVERALL, F.col(column))).over(Window.partitionBy())
+    return F.max(F.when(F.col("segment") == OVERALL, F.col(column))).over(Window.partitionBy("listener"))
 
 
 def _level(column: str, *, high: str, middle: str | None, low: str) -> Column:

@@ -17,10 +17,10 @@ MILD = "Low"
 
 
 @table(
-    grain="One row per local hour with at least one unusual play.",
-    key="hour_of_day",
+    grain="One row per listener and local hour with at least one unusual play.",
+    key="listener hour_of_day",
     columns=(
-        "hour_of_day anomaly_count sample_size avg_valence_deviation avg_energy_deviation anomaly_severity "
+        "listener hour_of_day anomaly_count sample_size avg_valence_deviation avg_energy_deviation anomaly_severity "
         "interpretation example_track"
     ),
     checks=[
@@ -39,7 +39,7 @@ def listening_anomalies(listening_with_features: DataFrame) -> DataFrame:
     """
     unusual = _with_scores(listening_with_features).where(f"score > {UNUSUAL} AND sample_size >= {ENOUGH_PLAYS}")
     return (
-        unusual.groupBy("hour_of_day")
+        unusual.groupBy("listener", "hour_of_day")
         .agg(
             F.count(F.lit(1)).alias("anomaly_count"),
             F.first("sample_size").alias("sample_size"),
@@ -53,7 +53,7 @@ def listening_anomalies(listening_with_features: DataFrame) -> DataFrame:
             ),
         )
         .select(
-            "hour_of_day", "anomaly_count", "sample_size", "avg_valence_deviation", "avg_energy_deviation",
+            "listener", "hour_of_day", "anomaly_count", "sample_size", "avg_valence_deviation", "avg_energy_deviation",
             _severity().alias("anomaly_severity"), _interpretation().alias("interpretation"), "example_track",
         )
     )  # fmt: skip
@@ -61,7 +61,7 @@ def listening_anomalies(listening_with_features: DataFrame) -> DataFrame:
 
 def _with_scores(plays: DataFrame) -> DataFrame:
     """Measured plays with the usual values of their hour and the larger of their two scores."""
-    at_hour = Window.partitionBy("hour_of_day")
+    at_hour = Window.partitionBy("listener", "hour_of_day")
     scored = plays.where(is_measured() & F.col("valence").isNotNull() & F.col("energy").isNotNull())
     for name in ("valence", "energy"):
         deviation = F.col(f"{name}_deviation")

@@ -37,11 +37,11 @@ VARYING = ("valence", "energy")
 
 
 @table(
-    grain="One row per cluster of measured plays, brightest first.",
-    key="cluster",
+    grain="One row per listener and cluster of measured plays, brightest first.",
+    key="listener cluster",
     columns=(
-        "cluster mood_state_name member_count track_count avg_valence avg_energy avg_danceability avg_acousticness "
-        "avg_instrumentalness valence_variability energy_variability silhouette cluster_description"
+        "listener cluster mood_state_name member_count track_count avg_valence avg_energy avg_danceability "
+        "avg_acousticness avg_instrumentalness valence_variability energy_variability silhouette cluster_description"
     ),
     checks=[
         in_range("cluster", 0, 7),
@@ -60,7 +60,7 @@ def mood_state_clusters(listening_with_features: DataFrame) -> DataFrame:
     complete = listening_with_features.where(is_measured()).dropna(subset=list(FEATURE_WORDS))
     # Plays are aggregated once: the figures of a cluster are sums over its recordings. Both uses below read all
     # columns, else Spark would not share the aggregation between them.
-    recordings = complete.groupBy("recording_key").agg(
+    recordings = complete.groupBy("listener", "recording_key").agg(
         *(rounded(F.avg(_clustered_value(name))).alias(name) for name in FEATURE_WORDS),
         F.count(F.lit(1)).alias("plays"),
         *(F.sum(name).alias(f"total_{name}") for name in AVERAGED),
@@ -76,7 +76,7 @@ def mood_state_clusters(listening_with_features: DataFrame) -> DataFrame:
     )
     clusters = (
         _assign_to_nearest(recordings, centres)
-        .groupBy(*CLUSTER_COLUMNS)
+        .groupBy("listener", *CLUSTER_COLUMNS)
         .agg(
             F.sum("plays").alias("member_count"),
             F.count(F.lit(1)).alias("track_count"),
@@ -85,7 +85,7 @@ def mood_state_clusters(listening_with_features: DataFrame) -> DataFrame:
         )
     )
     return clusters.select(
-        "cluster", "mood_state_name", "member_count", "track_count", *(f"avg_{name}" for name in AVERAGED),
+        "listener", "cluster", "mood_state_name", "member_count", "track_count", *(f"avg_{name}" for name in AVERAGED),
         "valence_variability", "energy_variability", "silhouette", _description().alias("cluster_description"),
     )  # fmt: skip
 
@@ -122,7 +122,7 @@ def _assign_to_nearest(recordings: DataFrame, centres: DataFrame) -> DataFrame:
     gaps = [(F.col(name) - F.col("centre")[i]) / F.col("scale")[i] for i, name in enumerate(FEATURE_WORDS)]
     distance = rounded(sum((gap * gap for gap in gaps), start=F.lit(0.0)))
     return (
-        recordings.crossJoin(F.broadcast(centres))
+        recordings.join(F.broadcast(centres), on="listener", how="inner")
         # Grouped by all columns, which saves a join.
         .groupBy(*recordings.columns)
         .agg(F.min_by(F.struct(*CLUSTER_COLUMNS), F.struct(distance, "cluster")).alias("nearest"))
@@ -132,7 +132,7 @@ def _assign_to_nearest(recordings: DataFrame, centres: DataFrame) -> DataFrame:
 
 def _description() -> Column:
     """What sets the cluster apart from all measured plays, in its numbers."""
-    everything = Window.partitionBy()
+    everything = Window.partitionBy("listener")
     plays = F.sum("member_count").over(everything)
 
     def against_all(name: str) -> Column:

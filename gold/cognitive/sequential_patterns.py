@@ -1,6 +1,5 @@
 """Which mood of music follows which within a session, and more often than by chance?"""
 
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -10,9 +9,9 @@ from pyspark.sql import functions as F
 
 from gold.shared import cluster_robust
 from gold.shared.caveats import MEASURED
-from gold.shared.consecutive_plays import consecutive_measured_plays, with_new_pairs
+from gold.shared.consecutive_plays import consecutive_measured_plays
 from gold.shared.wording import number, percent, rounded, sentence
-from lakehouse.contract import Update, accepted_values, in_range, table
+from lakehouse.contract import accepted_values, in_range, table
 from silver.rules.bounded import in_pandas
 from silver.rules.feature_source import MOODS
 from silver.sampled_plays import MAX_PLAYS
@@ -29,10 +28,10 @@ KINDS = tuple(f"{leaning} {kind}" for leaning in (FAVOURED, AVOIDED, EXPECTED, T
 
 
 @table(
-    grain="One row per ordered pair of moods of consecutive measured plays within a session.",
-    key="mood_category next_mood_category",
+    grain="One row per listener and ordered pair of moods of consecutive measured plays within a session.",
+    key="listener mood_category next_mood_category",
     columns=(
-        "mood_category next_mood_category pattern_type occurrence_count transition_probability lift p_value "
+        "listener mood_category next_mood_category pattern_type occurrence_count transition_probability lift p_value "
         "behavioral_insight"
     ),
     checks=[
@@ -54,34 +53,28 @@ def sequential_patterns(listening_with_features: DataFrame) -> DataFrame:
     date of the next play). One or two of 25 pairs would fall below 0.05 by chance, so pattern and text use the p-value
     corrected for all (Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure", Scand. J. Stat. 6(2)).
     """
-    return _patterns(_counts(listening_with_features), listening_with_features)
-
-
-def _counts(plays: DataFrame) -> DataFrame:
-    return consecutive_measured_plays(plays).groupBy(*PAIR).agg(F.count(F.lit(1)).alias("occurrence_count"))
-
-
-def _patterns(counts: DataFrame, plays: DataFrame) -> DataFrame:
+    pairs = consecutive_measured_plays(listening_with_features)
+    counts = pairs.groupBy("listener", *PAIR).agg(F.count(F.lit(1)).alias("occurrence_count"))
     tests = in_pandas(
-        consecutive_measured_plays(plays).select("play_id", "recording_key", "date", *PAIR),
+        pairs.select("listener", "play_id", "recording_key", "date", *PAIR),
         _tests,
         f"{PAIR[0]} string, {PAIR[1]} string, p_value double, corrected_p_value double",
         key="play_id",
         max_rows=MAX_PLAYS,
     )
     from_mood, to_mood, in_all = (
-        F.sum("occurrence_count").over(Window.partitionBy(*columns))
+        F.sum("occurrence_count").over(Window.partitionBy("listener", *columns))
         for columns in (["mood_category"], ["next_mood_category"], [])
     )
     return (
-        counts.join(tests, on=list(PAIR), how="left")
+        counts.join(tests, on=["listener", *PAIR], how="left")
         .withColumn("from_mood", from_mood)
         .withColumn("next_share", to_mood / in_all)
         .withColumn("transition_probability", F.col("occurrence_count") / F.col("from_mood"))
         .withColumn("lift", F.col("transition_probability") / F.col("next_share"))
         .withColumn("kind", F.when(F.expr("mood_category = next_mood_category"), REPEAT).otherwise(CHANGE))
         .select(
-            "mood_category", "next_mood_category", F.concat_ws(" ", _leaning(), "kind").alias("pattern_type"),
+            "listener", *PAIR, F.concat_ws(" ", _leaning(), "kind").alias("pattern_type"),
             "occurrence_count", "transition_probability", "lift", "p_value",
             _insight().alias("behavioral_insight"),
         )
@@ -140,11 +133,3 @@ def _insight() -> Column:
         *(F.col(name) for name in (*PAIR, "occurrence_count", "from_mood")), percent(F.col("transition_probability")),
         percent(F.col("next_share")), number(F.col("lift")), _corrected_p(), meaning,
     )  # fmt: skip
-
-
-def with_new_plays(patterns: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
-    """Recount the pairs of the sessions with new plays; the tests read all pairs, to sample them."""
-    return _patterns(with_new_pairs(patterns.select(*PAIR, "occurrence_count"), _counts, plays, new_plays), plays)
-
-
-sequential_patterns = replace(sequential_patterns, update=Update("listening_with_features", with_new_plays))

@@ -15,9 +15,9 @@ PERCENTILES = {"p25": 0.25, "median": 0.5, "p75": 0.75}
 
 
 @table(
-    grain="One row per audio feature; none as long as there are neither plays nor a catalogue.",
-    key="feature_name",
-    columns="feature_name play_count mean std_dev min p25 median p75 max catalogue_mean catalogue_std_dev",
+    grain="One row per listener and audio feature.",
+    key="listener feature_name",
+    columns="listener feature_name play_count mean std_dev min p25 median p75 max catalogue_mean catalogue_std_dev",
     checks=[
         accepted_values("feature_name", *AUDIO_FEATURES),
         expression("a mean exactly where there are plays", "(play_count > 0) = (mean IS NOT NULL)"),
@@ -34,7 +34,8 @@ def audio_feature_distributions(listening_with_features: DataFrame, catalogue_tr
         F.percentile("value", list(PERCENTILES.values()), F.col("times")).alias("percentiles"),
         F.max("value").alias("max"),
     )
-    return by_feature.join(_catalogue_figures(catalogue_tracks), on="feature_name", how="full").select(
+    return by_feature.join(_catalogue_figures(catalogue_tracks), on="feature_name", how="left").select(
+        "listener",
         "feature_name",
         F.coalesce("play_count", F.lit(0)).alias("play_count"),
         "mean",
@@ -62,13 +63,15 @@ def _catalogue_figures(tracks: DataFrame) -> DataFrame:
 
 
 def _by_feature(plays: DataFrame) -> GroupedData:
-    """Values of each audio feature, null where unknown, with their number of `times`; grouped by `feature_name`.
+    """Values of each audio feature, null where unknown, with their number of `times`, by listener and feature.
 
     Plays with the same features, such as those of a track, are counted first, which leaves fewer values to aggregate.
     """
     features = [F.col(feature).cast("double").alias(feature) for feature in AUDIO_FEATURES]
-    counted = plays.groupBy(*features).agg(F.count(F.lit(1)).alias("times"))
-    return counted.unpivot(["times"], list(AUDIO_FEATURES), "feature_name", "value").groupBy("feature_name")
+    counted = plays.groupBy("listener", *features).agg(F.count(F.lit(1)).alias("times"))
+    return counted.unpivot(["listener", "times"], list(AUDIO_FEATURES), "feature_name", "value").groupBy(
+        "listener", "feature_name"
+    )
 
 
 def _count() -> Column:

@@ -11,10 +11,10 @@ AVERAGED_FEATURES = ("valence", "energy", "danceability", "acousticness", "tempo
 
 
 @table(
-    grain="One row per local weekday and hour with at least one play.",
-    key="day_of_week hour_of_day",
+    grain="One row per listener, local weekday and hour with at least one play.",
+    key="listener day_of_week hour_of_day",
     columns=(
-        "hour_of_day day_of_week day_name part_of_day is_weekend play_count featured_play_count "
+        "listener hour_of_day day_of_week day_name part_of_day is_weekend play_count featured_play_count "
         "avg_valence avg_energy avg_danceability avg_acousticness avg_tempo"
     ),
     checks=[

@@ -5,16 +5,15 @@ play the same, so a date with few plays changes them little; `total_plays_7d` is
 fewer than 7.
 """
 
-from dataclasses import replace
-
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from gold.shared.caveats import AVERAGES
 from gold.shared.text_hash import text_hash
-from lakehouse.contract import Update, expression, table
+from lakehouse.contract import expression, table
 
 MS_PER_MINUTE = 60_000
+DATE = ("listener", "date")
 ROLLING_DATES = 7
 AVERAGED = ("valence", "energy", "tempo")
 ROLLING_FEATURES = ("valence", "energy")
@@ -24,11 +23,11 @@ ZERO_WITHOUT_PLAYS = (
 
 
 @table(
-    grain="One row per local date from the first play to the last, also dates without plays.",
-    key="date",
+    grain="One row per listener and local date from the first play to the last, also dates without plays.",
+    key="listener date",
     columns=(
-        "date total_plays minutes_played distinct_tracks distinct_artists new_tracks avg_valence avg_energy avg_tempo "
-        "weekend_plays avg_valence_7d avg_energy_7d total_plays_7d"
+        "listener date total_plays minutes_played distinct_tracks distinct_artists new_tracks avg_valence avg_energy "
+        "avg_tempo weekend_plays avg_valence_7d avg_energy_7d total_plays_7d"
     ),
     checks=[
         expression("tracks are at most plays", "distinct_tracks <= total_plays"),
@@ -40,24 +39,20 @@ ZERO_WITHOUT_PLAYS = (
 def temporal_trends(listening_with_features: DataFrame) -> DataFrame:
     """A date without plays has counts of 0 and averages of null."""
     plays = listening_with_features
-    return _trends(_calendar(plays, F.min("date")), plays, _new_tracks(plays))
-
-
-def _trends(dates: DataFrame, plays: DataFrame, new_tracks: DataFrame) -> DataFrame:
-    """The rows of consecutive dates."""
     daily = (
-        dates.join(_by_date(plays), on="date", how="left")
-        .join(new_tracks, on="date", how="left")
+        _calendar(plays)
+        .join(_by_date(plays), on=list(DATE), how="left")
+        .join(_new_tracks(plays), on=list(DATE), how="left")
         .fillna(0, subset=list(ZERO_WITHOUT_PLAYS))
     )
     # Every date has its row, so rows are dates.
-    week = Window.orderBy("date").rowsBetween(1 - ROLLING_DATES, Window.currentRow)
+    week = Window.partitionBy("listener").orderBy("date").rowsBetween(1 - ROLLING_DATES, Window.currentRow)
     rolling_means = (
         F.try_divide(F.sum(f"{name}_sum").over(week), F.sum(f"{name}_plays").over(week)).alias(f"avg_{name}_7d")
         for name in ROLLING_FEATURES
     )
     return daily.select(
-        "date",
+        *DATE,
         "total_plays",
         "minutes_played",
         "distinct_tracks",
@@ -72,15 +67,15 @@ def _trends(dates: DataFrame, plays: DataFrame, new_tracks: DataFrame) -> DataFr
     )
 
 
-def _calendar(plays: DataFrame, first: Column) -> DataFrame:
-    """Every date from the first to the last play's; none without plays."""
-    span = plays.agg(F.sequence(first, F.max("date")).alias("dates"))
-    return span.select(F.explode("dates").alias("date"))
+def _calendar(plays: DataFrame) -> DataFrame:
+    """Every date from a listener's first play to the last."""
+    span = plays.groupBy("listener").agg(F.sequence(F.min("date"), F.max("date")).alias("dates"))
+    return span.select("listener", F.explode("dates").alias("date"))
 
 
 def _by_date(plays: DataFrame) -> DataFrame:
     """Figures of the dates with plays, and the sums and counts for means over several dates."""
-    sums = plays.groupBy("date").agg(
+    sums = plays.groupBy(*DATE).agg(
         F.count(F.lit(1)).alias("total_plays"),
         (F.sum("ms_played") / MS_PER_MINUTE).alias("minutes_played"),
         F.count_if("is_weekend").alias("weekend_plays"),
@@ -90,31 +85,12 @@ def _by_date(plays: DataFrame) -> DataFrame:
     )
     # Each distinct count is a query of its own: in one aggregation Spark would duplicate the plays for each.
     for name, of in {"distinct_tracks": "recording_key", "distinct_artists": "artist_name"}.items():
-        counts = plays.groupBy("date").agg(F.count_distinct(text_hash(F.col(of))).alias(name))
-        sums = sums.join(counts, on="date", how="inner")
+        counts = plays.groupBy(*DATE).agg(F.count_distinct(text_hash(F.col(of))).alias(name))
+        sums = sums.join(counts, on=list(DATE), how="inner")
     return sums
 
 
 def _new_tracks(plays: DataFrame) -> DataFrame:
     """The number of recordings first heard on each date, for dates with any."""
-    first_heard = plays.groupBy(text_hash(F.col("recording_key"))).agg(F.min("date").alias("date"))
-    return first_heard.groupBy("date").agg(F.count("*").alias("new_tracks"))
-
-
-def with_new_plays(trends: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
-    """Recompute only the dates from the first new play on, and those that have no row yet."""
-    known = trends.agg(F.min("date").alias("first"), F.date_add(F.max("date"), 1).alias("next"))
-    since = F.least(new_plays.agg(F.min("date")).scalar(), "next")
-    # The first of these dates has a 7-date window behind it, which does not begin before the first play.
-    begin = F.greatest(F.date_sub(since, ROLLING_DATES - 1), F.least("first", since))
-    since, begin = (known.select(bound).scalar() for bound in (since, begin))
-    lately = plays.where(F.col("date") >= begin)
-    # Of the recordings heard lately, which are new depends on all their earlier plays.
-    recording = text_hash(F.col("recording_key"))
-    heard = F.broadcast(lately.select(recording.alias("heard")).distinct())
-    heard_plays = plays.join(heard, on=recording == F.col("heard"), how="left_semi")
-    changed = _trends(_calendar(lately, begin), lately, _new_tracks(heard_plays)).where(F.col("date") >= since)
-    return trends.where(F.col("date") < since).unionByName(changed)
-
-
-temporal_trends = replace(temporal_trends, update=Update("listening_with_features", with_new_plays, by="date"))
+    first_heard = plays.groupBy("listener", text_hash(F.col("recording_key"))).agg(F.min("date").alias("date"))
+    return first_heard.groupBy(*DATE).agg(F.count("*").alias("new_tracks"))

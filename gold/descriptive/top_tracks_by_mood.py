@@ -16,10 +16,11 @@ SHOWN = ("track_id", "track_name", "artist_name", "valence", "energy", "danceabi
 
 
 @table(
-    grain="One row per mood and rank, the 50 most played recordings of each mood.",
-    key="mood_category rank_in_category",
+    grain="One row per listener, mood and rank, the 50 most played recordings of each mood.",
+    key="listener mood_category rank_in_category",
     columns=(
-        "track_id track_name artist_name mood_category valence energy danceability tempo play_count rank_in_category"
+        "listener track_id track_name artist_name mood_category valence energy danceability tempo play_count "
+        "rank_in_category"
     ),
     checks=[
         accepted_values("mood_category", *MOODS),
@@ -34,12 +35,14 @@ def top_tracks_by_mood(listening_with_features: DataFrame) -> DataFrame:
     with an id; among equals, the one with the smallest id.
     """
     with_mood = listening_with_features.where("mood_category IS NOT NULL")
-    releases = with_mood.groupBy("mood_category", "recording_key", *SHOWN).agg(F.count("*").alias("release_plays"))
-    recording = Window.partitionBy("mood_category", "recording_key")
+    releases = with_mood.groupBy("listener", "mood_category", "recording_key", *SHOWN).agg(
+        F.count("*").alias("release_plays")
+    )
+    recording = Window.partitionBy("listener", "mood_category", "recording_key")
     releases_first = recording.orderBy(
         F.col("track_id").isNull(), F.desc("release_plays"), "track_id", "track_name", "artist_name"
     )
-    recordings_first = Window.partitionBy("mood_category").orderBy(F.desc("play_count"), "recording_key")
+    recordings_first = Window.partitionBy("listener", "mood_category").orderBy(F.desc("play_count"), "recording_key")
     recordings = (
         releases.withColumn("play_count", F.sum("release_plays").over(recording))
         .withColumn("release_rank", F.row_number().over(releases_first))
@@ -49,6 +52,7 @@ def top_tracks_by_mood(listening_with_features: DataFrame) -> DataFrame:
         recordings.withColumn("rank_in_category", F.row_number().over(recordings_first))
         .where(F.col("rank_in_category") <= RECORDINGS_PER_MOOD)
         .select(
+            "listener",
             "track_id",
             "track_name",
             "artist_name",

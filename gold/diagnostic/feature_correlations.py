@@ -11,7 +11,7 @@ from gold.shared.caveats import MEASURED
 from gold.shared.wording import DIGITS
 from lakehouse.contract import accepted_values, expression, in_range, table
 from lakehouse.contract.columns import AUDIO_FEATURES
-from silver.rules.bounded import in_pandas
+from silver.rules.bounded import EVERYBODY, in_pandas
 from silver.sampled_plays import MAX_PLAYS
 
 PAIRS = list(combinations(AUDIO_FEATURES, 2))
@@ -23,9 +23,9 @@ MAX_CATALOGUE_TRACKS = 200_000
 
 
 @table(
-    grain="One row per unordered pair of audio features, feature1 before feature2 in their fixed order.",
-    key="feature1 feature2",
-    columns="feature1 feature2 correlation strength sample_size p_value catalogue_correlation",
+    grain="One row per listener and unordered pair of audio features, feature1 before feature2 in their fixed order.",
+    key="listener feature1 feature2",
+    columns="listener feature1 feature2 correlation strength sample_size p_value catalogue_correlation",
     checks=[
         in_range("correlation", -1, 1),
         in_range("catalogue_correlation", -1, 1),
@@ -35,7 +35,7 @@ MAX_CATALOGUE_TRACKS = 200_000
     ],
     caveats=MEASURED,
 )
-def feature_correlations(sampled_plays: DataFrame, catalogue_tracks: DataFrame) -> DataFrame:
+def feature_correlations(plays_by_hour: DataFrame, sampled_plays: DataFrame, catalogue_tracks: DataFrame) -> DataFrame:
     """Pearson's r over measured plays that have both features, and over all catalogue tracks that have both.
 
     The p-value is that of the slope of feature1 over feature2 (`cluster_robust.of_slope`); it is for one pair, not
@@ -43,24 +43,26 @@ def feature_correlations(sampled_plays: DataFrame, catalogue_tracks: DataFrame) 
     50,000 plays or 200,000 tracks a fixed random sample is used.
     """
     own = in_pandas(
-        sampled_plays.select("play_id", "recording_key", "date", *AUDIO_FEATURES),
+        sampled_plays.select("listener", "play_id", "recording_key", "date", *AUDIO_FEATURES),
         _own_correlations,
         "feature1 string, feature2 string, correlation double, sample_size bigint, p_value double",
         key="play_id",
         max_rows=MAX_PLAYS,
+        listeners=plays_by_hour,
     )
     catalogue = in_pandas(
-        catalogue_tracks.select("track_id", *AUDIO_FEATURES),
+        catalogue_tracks.select(F.lit(EVERYBODY).alias("listener"), "track_id", *AUDIO_FEATURES),
         _catalogue_correlations,
         "feature1 string, feature2 string, catalogue_correlation double",
         key="track_id",
         max_rows=MAX_CATALOGUE_TRACKS,
     )
-    return own.join(catalogue, on=list(PAIR), how="full").select(
+    return own.join(catalogue.drop("listener"), on=list(PAIR), how="left").select(
+        "listener",
         *PAIR,
         "correlation",
         strength_of(F.col("correlation")).alias("strength"),
-        F.coalesce("sample_size", F.lit(0)).alias("sample_size"),
+        "sample_size",
         "p_value",
         "catalogue_correlation",
     )

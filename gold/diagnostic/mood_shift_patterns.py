@@ -1,27 +1,27 @@
 """At which hours does the mood of the music stay, and at which does it jump from one play to the next?"""
 
-from dataclasses import replace
-
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from gold.shared.caveats import MEASURED
-from gold.shared.consecutive_plays import consecutive_measured_plays, with_new_pairs
+from gold.shared.consecutive_plays import consecutive_measured_plays
 from gold.shared.wording import DIGITS
-from lakehouse.contract import Update, accepted_values, in_range, table
+from lakehouse.contract import accepted_values, in_range, table
 
 STABLE_UP_TO = 0.2
 MINOR_UP_TO = 0.5
-KEY = ("hour_of_day", "shift_magnitude")
+KEY = ("listener", "hour_of_day", "shift_magnitude")
 CHANGES = ("valence_change", "energy_change")
 # Changes cancel one another: as whole numbers of the last digit, they have the same sum in any order.
 WHOLE = 10**DIGITS
 
 
 @table(
-    grain="One row per hour and shift_magnitude; a shift joins two consecutive measured plays of one session.",
-    key="hour_of_day shift_magnitude",
-    columns=("hour_of_day shift_magnitude shift_count shift_probability lift avg_valence_change avg_energy_change"),
+    grain="One row per listener, hour and shift_magnitude; a shift joins two consecutive measured plays of a session.",
+    key="listener hour_of_day shift_magnitude",
+    columns=(
+        "listener hour_of_day shift_magnitude shift_count shift_probability lift avg_valence_change avg_energy_change"
+    ),
     checks=[
         in_range("hour_of_day", 0, 23),
         in_range("shift_probability", 0, 1),
@@ -35,33 +35,21 @@ def mood_shift_patterns(listening_with_features: DataFrame) -> DataFrame:
     shift_probability is the share of the hour's shifts; lift is that share over the share in all hours together, so 1
     where magnitude and hour are independent.
     """
-    return _patterns(_shifts(listening_with_features))
-
-
-def _shifts(plays: DataFrame) -> DataFrame:
-    """The number of shifts per hour and magnitude, and the sums of their changes in billionths."""
     change = F.greatest(*(F.abs(name) for name in CHANGES))
     magnitude = (
         F.when(change <= STABLE_UP_TO, "Stable").when(change <= MINOR_UP_TO, "Minor_Shift").otherwise("Major_Shift")
     )
-    return (
-        consecutive_measured_plays(plays)
-        .groupBy("hour_of_day", magnitude.alias("shift_magnitude"))
+    shifts = (
+        consecutive_measured_plays(listening_with_features)
+        .withColumn("shift_magnitude", magnitude)
+        .groupBy(*KEY)
         .agg(
             F.count(F.lit(1)).alias("shift_count"),
             *(F.sum(_in_billionths(F.col(name))).alias(name) for name in CHANGES),
         )
     )
-
-
-def _in_billionths(change: Column) -> Column:
-    return F.round(change * WHOLE).cast("bigint")
-
-
-def _patterns(shifts: DataFrame) -> DataFrame:
-    """The table's rows from the sums of `_shifts`."""
     of_hour, of_magnitude, of_all = (
-        F.sum("shift_count").over(Window.partitionBy(*columns))
+        F.sum("shift_count").over(Window.partitionBy("listener", *columns))
         for columns in (["hour_of_day"], ["shift_magnitude"], [])
     )
     return (
@@ -74,12 +62,5 @@ def _patterns(shifts: DataFrame) -> DataFrame:
     )  # fmt: skip
 
 
-def with_new_plays(patterns: DataFrame, plays: DataFrame, new_plays: DataFrame) -> DataFrame:
-    """Update the shifts of the sessions with new plays."""
-    known = patterns.select(
-        *KEY, "shift_count", *(_in_billionths(F.col(f"avg_{name}") * F.col("shift_count")) for name in CHANGES)
-    ).toDF(*KEY, "shift_count", *CHANGES)
-    return _patterns(with_new_pairs(known, _shifts, plays, new_plays))
-
-
-mood_shift_patterns = replace(mood_shift_patterns, update=Update("listening_with_features", with_new_plays))
+def _in_billionths(change: Column) -> Column:
+    return F.round(change * WHOLE).cast("bigint")

@@ -15,10 +15,10 @@ from silver.sampled_plays import MAX_PLAYS
 
 
 @table(
-    grain="One row per local hour with at least one play.",
-    key="hour_of_day",
+    grain="One row per listener and local hour with at least one play.",
+    key="listener hour_of_day",
     columns=(
-        "hour_of_day avg_valence avg_energy avg_danceability avg_acousticness featured_play_count sample_size "
+        "listener hour_of_day avg_valence avg_energy avg_danceability avg_acousticness featured_play_count sample_size "
         "measured_valence valence_stddev energy_stddev valence_ci_low valence_ci_high"
     ),
     checks=[
@@ -35,7 +35,7 @@ def mood_time_correlations(plays_by_hour: DataFrame, sampled_plays: DataFrame) -
     Estimates vary too little for a spread. The interval is that of `cluster_robust.of_mean` within the
     hour, cut to 0..1.
     """
-    by_hour = plays_by_hour.groupBy("hour_of_day").agg(
+    by_hour = plays_by_hour.groupBy("listener", "hour_of_day").agg(
         *(mean(name).alias(f"avg_{name}") for name in ("valence", "energy", "danceability", "acousticness")),
         plays(is_featured()).alias("featured_play_count"),
         plays(is_measured()).alias("sample_size"),
@@ -43,13 +43,14 @@ def mood_time_correlations(plays_by_hour: DataFrame, sampled_plays: DataFrame) -
         *(deviation(name, is_measured()).alias(f"{name}_stddev") for name in ("valence", "energy")),
     )
     intervals = in_pandas(
-        sampled_plays.select("play_id", "hour_of_day", "recording_key", "date", "valence"),
+        sampled_plays.select("listener", "play_id", "hour_of_day", "recording_key", "date", "valence"),
         lambda tested: cluster_robust.of_means(tested, ["valence"], by="hour_of_day"),
         "hour_of_day int, valence_ci_low double, valence_ci_high double",
         key="play_id",
         max_rows=MAX_PLAYS,
     )
-    return by_hour.join(intervals, on="hour_of_day", how="left").select(
-        "hour_of_day", "avg_valence", "avg_energy", "avg_danceability", "avg_acousticness", "featured_play_count",
-        "sample_size", "measured_valence", "valence_stddev", "energy_stddev", "valence_ci_low", "valence_ci_high",
+    return by_hour.join(intervals, on=["listener", "hour_of_day"], how="left").select(
+        "listener", "hour_of_day", "avg_valence", "avg_energy", "avg_danceability", "avg_acousticness",
+        "featured_play_count", "sample_size", "measured_valence", "valence_stddev", "energy_stddev", "valence_ci_low",
+        "valence_ci_high",
     )  # fmt: skip

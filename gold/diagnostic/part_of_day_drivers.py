@@ -21,12 +21,12 @@ DRIVER = ("top_driver", "driver_effect_size", "driver_ci_low", "driver_ci_high")
 
 
 @table(
-    grain="One row per part of day with at least one play.",
-    key="part_of_day",
+    grain="One row per listener and part of day with at least one play.",
+    key="listener part_of_day",
     columns=(
-        "part_of_day total_plays avg_valence avg_energy avg_danceability avg_acousticness avg_instrumentalness "
-        "avg_tempo featured_play_count sample_size valence_stddev energy_stddev top_driver driver_effect_size "
-        "driver_ci_low driver_ci_high"
+        "listener part_of_day total_plays avg_valence avg_energy avg_danceability avg_acousticness "
+        "avg_instrumentalness avg_tempo featured_play_count sample_size valence_stddev energy_stddev top_driver "
+        "driver_effect_size driver_ci_low driver_ci_high"
     ),
     checks=[
         accepted_values("part_of_day", "morning", "afternoon", "evening", "night"),
@@ -44,7 +44,7 @@ def part_of_day_drivers(plays_by_hour: DataFrame, sampled_plays: DataFrame) -> D
     section 2.2). Its interval is that of `cluster_robust.of_difference` in the same unit, widened for the choice among
     all candidates (Bonferroni): if it contains zero, no feature reliably sets this part of the day apart.
     """
-    by_part = plays_by_hour.groupBy("part_of_day").agg(
+    by_part = plays_by_hour.groupBy("listener", "part_of_day").agg(
         plays().alias("total_plays"),
         *(mean(name).alias(f"avg_{name}") for name in AVERAGED),
         plays(is_featured()).alias("featured_play_count"),
@@ -52,15 +52,15 @@ def part_of_day_drivers(plays_by_hour: DataFrame, sampled_plays: DataFrame) -> D
         *(deviation(name, is_measured()).alias(f"{name}_stddev") for name in ("valence", "energy")),
     )
     drivers = in_pandas(
-        sampled_plays.select("play_id", "part_of_day", "recording_key", "date", *CANDIDATES),
+        sampled_plays.select("listener", "play_id", "part_of_day", "recording_key", "date", *CANDIDATES),
         _drivers,
         "part_of_day string, top_driver string, driver_effect_size double, driver_ci_low double, driver_ci_high double",
         key="play_id",
         max_rows=MAX_PLAYS,
     )
-    return by_part.join(drivers, on="part_of_day", how="left").select(
-        "part_of_day", "total_plays", *(f"avg_{name}" for name in AVERAGED), "featured_play_count", "sample_size",
-        "valence_stddev", "energy_stddev", *DRIVER,
+    return by_part.join(drivers, on=["listener", "part_of_day"], how="left").select(
+        "listener", "part_of_day", "total_plays", *(f"avg_{name}" for name in AVERAGED), "featured_play_count",
+        "sample_size", "valence_stddev", "energy_stddev", *DRIVER,
     )  # fmt: skip
 
 

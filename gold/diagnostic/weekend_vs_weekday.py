@@ -18,10 +18,10 @@ TEST = ("valence_p_value", "valence_difference_ci_low", "valence_difference_ci_h
 
 
 @table(
-    grain="One row per period that has plays: 'Weekday' and 'Weekend'.",
-    key="period",
+    grain="One row per listener and period that has plays: 'Weekday' and 'Weekend'.",
+    key="listener period",
     columns=(
-        "period total_plays plays_per_day avg_valence avg_energy avg_danceability avg_tempo avg_acousticness "
+        "listener period total_plays plays_per_day avg_valence avg_energy avg_danceability avg_tempo avg_acousticness "
         "featured_play_count sample_size measured_valence valence_stddev energy_stddev valence_difference "
         "valence_p_value valence_difference_ci_low valence_difference_ci_high"
     ),
@@ -37,7 +37,7 @@ def weekend_vs_weekday(
     `cluster_robust.of_difference`. plays_per_day counts the calendar dates from the first play to the last, also
     those without plays.
     """
-    by_period = plays_by_hour.groupBy(_period(F.col("is_weekend")).alias("period")).agg(
+    by_period = plays_by_hour.groupBy("listener", _period(F.col("is_weekend")).alias("period")).agg(
         plays().alias("total_plays"),
         *(mean(name).alias(f"avg_{name}") for name in AVERAGED),
         plays(is_featured()).alias("featured_play_count"),
@@ -46,22 +46,22 @@ def weekend_vs_weekday(
         *(deviation(name, is_measured()).alias(f"{name}_stddev") for name in ("valence", "energy")),
     )
     test = in_pandas(
-        sampled_plays.select("play_id", "is_weekend", "recording_key", "date", "valence"),
+        sampled_plays.select("listener", "play_id", "is_weekend", "recording_key", "date", "valence"),
         _test,
         f"period string, {', '.join(f'{name} double' for name in TEST)}",
         key="play_id",
         max_rows=MAX_PLAYS,
     )
-    both_rows = Window.partitionBy()
+    both_rows = Window.partitionBy("listener")
     weekend, weekday = (
         F.max(F.when(F.col("period") == period, F.col("avg_valence"))).over(both_rows) for period in (WEEKEND, WEEKDAY)
     )
     return (
         by_period.withColumn("valence_difference", weekend - weekday)
-        .join(_calendar_dates(listening_with_features), on="period", how="inner")
-        .join(test, on="period", how="left")
+        .join(_calendar_dates(listening_with_features), on=["listener", "period"], how="inner")
+        .join(test, on=["listener", "period"], how="left")
         .select(
-            "period", "total_plays", (F.col("total_plays") / F.col("date_count")).alias("plays_per_day"),
+            "listener", "period", "total_plays", (F.col("total_plays") / F.col("date_count")).alias("plays_per_day"),
             *(f"avg_{name}" for name in AVERAGED), "featured_play_count", "sample_size", "measured_valence",
             "valence_stddev", "energy_stddev", "valence_difference", *TEST,
         )
@@ -73,10 +73,12 @@ def _period(is_weekend: Column) -> Column:
 
 
 def _calendar_dates(plays: DataFrame) -> DataFrame:
-    """The number of dates of each period from the first play to the last."""
-    span = plays.agg(F.min("date").alias("first"), F.max("date").alias("last"))
-    dates = span.select(F.explode(F.sequence("first", "last")).alias("date"))
-    return dates.groupBy(_period(F.weekday("date") >= 5).alias("period")).agg(F.count(F.lit(1)).alias("date_count"))
+    """The number of dates of each period from a listener's first play to the last."""
+    span = plays.groupBy("listener").agg(F.min("date").alias("first"), F.max("date").alias("last"))
+    dates = span.select("listener", F.explode(F.sequence("first", "last")).alias("date"))
+    return dates.groupBy("listener", _period(F.weekday("date") >= 5).alias("period")).agg(
+        F.count(F.lit(1)).alias("date_count")
+    )
 
 
 def _test(plays: pd.DataFrame) -> pd.DataFrame:

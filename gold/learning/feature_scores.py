@@ -15,7 +15,7 @@ from lakehouse.models.artifacts import Artifact
 from silver.artists.listener_lines import MAX_CALIBRATION_TRACKS, estimate_with_bounds, lines_of, lines_schema
 from silver.rules.bounded import in_pandas
 from silver.rules.feature_source import is_measured
-from silver.rules.track_facts import of_few_plays, track_key
+from silver.rules.track_facts import track_key
 
 
 def measured_plays(listening_with_features: DataFrame) -> DataFrame:
@@ -23,49 +23,43 @@ def measured_plays(listening_with_features: DataFrame) -> DataFrame:
     return listening_with_features.where(is_measured()).withColumn("track_key", track_key())
 
 
-def predicted_plays(
-    plays: DataFrame, tracks: DataFrame, model: Artifact, spec: ModelSpec, *, few: bool = False
-) -> DataFrame:
+def predicted_plays(plays: DataFrame, tracks: DataFrame, model: Artifact, spec: ModelSpec) -> DataFrame:
     """The measured plays with the estimates of `predicted_features` for their tracks.
 
     Args:
         plays: rows of `listening_with_features`.
-        tracks: all rows of `measured_tracks`.
+        tracks: rows of `measured_tracks`.
         model: the saved model.
         spec: what it predicts: a regression.
-        few: whether there are so few plays that only their own tracks should be scored.
 
     Returns:
         The plays with predicted_<target>, lower_90, upper_90, fold and model_version.
     """
-    wanted = of_few_plays(tracks, plays) if few else None
-    scores = predicted_features(tracks, model, spec, wanted=wanted)
-    scores = scores.withColumnRenamed("predicted", f"predicted_{spec.target}")
-    return (
-        measured_plays(plays).join(scores, on="track_key", how="left").withColumn("model_version", F.lit(model.version))
-    )
+    scores = predicted_features(tracks, model, spec).withColumnRenamed("predicted", f"predicted_{spec.target}")
+    scored = measured_plays(plays).join(scores, on=["listener", "track_key"], how="left")
+    return scored.withColumn("model_version", F.lit(model.version))
 
 
-def predicted_features(
-    tracks: DataFrame, model: Artifact, spec: ModelSpec, *, wanted: DataFrame | None = None
-) -> DataFrame:
-    """Estimates of one feature, fitted to the listener.
+def predicted_features(tracks: DataFrame, model: Artifact, spec: ModelSpec) -> DataFrame:
+    """Estimates of one feature, fitted to each listener.
 
     Args:
-        tracks: all the listener's, see `silver.measured_tracks`.
+        tracks: see `silver.measured_tracks`.
         model: the saved model.
         spec: what it predicts: a regression.
-        wanted: the tracks to estimate, some of `tracks`; None for all.
 
     Returns:
-        Per track track_key, predicted, lower_90, upper_90, fold; null where no model may score it, or none can. Line
-        and bounds come from the listener's tracks of other artists, see `silver.artists.listener_calibration`.
+        Per listener and track listener, track_key, predicted, lower_90, upper_90, fold; null where no model may score
+        it, or none can. Line and bounds come from the listener's tracks of other artists, see
+        `silver.artists.listener_calibration`.
     """
     raw = f"raw_{spec.target}"
 
     def scores_of(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
-            yield _score(batch, model).rename(columns={"predicted": raw})[["track_key", "fold", "listener_fold", raw]]
+            yield _score(batch, model).rename(columns={"predicted": raw})[
+                ["listener", "track_key", "fold", "listener_fold", raw]
+            ]
 
     def lines(measured: pd.DataFrame) -> pd.DataFrame:
         from gold.learning.model_building import catalogue_half_width, fit_listener
@@ -74,13 +68,13 @@ def predicted_features(
         half_width = catalogue_half_width(model.parts)
         return lines_of({spec.target: fit_listener(scored, scored["predicted"], half_width, spec, PARAMETERS)})
 
-    scores = (tracks if wanted is None else wanted).mapInPandas(
-        scores_of, f"track_key string, fold int, listener_fold int, {raw} double"
+    scores = tracks.mapInPandas(
+        scores_of, f"listener string, track_key string, fold int, listener_fold int, {raw} double"
     )
     fit = in_pandas(tracks, lines, lines_schema([spec.target]), key="track_key", max_rows=MAX_CALIBRATION_TRACKS)
     predicted, lower, upper = estimate_with_bounds(spec.target)
-    return scores.join(F.broadcast(fit), on="listener_fold", how="left").select(
-        "track_key", predicted.alias("predicted"), lower.alias("lower_90"), upper.alias("upper_90"), "fold"
+    return scores.join(F.broadcast(fit), on=["listener", "listener_fold"], how="left").select(
+        "listener", "track_key", predicted.alias("predicted"), lower.alias("lower_90"), upper.alias("upper_90"), "fold"
     )
 
 
@@ -92,11 +86,15 @@ def predicted_moods(tracks: DataFrame, model: Artifact) -> DataFrame:
         model: the saved model.
 
     Returns:
-        Per track track_key, predicted_mood_label (see `cross_fitted_model.decide`), confidence (its probability),
-        mood_probability (that of its actual mood), fold; null where no model may score it, or none can.
+        Per listener and track listener, track_key, predicted_mood_label (see `cross_fitted_model.decide`), confidence
+        (its probability), mood_probability (that of its actual mood), fold; null where no model may score it, or none
+        can.
     """
-    names = ["track_key", "predicted_mood_label", "confidence", "mood_probability", "fold"]
-    schema = "track_key string, predicted_mood_label int, confidence double, mood_probability double, fold int"
+    names = ["listener", "track_key", "predicted_mood_label", "confidence", "mood_probability", "fold"]
+    schema = (
+        "listener string, track_key string, predicted_mood_label int, confidence double, mood_probability double, "
+        "fold int"
+    )
 
     def moods_of(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         from gold.learning.cross_fitted_model import decide

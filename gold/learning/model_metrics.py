@@ -222,10 +222,15 @@ def _weights(measured: pd.DataFrame) -> dict[Segment, FloatArray]:
     return {Segment.PER_PLAY: plays, Segment.PER_TRACK: np.ones(len(plays))}
 
 
+def catalogue_rows(model: Artifact) -> list[dict[str, Any]]:
+    """Rows of a saved model on the catalogue, as measured when it was trained."""
+    return [_with_version(row, model) for row in model.card["figures"]]
+
+
 def model_rows(
     model: Artifact, spec: ModelSpec, measured: pd.DataFrame, parameters: ModelParameters
 ) -> list[dict[str, Any]]:
-    """All rows of a saved model: on the catalogue as measured when it was trained, and on the listener now.
+    """Rows of a saved model on a listener's tracks.
 
     Args:
         model: the saved model.
@@ -235,8 +240,7 @@ def model_rows(
     """
     trained = TrainedModel.from_parts(model.parts)
     folded = with_folds(measured, trained.recordings, parameters)
-    rows = [*model.card["figures"], *listener_rows(trained, spec, folded, parameters)]
-    return [_with_version(row, model) for row in rows]
+    return [_with_version(row, model) for row in listener_rows(trained, spec, folded, parameters)]
 
 
 def artist_rows(model: Artifact, measured: pd.DataFrame, parameters: ModelParameters) -> list[dict[str, Any]]:

@@ -4,25 +4,23 @@ This is not a forecast of the future (for that see mood_outlook): energy is know
 shows how much of it follows from the other features.
 """
 
-from dataclasses import replace
-
 from pyspark.sql import DataFrame
 
 from gold.learning.feature_scores import predicted_plays
 from gold.learning.model_parameters import ENERGY
 from gold.shared.caveats import PREDICTED
-from lakehouse.contract import Growth, expression, in_range, table
+from lakehouse.contract import expression, in_range, table
 from lakehouse.models.artifacts import Artifact
 
 COLUMNS = (
-    "play_id played_at date hour_of_day day_of_week energy predicted_energy lower_90 upper_90 tempo danceability "
-    "feature_source fold model_version"
+    "listener play_id played_at date hour_of_day day_of_week energy predicted_energy lower_90 upper_90 tempo "
+    "danceability feature_source fold model_version"
 )
 
 
 @table(
-    grain="One row per measured play; it is scored by the model trained without the recording's fold.",
-    key="play_id",
+    grain="One row per measured play of a listener; it is scored by the model trained without the recording's fold.",
+    key="listener play_id",
     columns=COLUMNS,
     checks=[
         in_range("predicted_energy", 0, 1),
@@ -39,13 +37,3 @@ def energy_forecasts(
     """
     plays = predicted_plays(listening_with_features, measured_tracks, energy_model, ENERGY)
     return plays.select(*COLUMNS.split())
-
-
-def _of_few_plays(listening_with_features: DataFrame, measured_tracks: DataFrame, energy_model: Artifact) -> DataFrame:
-    plays = predicted_plays(listening_with_features, measured_tracks, energy_model, ENERGY, few=True)
-    return plays.select(*COLUMNS.split())
-
-
-energy_forecasts = replace(
-    energy_forecasts, growth=Growth("listening_with_features", "played_at", of_few=_of_few_plays)
-)

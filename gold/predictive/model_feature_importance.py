@@ -13,12 +13,13 @@ MAX_TRACKS = 3_000
 
 
 @table(
-    grain="One row per model and input.",
-    key="model_name feature_name",
-    columns="model_name feature_name importance importance_std model_version",
+    grain="One row per listener, model and input.",
+    key="listener model_name feature_name",
+    columns="listener model_name feature_name importance importance_std model_version",
     caveats=["trained_on_catalogue", "measured_only", "single_listener"],
 )
 def model_feature_importance(
+    feature_matches: DataFrame,
     measured_tracks: DataFrame,
     mood_model: Artifact,
     energy_model: Artifact,
@@ -47,5 +48,5 @@ def model_feature_importance(
     return in_pandas(
         measured_tracks, importance,
         "model_name string, feature_name string, importance double, importance_std double, model_version string",
-        key="track_key", max_rows=MAX_TRACKS, also_empty=True,
+        key="track_key", max_rows=MAX_TRACKS, listeners=feature_matches,
     )  # fmt: skip

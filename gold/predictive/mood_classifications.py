@@ -4,25 +4,22 @@ The mood is known for these plays: the prediction does not fill a gap, it shows 
 features.
 """
 
-from dataclasses import replace
-
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from gold.learning.feature_scores import measured_plays, predicted_moods
 from gold.shared.caveats import PREDICTED
-from lakehouse.contract import Growth, accepted_values, in_range, table
+from lakehouse.contract import accepted_values, in_range, table
 from lakehouse.models.artifacts import Artifact
 from silver.rules.feature_source import MOODS
-from silver.rules.track_facts import track_key
 
 
 @table(
-    grain="One row per measured play; it is scored by the model trained without the recording's fold.",
-    key="play_id",
+    grain="One row per measured play of a listener; it is scored by the model trained without the recording's fold.",
+    key="listener play_id",
     columns=(
-        "play_id played_at date hour_of_day day_of_week mood_label predicted_mood_label predicted_mood confidence "
-        "mood_probability feature_source fold model_version"
+        "listener play_id played_at date hour_of_day day_of_week mood_label predicted_mood_label predicted_mood "
+        "confidence mood_probability feature_source fold model_version"
     ),
     checks=[
         in_range("mood_label", 0, len(MOODS) - 1),
@@ -44,9 +41,9 @@ def mood_classifications(
     mood_probability are null where valence or energy is.
     """
     scores = predicted_moods(measured_tracks, mood_class_model)
-    plays = measured_plays(listening_with_features).join(scores, on="track_key", how="left")
+    plays = measured_plays(listening_with_features).join(scores, on=["listener", "track_key"], how="left")
     return plays.select(
-        "play_id", "played_at", "date", "hour_of_day", "day_of_week", _label().alias("mood_label"),
+        "listener", "play_id", "played_at", "date", "hour_of_day", "day_of_week", _label().alias("mood_label"),
         "predicted_mood_label", _name().alias("predicted_mood"), "confidence", "mood_probability",
         "feature_source", "fold", F.lit(mood_class_model.version).alias("model_version"),
     )  # fmt: skip
@@ -60,9 +57,3 @@ def _label() -> Column:
 
 def _name() -> Column:
     return F.get(F.lit(list(MOODS)), F.col("predicted_mood_label"))
-
-
-mood_classifications = replace(
-    mood_classifications,
-    growth=Growth("listening_with_features", "played_at", joined=("measured_tracks",), key_of=track_key),
-)

@@ -20,10 +20,10 @@ FORECAST = {"valence": 1.0, "energy": 1.0, "plays": np.inf}
 
 
 @table(
-    grain="One row per coming local date, the 7 after that of the last play.",
-    key="date",
+    grain="One row per listener and coming local date, the 7 after that of the last play.",
+    key="listener date",
     columns=(
-        "date horizon_days expected_valence valence_lower_90 valence_upper_90 expected_energy energy_lower_90 "
+        "listener date horizon_days expected_valence valence_lower_90 valence_upper_90 expected_energy energy_lower_90 "
         "energy_upper_90 expected_plays plays_lower_90 plays_upper_90 method skill_vs_seasonal_naive skill_vs_mean "
         "energy_skill_vs_seasonal_naive energy_skill_vs_mean plays_skill_vs_seasonal_naive plays_skill_vs_mean"
     ),
@@ -49,7 +49,7 @@ def mood_outlook(listening_with_features: DataFrame) -> DataFrame:
     measured plays.
     """
     measured = F.when(is_measured(), F.col("valence"))
-    by_date = listening_with_features.groupBy("date").agg(
+    by_date = listening_with_features.groupBy("listener", "date").agg(
         F.count(F.lit(1)).alias("plays"),
         F.count(measured).alias("measured_plays"),
         *(rounded(F.avg(F.when(is_measured(), F.col(name)))).alias(name) for name in ("valence", "energy")),
@@ -63,9 +63,9 @@ def mood_outlook(listening_with_features: DataFrame) -> DataFrame:
         by_date, _coming_days, f"date date, horizon_days int, method string, {bounds}", key="date", max_rows=MAX_DATES
     )
     return coming.select(
-        "date", "horizon_days", "expected_valence", "valence_lower_90", "valence_upper_90", "expected_energy",
-        "energy_lower_90", "energy_upper_90", "expected_plays", "plays_lower_90", "plays_upper_90", "method",
-        F.col("valence_skill_vs_seasonal_naive").alias("skill_vs_seasonal_naive"),
+        "listener", "date", "horizon_days", "expected_valence", "valence_lower_90", "valence_upper_90",
+        "expected_energy", "energy_lower_90", "energy_upper_90", "expected_plays", "plays_lower_90", "plays_upper_90",
+        "method", F.col("valence_skill_vs_seasonal_naive").alias("skill_vs_seasonal_naive"),
         F.col("valence_skill_vs_mean").alias("skill_vs_mean"), "energy_skill_vs_seasonal_naive",
         "energy_skill_vs_mean", "plays_skill_vs_seasonal_naive", "plays_skill_vs_mean",
     )  # fmt: skip

@@ -4,25 +4,23 @@ Valence is known for these plays: the prediction does not fill a gap, it shows h
 other features.
 """
 
-from dataclasses import replace
-
 from pyspark.sql import DataFrame
 
 from gold.learning.feature_scores import predicted_plays
 from gold.learning.model_parameters import MOOD
 from gold.shared.caveats import PREDICTED
-from lakehouse.contract import Growth, expression, in_range, table
+from lakehouse.contract import expression, in_range, table
 from lakehouse.models.artifacts import Artifact
 
 COLUMNS = (
-    "play_id played_at date hour_of_day day_of_week track_name artist_name valence predicted_valence lower_90 "
+    "listener play_id played_at date hour_of_day day_of_week track_name artist_name valence predicted_valence lower_90 "
     "upper_90 energy tempo feature_source fold model_version"
 )
 
 
 @table(
-    grain="One row per measured play; it is scored by the model trained without the recording's fold.",
-    key="play_id",
+    grain="One row per measured play of a listener; it is scored by the model trained without the recording's fold.",
+    key="listener play_id",
     columns=COLUMNS,
     checks=[
         in_range("predicted_valence", 0, 1),
@@ -37,13 +35,3 @@ def mood_predictions(listening_with_features: DataFrame, measured_tracks: DataFr
     """
     plays = predicted_plays(listening_with_features, measured_tracks, mood_model, MOOD)
     return plays.select(*COLUMNS.split())
-
-
-def _of_few_plays(listening_with_features: DataFrame, measured_tracks: DataFrame, mood_model: Artifact) -> DataFrame:
-    plays = predicted_plays(listening_with_features, measured_tracks, mood_model, MOOD, few=True)
-    return plays.select(*COLUMNS.split())
-
-
-mood_predictions = replace(
-    mood_predictions, growth=Growth("listening_with_features", "played_at", of_few=_of_few_plays)
-)

@@ -20,11 +20,11 @@ COLUMNS = ["method", "list_size", "hit_count", *FIGURES, "note"]
 
 
 @table(
-    grain="One row per list of recordings: recommendations, playlists, and the most played as a baseline.",
-    key="method",
+    grain="One row per listener and list of recordings: recommendations, playlists, and the most played as a baseline.",
+    key="listener method",
     columns=(
-        "method hidden_from_date list_size hit_count hit_rate ci_low ci_high random_hit_rate most_played_hit_rate lift "
-        "note"
+        "listener method hidden_from_date list_size hit_count hit_rate ci_low ci_high random_hit_rate "
+        "most_played_hit_rate lift note"
     ),
     checks=[in_range(name, 0, 1) for name in ("hit_rate", "random_hit_rate", "most_played_hit_rate")],
     caveats=["features_from_catalogue", "measured_only", "single_listener"],
@@ -38,18 +38,20 @@ def recommendation_backtest(listening_with_features: DataFrame, listed_songs: Da
     limits illustrated in the case of the binomial", Biometrika 26(4)). No rows where the visible plays are too few for
     a list.
     """
-    last = listening_with_features.agg(F.date_sub(F.max("date"), HIDDEN_DAYS - 1).alias("hidden_from_date"))
+    last = listening_with_features.groupBy("listener").agg(
+        F.date_sub(F.max("date"), HIDDEN_DAYS - 1).alias("hidden_from_date")
+    )
     backtested = listed_songs.where(F.col("hidden_days") > 0)
     evaluated = in_pandas(
-        backtested.select("playlist_name", "choice", "is_new_to_you", "is_hit", "random_hit_rate"),
+        backtested.select("listener", "playlist_name", "choice", "is_new_to_you", "is_hit", "random_hit_rate"),
         _evaluate,
         f"method string, list_size bigint, hit_count bigint, {' double, '.join(FIGURES)} double, note string",
         key=["playlist_name", "choice"],
         max_rows=MAX_LISTED,
     )
-    return evaluated.crossJoin(F.broadcast(last)).select(
-        "method", "hidden_from_date", "list_size", "hit_count", "hit_rate", "ci_low", "ci_high", "random_hit_rate",
-        "most_played_hit_rate", "lift", "note",
+    return evaluated.join(F.broadcast(last), on="listener", how="inner").select(
+        "listener", "method", "hidden_from_date", "list_size", "hit_count", "hit_rate", "ci_low", "ci_high",
+        "random_hit_rate", "most_played_hit_rate", "lift", "note",
     )  # fmt: skip
 
 

@@ -24,9 +24,9 @@ COLUMNS = [column.split()[0] for column in SCHEMA.split(",")]
 
 
 @table(
-    grain="One row per list and recording: lists as made today, and as made before the last 30 local dates.",
-    key="hidden_days playlist_name recording_key",
-    columns=" ".join(COLUMNS),
+    grain="One row per listener, list and recording: lists as made today, and as made before the last 30 local dates.",
+    key="listener hidden_days playlist_name recording_key",
+    columns=" ".join(["listener", *COLUMNS]),
     checks=[
         accepted_values("playlist_name", *(song_list.name for song_list in LISTS), MOST_PLAYED),
         in_range("hidden_days", 0, HIDDEN_DAYS),

@@ -19,11 +19,11 @@ DANCE, LIVELY, CALM, EVERYDAY = "Dancing or exercise", "A burst of energy", "A c
 
 
 @table(
-    grain="One row per recommended recording, best first: up to 25 that the listener plays and 25 that they do not.",
-    key="track_name artist_name",
+    grain="One row per listener and recommended recording, best first: up to 25 that they play and 25 new ones.",
+    key="listener track_name artist_name",
     columns=(
-        "track_id track_name artist_name play_count avg_valence avg_energy avg_danceability is_new_to_you score "
-        "recommendation_reason target_scenario spotify_url"
+        "listener track_id track_name artist_name play_count avg_valence avg_energy avg_danceability is_new_to_you "
+        "score recommendation_reason target_scenario spotify_url"
     ),
     checks=[
         *(in_range(name, 0, 1) for name in ("avg_valence", "avg_energy", "avg_danceability", "score")),

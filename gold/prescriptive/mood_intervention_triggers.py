@@ -14,11 +14,11 @@ HIGH_PRIORITY, MEDIUM_PRIORITY, LOW_PRIORITY = "High Priority", "Medium Priority
 
 
 @table(
-    grain="One row per local hour with at least 20 measured plays.",
-    key="hour_of_day",
+    grain="One row per listener and local hour with at least 20 measured plays.",
+    key="listener hour_of_day",
     columns=(
-        "hour_of_day avg_valence avg_energy low_mood_count total_plays sample_size valence_ci_low valence_ci_high "
-        "intervention_needed suggested_intervention mood_support_playlist"
+        "listener hour_of_day avg_valence avg_energy low_mood_count total_plays sample_size valence_ci_low "
+        "valence_ci_high intervention_needed suggested_intervention mood_support_playlist"
     ),
     checks=[
         in_range("hour_of_day", 0, 23),
@@ -36,9 +36,9 @@ def mood_intervention_triggers(plays_by_hour: DataFrame, sampled_plays: DataFram
     Low: neither. Averages use featured plays, everything else measured ones.
     """
     return music_by_hour(plays_by_hour, sampled_plays).select(
-        "hour_of_day", "avg_valence", "avg_energy", "low_mood_count", "total_plays", "sample_size", "valence_ci_low",
-        "valence_ci_high", _priority().alias("intervention_needed"), _suggestion().alias("suggested_intervention"),
-        _playlist().alias("mood_support_playlist"),
+        "listener", "hour_of_day", "avg_valence", "avg_energy", "low_mood_count", "total_plays", "sample_size",
+        "valence_ci_low", "valence_ci_high", _priority().alias("intervention_needed"),
+        _suggestion().alias("suggested_intervention"), _playlist().alias("mood_support_playlist"),
     )  # fmt: skip
 
 

@@ -12,10 +12,10 @@ from silver.rules.feature_source import HIGH, LOW
 
 
 @table(
-    grain="One row per local hour with at least 20 measured plays.",
-    key="hour_of_day",
+    grain="One row per listener and local hour with at least 20 measured plays.",
+    key="listener hour_of_day",
     columns=(
-        "hour_of_day mood_state predicted_valence avg_energy sample_size valence_ci_low valence_ci_high "
+        "listener hour_of_day mood_state predicted_valence avg_energy sample_size valence_ci_low valence_ci_high "
         "recommended_activity wellbeing_tip"
     ),
     checks=[
@@ -33,10 +33,12 @@ def optimal_listening_times(
 
     predicted_valence is the mood model's mean prediction for the hour's plays, null where it has none.
     """
-    predicted = mood_predictions.groupBy("hour_of_day").agg(F.avg("predicted_valence").alias("predicted_valence"))
-    by_hour = music_by_hour(plays_by_hour, sampled_plays).join(predicted, on="hour_of_day", how="left")
+    predicted = mood_predictions.groupBy("listener", "hour_of_day").agg(
+        F.avg("predicted_valence").alias("predicted_valence")
+    )
+    by_hour = music_by_hour(plays_by_hour, sampled_plays).join(predicted, on=["listener", "hour_of_day"], how="left")
     return by_hour.select(
-        "hour_of_day", _mood_state().alias("mood_state"), "predicted_valence", "avg_energy", "sample_size",
+        "listener", "hour_of_day", _mood_state().alias("mood_state"), "predicted_valence", "avg_energy", "sample_size",
         "valence_ci_low", "valence_ci_high", _activity().alias("recommended_activity"), _tip().alias("wellbeing_tip"),
     )  # fmt: skip
 

@@ -13,10 +13,11 @@ MAX_LENGTH = 25
 
 
 @table(
-    grain="One row per playlist and position, up to 25 songs in the order of playing.",
-    key="playlist_name position",
+    grain="One row per listener, playlist and position, up to 25 songs in the order of playing.",
+    key="listener playlist_name position",
     columns=(
-        "playlist_name playlist_purpose position track_id track_name artist_name play_count is_new_to_you spotify_url"
+        "listener playlist_name playlist_purpose position track_id track_name artist_name play_count is_new_to_you "
+        "spotify_url"
     ),
     checks=[
         accepted_values("playlist_name", *(playlist.name for playlist in PLAYLISTS)),

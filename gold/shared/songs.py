@@ -35,19 +35,20 @@ TINY = 1e-9
 
 
 def songs_of(plays: DataFrame, catalogue: DataFrame) -> DataFrame:
-    """One row per listened track and one per catalogue track, with only the columns that the ranking needs.
+    """Per listener one row per listened track and per catalogue track, with only the columns that the ranking needs.
 
     Args:
         plays: rows of `listening_with_features`.
         catalogue: rows of `catalogue_tracks`.
 
     Returns:
-        `KEY` (unique), is_played, recording_key, track_id, track_name, artist_name, track_genre, `FEATURES` (null if
-        not measured); of listened tracks name_key, plays and weight, visible_plays and visible_weight (the same without
-        the last `HIDDEN_DAYS` local dates, up to that of the last play); of the catalogue's tracks track_genres and
-        popularity. Of more than `MAX_SONGS` songs, a few more than `bounded.sample` keeps.
+        listener, `KEY` (unique with it), is_played, recording_key, track_id, track_name, artist_name, track_genre,
+        `FEATURES` (null if not measured); of listened tracks name_key, plays and weight, visible_plays and
+        visible_weight (the same without the last `HIDDEN_DAYS` local dates, up to that of the last play); of the
+        catalogue's tracks track_genres and popularity. Of more than `MAX_SONGS` songs of a listener, a few more than
+        `in_pandas` keeps.
     """
-    last = plays.agg(F.date_sub(F.max("date"), HIDDEN_DAYS).alias("last_visible_date"))
+    last = plays.groupBy("listener").agg(F.date_sub(F.max("date"), HIDDEN_DAYS).alias("last_visible_date"))
     days_before = F.date_diff("last_visible_date", "date")
     is_visible = days_before >= 0
     # Relative to the last visible date, so a later play weighs more than 1.
@@ -58,11 +59,11 @@ def songs_of(plays: DataFrame, catalogue: DataFrame) -> DataFrame:
     played_key = F.concat_ws("\t", F.lit("played"), *(F.coalesce(name, F.lit("")) for name in names))
     offered_key = F.concat_ws("\t", F.lit("catalogue"), "track_id")
     listened = (
-        plays.crossJoin(F.broadcast(last))
+        plays.join(F.broadcast(last), on="listener", how="inner")
         .crossJoin(share)
         .where(_is_sampled(played_key))
         # A track has one genre: grouping by it lets plays be summed as they are read, its maximum would need a sort.
-        .groupBy(*names, "track_genre")
+        .groupBy("listener", *names, "track_genre")
         .agg(
             *(F.max(F.when(is_measured(), F.col(name))).alias(name) for name in FEATURES),
             F.count(F.lit(1)).alias("plays"),
@@ -79,7 +80,8 @@ def songs_of(plays: DataFrame, catalogue: DataFrame) -> DataFrame:
         F.col("first_artist").alias("artist_name"), "track_genre", "track_genres", "popularity", *FEATURES,
         F.lit(False).alias("is_played"),
     )  # fmt: skip
-    return listened.unionByName(offered, allowMissingColumns=True)
+    to_each = offered.crossJoin(F.broadcast(last.select("listener")))
+    return listened.unionByName(to_each, allowMissingColumns=True)
 
 
 def _sampled_share(named: DataFrame) -> DataFrame:

@@ -1,7 +1,6 @@
 """What a table or model declares: grain, key, columns, checks, caveats, inputs. Data only: it starts no Spark."""
 
 from lakehouse.contract.checks import Check, Severity, accepted_values, expression, in_range, not_null
-from lakehouse.contract.incremental import Growth, Summary, Update
 from lakehouse.contract.model import Model, Node, model
 from lakehouse.contract.table import CAVEATS, GOLD_GROUPS, Table, source_table, table
 
@@ -9,13 +8,10 @@ __all__ = [
     "CAVEATS",
     "GOLD_GROUPS",
     "Check",
-    "Growth",
     "Model",
     "Node",
     "Severity",
-    "Summary",
     "Table",
-    "Update",
     "accepted_values",
     "expression",
     "in_range",

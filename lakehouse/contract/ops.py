@@ -21,7 +21,7 @@ IMPORT_AUDIT = source_table(
     __name__,
     grain="One row per run, source file and verdict.",
     key="run_id source_file verdict",
-    columns="run_id source_file source verdict record_count first_played_at last_played_at",
+    columns="run_id listener source_file source verdict record_count first_played_at last_played_at",
 )
 REJECTED_ROWS = source_table(
     "rejected_rows",

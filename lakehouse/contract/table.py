@@ -11,7 +11,6 @@ from typing import Any
 
 from lakehouse.contract.checks import Check, not_null
 from lakehouse.contract.columns import COLUMNS, Column
-from lakehouse.contract.incremental import Growth, Summary, Update
 
 # Caveats are codes, so that every table words them alike.
 CAVEATS = {
@@ -45,9 +44,6 @@ class Table:
         purpose: first line of the module's docstring.
         inputs: names of the tables the transform reads, taken from its parameters.
         parameters: names of the settings the transform takes, its keyword-only parameters.
-        growth: incremental update by time, used once the table is large; None where it is always rebuilt.
-        summary: when new rows do not change the table, used once it is large; None where that is unknown.
-        update: incremental update from a large input; None where the table is always rebuilt.
     """
 
     name: str
@@ -64,9 +60,6 @@ class Table:
     inputs: tuple[str, ...]
     parameters: tuple[str, ...]
     transform: Callable[..., Any] | None
-    growth: Growth | None = None
-    summary: Summary | None = None
-    update: Update | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the transform."""
@@ -82,6 +75,11 @@ class Table:
     def location(self) -> str:
         """Folder below the lake's root."""
         return "/".join(part for part in (self.layer, self.group, self.name) if part)
+
+    @property
+    def is_by_listener(self) -> bool:
+        """Whether each row is about one listener, so that listeners are built and stored apart."""
+        return self.key[:1] == ("listener",)
 
     @property
     def trino_schema(self) -> str:

@@ -1,12 +1,16 @@
 """Runs a contract's checks over all rows of a frame in one pass."""
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import xor
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from lakehouse.contract import Check, Table
 from lakehouse.lake.schema import ContractViolation
@@ -34,6 +38,8 @@ class Evaluation(NamedTuple):
     rows: int
     checks: tuple[CheckResult, ...]
     digest: str
+    # Rows and digest of each listener; {} where the table is not by listener.
+    by_listener: dict[str, tuple[int, str]]
 
 
 def enforce(table: Table, frame: DataFrame) -> Evaluation:
@@ -48,11 +54,12 @@ def enforce(table: Table, frame: DataFrame) -> Evaluation:
     if table.key:
         values = ", ".join(f"coalesce(CAST(`{name}` AS STRING), '')" for name in table.key)
         aggregates.append(f"count(DISTINCT {values}) AS keys")
-    counts = frame.selectExpr(*aggregates).first()
-    assert counts is not None, "an aggregate without grouping has one row"
-    failing = [counts[f"c{i}"] for i in range(len(table.all_checks))]
-    keys = counts["keys"] if table.key else counts["rows"]
-    return evaluate(table, counts["rows"], failing, keys, counts["digest"] or 0)
+    grouped = ["listener"] if table.is_by_listener else []
+    counts = frame.groupBy(*grouped).agg(*map(F.expr, aggregates)).toArrow().to_pylist()
+    failing = [sum(each[f"c{i}"] for each in counts) for i in range(len(table.all_checks))]
+    keys = sum(each["keys" if table.key else "rows"] for each in counts)
+    digests = {each.get("listener"): (each["rows"], each["digest"] or 0) for each in counts}
+    return evaluate(table, failing, keys, digests)
 
 
 def collect_with_checks(table: Table, frame: DataFrame, most_rows: int) -> pa.Table | None:
@@ -69,7 +76,10 @@ def evaluate_rows(table: Table, rows: pa.Table) -> Evaluation:
     """The same as `enforce` for rows that `collect_with_checks` has collected."""
     failing = [pc.sum(rows[f"{FAILS}{i}"]).as_py() or 0 for i in range(len(table.all_checks))]
     keys = rows.group_by(list(table.key)).aggregate([]).num_rows if table.key else rows.num_rows
-    return evaluate(table, rows.num_rows, failing, keys, int(np.bitwise_xor.reduce(rows[DIGEST].to_numpy())))
+    hashes = pd.Series(rows[DIGEST].to_numpy())
+    groups = hashes.groupby(rows["listener"].to_pandas(), dropna=False) if table.is_by_listener else [(None, hashes)]
+    digests = {name: (len(group), int(np.bitwise_xor.reduce(group.to_numpy()))) for name, group in groups}
+    return evaluate(table, failing, keys, digests)
 
 
 def row_digest(frame: DataFrame) -> str:
@@ -78,19 +88,19 @@ def row_digest(frame: DataFrame) -> str:
     return f"xxhash64({', '.join([*names, *(f'{name} IS NULL' for name in names)])})"
 
 
-def evaluate(table: Table, rows: int, failing: list[int], keys: int, digest: int) -> Evaluation:
+def evaluate(table: Table, failing: list[int], keys: int, digests: dict[str | None, tuple[int, int]]) -> Evaluation:
     """The result of each check.
 
     Args:
         table: the contract.
-        rows: number of rows.
         failing: number of rows that fail each of `all_checks`.
         keys: number of distinct keys.
-        digest: of all rows.
+        digests: rows and digest of each listener; of a table that is not by listener, of all rows under None.
 
     Raises:
         ContractViolation: lists every failed check of severity 'fail'.
     """
+    rows = sum(count for count, _ in digests.values())
     results = [CheckResult(check, count) for check, count in zip(table.all_checks, failing, strict=True)]
     if table.key:
         results.append(CheckResult(Check(f"unique({', '.join(table.key)})", ""), rows - keys))
@@ -101,4 +111,6 @@ def evaluate(table: Table, rows: int, failing: list[int], keys: int, digest: int
     if failed:
         listed = "; ".join(f"{result.check.name}: {result.failing_rows} rows" for result in failed)
         raise ContractViolation(f"{table.name} breaks its contract, its last good version stays. {listed}")
-    return Evaluation(rows, tuple(results), f"{digest:x}")
+    digest = reduce(xor, (each for _, each in digests.values()), 0)
+    by_listener = {name: (count, f"{each:x}") for name, (count, each) in digests.items() if name is not None}
+    return Evaluation(rows, tuple(results), f"{digest:x}", by_listener)

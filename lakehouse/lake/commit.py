@@ -1,14 +1,16 @@
 """One commit to one table: rows that are in memory, or files that Spark has written, with their provenance."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake import Schema as DeltaSchema
 from deltalake.transaction import create_table_with_add_actions
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from lakehouse.contract import Table
 from lakehouse.lake.provenance import Provenance, commit_metadata
@@ -16,6 +18,7 @@ from lakehouse.lake.schema import (
     description_of,
     has_contract_schema,
     no_rows,
+    partitioning_of,
     schema_of,
     with_arrow_comments,
     with_comments,
@@ -37,6 +40,7 @@ class Commit:
         options: how delta-rs reaches that.
         provenance: stored with the commit.
         mode: whether the rows replace those of the table.
+        listeners: of a table by listener, those whose rows are replaced; None for all.
         once: names the commit: a second one of the same name does nothing; None for no name.
         retries: whether a commit that another one overtook is retried. In an object store it is not: the version is
             fixed before the lease is checked, so a writer that was paused and lost its lease cannot commit (fencing).
@@ -47,6 +51,7 @@ class Commit:
     options: dict[str, str] | None
     provenance: Provenance
     mode: Mode
+    listeners: Sequence[str] | None
     once: str | None
     retries: bool
 
@@ -65,11 +70,22 @@ class Commit:
         elif isinstance(rows, UncommittedFiles):
             self._add_files(log, rows)
         else:
-            write_deltalake(
-                self.location if log is None else log, with_arrow_comments(self.table, rows), mode=self.mode,
-                description=description_of(self.table), storage_options=self.options,
-                commit_properties=self._properties(),
-            )  # fmt: skip
+            target, rows = self.location if log is None else log, with_arrow_comments(self.table, rows)
+            options: dict[str, Any] = {
+                "partition_by": partitioning_of(self.table) or None, "description": description_of(self.table),
+                "storage_options": self.options, "commit_properties": self._properties(),
+            }  # fmt: skip
+            if self.mode == "append":
+                write_deltalake(target, rows, mode="append", **options)
+            else:
+                write_deltalake(target, rows, mode="overwrite", predicate=self._predicate(), **options)
+
+    def _predicate(self) -> str | None:
+        """SQL for the rows that are replaced; None for all."""
+        if self.listeners is None:
+            return None
+        names = ", ".join(f"'{name}'" for name in self.listeners)
+        return f"listener IN ({names})"
 
     def _properties(self) -> CommitProperties:
         return CommitProperties(
@@ -83,10 +99,15 @@ class Commit:
         if log is None:
             create_table_with_add_actions(
                 self.location, schema, files.actions(), mode="error", description=description_of(self.table),
-                storage_options=self.options, commit_properties=self._properties(),
+                partition_by=partitioning_of(self.table), storage_options=self.options,
+                commit_properties=self._properties(),
             )  # fmt: skip
         else:
-            log.create_write_transaction([*files.actions()], self.mode, schema, commit_properties=self._properties())
+            replaced = None if self.listeners is None else [("listener", "in", [*self.listeners])]
+            log.create_write_transaction(
+                [*files.actions()], self.mode, schema, partition_by=partitioning_of(self.table),
+                partition_filters=replaced, commit_properties=self._properties(),
+            )  # fmt: skip
         files.is_committed = True
 
     def _evolve_schema(self, rows: pa.Table | UncommittedFiles, spark: SparkSession) -> None:
@@ -100,6 +121,8 @@ class Commit:
         if self.mode == "overwrite":
             replacing = frame.writeTo(f"delta.`{self.location}`").using("delta")
             replacing = replacing.tableProperty("comment", description_of(self.table))
+            for column in partitioning_of(self.table):
+                replacing = replacing.partitionedBy(F.col(column))
             replacing.option("userMetadata", metadata).createOrReplace()
             return
         appending = frame.write.format("delta").mode(self.mode).option("userMetadata", metadata)

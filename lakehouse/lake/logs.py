@@ -2,6 +2,7 @@
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
@@ -40,9 +41,17 @@ class OpenLog:
         return newest_state(self.delta)
 
     @cached_property
-    def files(self) -> list[str]:
-        """Names of the table's files, relative to its folder."""
-        return [str(name) for name in self.delta.get_add_actions()["path"].to_pylist()]
+    def files(self) -> dict[str, str | None]:
+        """Names of the table's files, relative to its folder, with the listener whose rows each has.
+
+        None where the table is not partitioned by listener.
+        """
+        actions = self.delta.get_add_actions(flatten=True)
+        # As URIs: a character that a folder's name escapes is escaped twice.
+        names = [unquote(name) for name in actions["path"].to_pylist()]
+        partitions = self.delta.metadata().partition_columns
+        listeners = actions["partition.listener"].to_pylist() if partitions else [None] * len(names)
+        return dict(zip(names, listeners, strict=True))
 
     @cached_property
     def is_plain(self) -> bool:

@@ -1,21 +1,34 @@
 """What a commit was made from, stored in the commit itself."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deltalake import DeltaTable
-
-if TYPE_CHECKING:
-    pass
-
 
 # Delta's names of operations after which a table has the same rows.
 KEEPS_ROWS = {
     "OPTIMIZE", "REORG", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES", "CHANGE COLUMN",
     "ADD COLUMNS", "ADD CONSTRAINT", "DROP CONSTRAINT", "UPGRADE PROTOCOL", "COMPUTE STATS", "CLUSTER BY",
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Part:
+    """One listener's rows in a table.
+
+    Attributes:
+        version: the Delta version since which these rows are the same.
+        inputs: data version of each input, of a table by listener that of the listener's own rows.
+        rows: number of rows.
+        digest: of these rows, whatever their order.
+    """
+
+    version: int
+    inputs: dict[str, int | str] = field(default_factory=dict)
+    rows: int = 0
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,6 +43,7 @@ class Provenance:
         rows: rows in the table after the commit.
         digest: of all rows, whatever their order; '' where only a part of them was looked at.
         same_as: the version whose rows these still are; None for a commit that may have changed rows.
+        parts: the rows of each listener; None where the table is not by listener, or another program wrote it.
     """
 
     run_id: str
@@ -39,6 +53,7 @@ class Provenance:
     rows: int = 0
     digest: str = ""
     same_as: int | None = None
+    parts: dict[str, Part] | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +63,13 @@ class TableState:
     version: int
     provenance: Provenance
     committed_at: datetime
+
+    def version_for(self, listener: str) -> int:
+        """The version since which a listener's rows are the same; -1 where there are none."""
+        if self.provenance.parts is None:
+            return self.version
+        part = self.provenance.parts.get(listener)
+        return part.version if part else -1
 
 
 def commit_metadata(provenance: Provenance) -> str:
@@ -63,7 +85,9 @@ def newest_state(log: DeltaTable) -> TableState:
             if provenance := _provenance_in(commit):
                 if foreign is None:
                     return _state(commit, provenance)
-                return _state(foreign, replace(provenance, code="", rows=_rows_in(log), digest="", same_as=None))
+                return _state(
+                    foreign, replace(provenance, code="", rows=_rows_in(log), digest="", same_as=None, parts=None)
+                )
             if foreign is None and commit.get("operation") not in KEEPS_ROWS:
                 foreign = commit
     # The log no longer reaches back to a commit of ours: the rows are there all the same.
@@ -82,6 +106,8 @@ def _rows_in(log: DeltaTable) -> int:
 
 def _provenance_in(commit: dict[str, Any]) -> Provenance | None:
     try:
-        return Provenance(**json.loads(commit["userMetadata"]))
-    except (KeyError, TypeError, ValueError):
+        stored = json.loads(commit["userMetadata"])
+        parts = stored.get("parts")
+        return Provenance(**{**stored, "parts": parts and {name: Part(**part) for name, part in parts.items()}})
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None

@@ -75,13 +75,20 @@ def conform(table: Table, frame: DataFrame) -> DataFrame:
 
 
 def has_contract_schema(log: DeltaTable, table: Table) -> bool:
-    """Whether the stored table has the contract's columns, types, comments and description."""
+    """Whether the stored table has the contract's columns, types, comments, description and partitions."""
     stored = [
         (field["name"], field["type"], field["metadata"].get("comment"))
         for field in json.loads(log.schema().to_json())["fields"]
     ]
     wanted = [(column.name, SPARK_TYPES[column.type].jsonValue(), comment_of(column)) for column in table.columns]
-    return stored == wanted and log.metadata().description == description_of(table)
+    metadata = log.metadata()
+    is_described = metadata.description == description_of(table)
+    return stored == wanted and is_described and metadata.partition_columns == partitioning_of(table)
+
+
+def partitioning_of(table: Table) -> list[str]:
+    """Columns that a table is partitioned by: each listener's rows are files of their own."""
+    return ["listener"] if table.is_by_listener else []
 
 
 def with_comments(table: Table, frame: DataFrame) -> DataFrame:

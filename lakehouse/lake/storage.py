@@ -1,24 +1,26 @@
 """Reads and writes the lake. The writer here is the only one: it enforces contracts before it commits."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakehouse.contract import Table
 from lakehouse.lake.checks import CheckResult, Evaluation, collect_with_checks, enforce, evaluate_rows
 from lakehouse.lake.commit import ROWS_PER_FILE, Commit, Mode, escaped
 from lakehouse.lake.logs import DeltaLogs, OpenLog, store_for
+from lakehouse.lake.parts import next_version, rows_of, with_more_rows, with_results
 from lakehouse.lake.provenance import Provenance, TableState
-from lakehouse.lake.schema import conform, has_contract_schema, no_rows, schema_of
-from lakehouse.lake.uncommitted_files import UncommittedFiles
+from lakehouse.lake.schema import conform, has_contract_schema, no_rows, partitioning_of, schema_of
+from lakehouse.lake.uncommitted_files import UncommittedFiles, folder_of_partitions
 from lakehouse.lake.writer import StillWriter
 from lakehouse.settings import Settings
 
@@ -88,22 +90,37 @@ class Lake(DeltaLogs):
         else:
             yield [str(file) for file in files]
 
-    def read(self, table: Table) -> DataFrame:
-        """The table's rows, or none where it was never written."""
+    def read(self, table: Table, listeners: Collection[str] | None = None) -> DataFrame:
+        """The table's rows, or none where it was never written.
+
+        Args:
+            table: the table.
+            listeners: of a table by listener, only these listeners' rows; None for all.
+        """
         log = self.open(table)
         if log is None:
             return self._no_rows(schema_of(table))
         if not log.is_plain:
-            return self.spark.read.format("delta").load(self.location(table))
+            rows = self.spark.read.format("delta").load(self.location(table))
+            return rows if listeners is None else rows.where(F.col("listener").isin(*listeners))
         # To find these files, Spark's Delta would run a job or two per query.
-        return self.read_files(table, log.delta, log.files)
-
-    def read_files(self, table: Table, log: DeltaTable, names: list[str]) -> DataFrame:
-        """The rows of some of a table's files."""
-        stored = T.StructType.fromJson(json.loads(log.schema().to_json()))
+        names = [name for name, of in log.files.items() if listeners is None or of is None or of in listeners]
+        stored = T.StructType.fromJson(json.loads(log.delta.schema().to_json()))
         if not names:
             return self._no_rows(stored)
-        return self.spark.read.schema(stored).parquet(*(escaped(f"{self.location(table)}/{name}") for name in names))
+        # Spark takes partitions from paths, and wants all paths of a frame below one folder.
+        by_folder: dict[str, list[str]] = {}
+        for name in names:
+            by_folder.setdefault(folder_of_partitions(name), []).append(f"{self.location(table)}/{name}")
+        frames = [
+            self.spark.read.schema(stored)
+            .option("basePath", f"{self.location(table)}/{folder}")
+            .parquet(*map(escaped, paths))
+            # Columns of partitions come last.
+            .select(*stored.names)
+            for folder, paths in by_folder.items()
+        ]
+        return reduce(DataFrame.unionAll, frames)
 
     def _no_rows(self, schema: T.StructType) -> DataFrame:
         # From Arrow: a Python worker would read an empty list.
@@ -121,31 +138,42 @@ class Lake(DeltaLogs):
         *,
         likely_rows: int = 0,
         rewrite: bool = False,
+        listeners: Collection[str] | None = None,
     ) -> Written:
-        """Replace all rows of a table, if the new ones keep the contract.
+        """Replace rows of a table, if the new ones keep the contract.
 
         Where they equal the stored rows, only the provenance is committed: the table keeps its version, and nothing
-        downstream is out of date.
+        downstream is out of date. In a table by listener the same holds for each listener.
 
         Args:
             table: the table to write.
             frame: its rows.
-            provenance: stored with the commit; rows and digest are set here.
+            provenance: stored with the commit; rows and digest are set here, of its parts as well.
             likely_rows: estimate of their number for a new table; a wrong guess costs only time.
             rewrite: write equal rows too, which replaces files that were harmed.
+            listeners: those that the rows are about, whose rows are replaced; None for all.
 
         Raises:
             ContractViolation: names every difference; the last good version stays.
         """
-        state = self.state(table)
-        likely_rows = state.provenance.rows if state else likely_rows
+        state, log = self.state(table), self.log(table)
+        likely_rows = rows_of(state, listeners) if state else likely_rows
         with self._computed(table, conform(table, frame), likely_rows) as (rows, evaluation):
-            provenance = replace(provenance, rows=evaluation.rows, digest=evaluation.digest)
-            if state and not rewrite and self._holds(table, state, provenance):
+            keeps = state is not None and not rewrite and self.has_contract_schema(table)
+            version = next_version(log)
+            provenance = with_results(table, provenance, evaluation, state if keeps else None, version, listeners)
+            if keeps and state and (state.provenance.digest, state.provenance.rows) == (
+                provenance.digest, provenance.rows,
+            ):  # fmt: skip
                 self._commit_provenance(table, state, provenance)
             else:
-                self.commit(table, rows, provenance, mode="overwrite")
+                self.commit(table, rows, provenance, mode="overwrite", listeners=listeners)
         return self.written(table, evaluation.checks)
+
+    def has_contract_schema(self, table: Table) -> bool:
+        """Whether a table is stored as its contract says, so that rows of some listeners can be replaced."""
+        log = self.log(table)
+        return log is not None and has_contract_schema(log, table)
 
     def append(
         self,
@@ -170,23 +198,15 @@ class Lake(DeltaLogs):
         Raises:
             ContractViolation: names every difference; nothing was added.
         """
+        state = self.state(table)
         with self._computed(table, conform(table, frame), likely_rows) as (rows, evaluation):
-            provenance = replace(provenance, rows=rows_before + evaluation.rows)
+            provenance = replace(
+                provenance,
+                rows=rows_before + evaluation.rows,
+                parts=with_more_rows(table, evaluation, state, next_version(self.log(table))),
+            )
             self.commit(table, rows, provenance, mode="append", once=once)
         return self.written(table, evaluation.checks)
-
-    def keep(self, table: Table, provenance: Provenance) -> Written:
-        """Record that a table's rows are still those that its inputs give: it keeps its version.
-
-        Args:
-            table: the table; it was written before.
-            provenance: stored with the commit; rows and digest are set here.
-        """
-        state = self.state(table)
-        assert state is not None, f"{table.name} was never built"
-        stored = state.provenance
-        self._commit_provenance(table, state, replace(provenance, rows=stored.rows, digest=stored.digest))
-        return self.written(table, ())
 
     def compact(self, table: Table) -> None:
         """Join a table's small files, and delete files that no version of the last `KEEP_HOURS` holds.
@@ -212,6 +232,7 @@ class Lake(DeltaLogs):
         provenance: Provenance,
         *,
         mode: Mode,
+        listeners: Collection[str] | None = None,
         once: str | None = None,
     ) -> None:
         """Commit rows that were checked; see `Commit`."""
@@ -219,7 +240,8 @@ class Lake(DeltaLogs):
         log = self.log(table)
         self._still_writer()
         location, options = self.location(table), self.options
-        commit = Commit(table, location, options, provenance, mode, once, retries=self._store is None)
+        replaced = None if listeners is None else sorted(listeners)
+        commit = Commit(table, location, options, provenance, mode, replaced, once, retries=self._store is None)
         commit.write(log, rows, self.spark)
         self.committed(table)
 
@@ -232,13 +254,6 @@ class Lake(DeltaLogs):
     def _commit_provenance(self, table: Table, state: TableState, provenance: Provenance) -> None:
         provenance = replace(provenance, same_as=state.version)
         self.commit(table, no_rows(schema_of(table)), provenance, mode="append")
-
-    def _holds(self, table: Table, state: TableState, provenance: Provenance) -> bool:
-        """Whether the table has these rows already, and the contract's columns and comments."""
-        stored = state.provenance
-        log = self.log(table)
-        is_same = (stored.digest, stored.rows) == (provenance.digest, provenance.rows)
-        return is_same and log is not None and has_contract_schema(log, table)
 
     @contextmanager
     def _computed(
@@ -256,7 +271,10 @@ class Lake(DeltaLogs):
         try:
             # Few files of a good size, whatever the number of partitions was.
             cores = self.spark.sparkContext.defaultParallelism
-            files.write(frame.coalesce(max(cores, 1 + likely_rows // ROWS_PER_FILE)))
+            partitioning = partitioning_of(table)
+            # Tasks that made listeners' rows wrote them apart already.
+            few = frame if partitioning else frame.coalesce(max(cores, 1 + likely_rows // ROWS_PER_FILE))
+            files.write(few, partitioning)
             yield files, enforce(table, self.spark.read.schema(frame.schema).parquet(escaped(files.uri)))
         finally:
             if not files.is_committed:

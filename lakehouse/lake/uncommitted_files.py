@@ -7,17 +7,18 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime
+from itertools import takewhile
 from typing import Any
-from urllib.parse import urlparse
+from urllib.parse import unquote, urlparse
 from uuid import uuid4
 
 import pyarrow.parquet as pq
 from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction
-from pyarrow.fs import FileSelector, FileType, PyFileSystem
+from pyarrow.fs import FileSelector, PyFileSystem
 from pyspark.sql import DataFrame
 
 
@@ -40,14 +41,14 @@ class UncommittedFiles:
         """The folder's URI for Spark."""
         return f"{self._location}/{self._folder}"
 
-    def write(self, rows: DataFrame) -> None:
-        """Write all rows, a file for each partition."""
-        rows.write.parquet(self.uri)
+    def write(self, rows: DataFrame, partitioning: Sequence[str]) -> None:
+        """Write all rows, a file for each task and value of the columns that the table is partitioned by."""
+        rows.write.partitionBy(*partitioning).parquet(self.uri)
 
     def actions(self) -> list[AddAction]:
         """The add actions of a commit: the files' sizes, and the minimum and maximum of their columns."""
         files = self._files()
-        found = files.get_file_info(FileSelector(self._folder))
+        found = files.get_file_info(FileSelector(self._folder, recursive=True))
         actions: list[AddAction] = []
         for info in sorted(found, key=lambda info: str(info.path)):
             if not info.path.endswith(".parquet"):
@@ -55,7 +56,9 @@ class UncommittedFiles:
             footer = pq.read_metadata(info.path, filesystem=files)
             if footer.num_rows:
                 stats = json.dumps(statistics_of(footer), default=_as_text)
-                actions.append(AddAction(info.path, info.size, {}, round(time.time() * 1000), True, stats))
+                folders = [part.partition("=") for part in info.path.split("/") if "=" in part]
+                values = {name: unquote(value) for name, _, value in folders}
+                actions.append(AddAction(info.path, info.size, values, round(time.time() * 1000), True, stats))
         return actions
 
     def delete(self) -> None:
@@ -71,10 +74,10 @@ class UncommittedFiles:
         return _files_below(self._location, self._options)
 
 
-def are_there(location: str, options: Mapping[str, str] | None, names: Iterable[str]) -> bool:
-    """Whether files below a table's location exist, which VACUUM may have deleted."""
-    found = _files_below(location, options).get_file_info(list(names))
-    return all(info.type == FileType.File for info in found)
+def folder_of_partitions(name: str) -> str:
+    """The folder of a file's partitions, relative to the table's: '' unless Spark has written the file."""
+    folders = name.split("/")[:-1]
+    return "/".join(takewhile(lambda folder: "=" not in folder, folders))
 
 
 def _files_below(location: str, options: Mapping[str, str] | None) -> PyFileSystem:

@@ -11,7 +11,7 @@ import typer
 from lakehouse import PROJECT
 from lakehouse.console import say
 from lakehouse.errors import LakehouseError, UsageError
-from lakehouse.settings import Settings, load_settings
+from lakehouse.settings import Settings, load_settings, require_listener_name
 from pipeline.commands.console import app, err, exit_on, out, progress_bar, require
 
 
@@ -64,6 +64,9 @@ def import_(
     paths: Annotated[
         list[Path], typer.Argument(metavar="PATH...", help="Zips, folders or files of listening history.")
     ],
+    listener: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose listening it is; by default LISTENER's.")
+    ] = None,
 ) -> None:
     """Import Spotify's privacy export, extended or short, or recorded Web API answers.
 
@@ -74,8 +77,10 @@ def import_(
 
     settings = load_settings()
     require(paths)
+    if listener is not None:
+        require_listener_name(listener)
     with progress_bar("import") as progress:
-        summary = upkeep.import_files(settings, paths, progress=progress)
+        summary = upkeep.import_files(settings, paths, listener=listener, progress=progress)
     if summary.imported:
         report.print_import(out, summary.imported)
     exit_on(summary.errors)

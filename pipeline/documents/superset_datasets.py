@@ -74,7 +74,7 @@ def main_time_column(table: Table) -> str | None:
 
 def metrics(table: Table) -> dict[str, tuple[str, str]]:
     """Expression and shown name of each metric by its name, which follows Superset's own: count, sum__x, avg__x."""
-    found = {"count": ("COUNT(*)", "Plays" if table.key == ("play_id",) else "Rows")}
+    found = {"count": ("COUNT(*)", "Plays" if table.key == ("listener", "play_id") else "Rows")}
     for column in table.columns:
         if function := _aggregate(column):
             name = f"{function.lower()}__{column.name}"

@@ -1,11 +1,12 @@
 """Carries out a plan: builds what is out of date, independent tables and models in parallel."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from lakehouse.contract import Model, Node, Table
 from lakehouse.contract.ops import QUALITY_RESULTS, TABLE_BUILDS
@@ -18,8 +19,7 @@ from lakehouse.models.trained_models import Models
 from lakehouse.runlog.spool import RunLog
 from lakehouse.settings import Settings
 from pipeline.registry import chain_lengths, pipeline_nodes
-from pipeline.runs.incremental import Incremental
-from pipeline.runs.plan import Snapshot, State, Step, provenance_of, reason_to_build
+from pipeline.runs.plan import Snapshot, State, Step, Work, provenance_of, work_on
 from pipeline.runs.recording import explain
 from pipeline.runs.shared_reads import SharedReads
 from pipeline.runs.summary import STOPPED, Build
@@ -53,7 +53,6 @@ class Builder:
         self._full = full
         self._nodes = pipeline_nodes()
         self._shared = SharedReads(lake)
-        self._incremental = Incremental(lake, self._nodes, self._read, settings)
 
     def execute(self, steps: Iterable[Step], on_build: Callable[[Build], None]) -> list[Build]:
         """Carry out all steps, inputs first; a failed one stops only those that are made from it."""
@@ -97,12 +96,12 @@ class Builder:
             return Build(node, "blocked", f"{', '.join(broken_inputs)} failed", last_good)
         started = time.monotonic()
         try:
-            reason = self._reason(node)
-            if not reason:
+            work = self._work(node)
+            if not work:
                 self._require_undamaged(node)
                 return Build(node, "skipped", "up to date", last_good)
-            reason = self._set_aside_damaged(node) or reason
-            state, checks = self._make(node)
+            reason = self._set_aside_damaged(node) or work.reason
+            state, checks = self._make(node, work)
         except LostWriterError:  # nothing may be written any more
             raise
         except Exception as error:  # one that fails does not keep the others from being built
@@ -111,16 +110,16 @@ class Builder:
         record_checks(self._log, node, state.provenance.rows, checks, state.committed_at)
         return Build(node, "built", reason, state, time.monotonic() - started)
 
-    def _reason(self, node: Node) -> str:
-        """Why it is built, now that its inputs are: their rows may have stayed the same."""
-        if reason := reason_to_build(node, self._snapshot, self._settings, full=self._full):
-            return reason
+    def _work(self, node: Node) -> Work | None:
+        """What is built of it, now that its inputs are: their rows may have stayed the same."""
+        if work := work_on(node, self._snapshot, self._settings, full=self._full):
+            return work
         try:
             if isinstance(node, Model):
                 self._models.read(node, self._lake.spark)
         except ArtifactRefusedError as refused:  # its card is in order, but the model cannot be used
-            return one_line(refused)
-        return ""
+            return Work(one_line(refused))
+        return None
 
     def _require_undamaged(self, node: Node) -> None:
         """A damaged table that no transform can rebuild stops what is made from it."""
@@ -136,25 +135,33 @@ class Builder:
             raise damage
         return f"was damaged, its files are kept in {self._lake.set_aside(node, f'damaged-{self._log.run_id}')}"
 
-    def _make(self, node: Node) -> tuple[State, tuple[CheckResult, ...]]:
-        provenance = provenance_of(node, self._snapshot, self._settings, run_id=self._log.run_id)
+    def _make(self, node: Node, work: Work) -> tuple[State, tuple[CheckResult, ...]]:
+        listeners = work.listeners
+        # What another program did to its columns is undone by writing all.
+        if listeners is not None and isinstance(node, Table) and not self._lake.has_contract_schema(node):
+            listeners = None
+        provenance = provenance_of(node, self._snapshot, self._settings, run_id=self._log.run_id, listeners=listeners)
         inputs = [self._nodes[name] for name in node.inputs]
         self._lake.spark.sparkContext.setJobDescription(node.name)
         if isinstance(node, Model):
             tables = [table for table in inputs if isinstance(table, Table)]
             rows = [self._shared.sample(table, node.max_rows) for table in tables]
             return self._models.train(node, rows, provenance, self._lake.spark), ()
-        if not self._full and (written := self._incremental.build(node, provenance)):
-            return written.state, written.checks
-        frame = node(*map(self._read, inputs), **node.taken_from(self._settings))
+        frame = node(*(self._read(each, listeners) for each in inputs), **node.taken_from(self._settings))
+        if listeners is not None:
+            frame = frame.where(F.col("listener").isin(*listeners))
         # A table is rarely larger than its largest input.
         states = [self._snapshot.states.get(name) for name in node.inputs]
         likely_rows = max((state.provenance.rows for state in states if state), default=0)
-        written = self._lake.overwrite(node, frame, provenance, likely_rows=likely_rows, rewrite=self._full)
+        written = self._lake.overwrite(
+            node, frame, provenance, likely_rows=likely_rows, rewrite=self._full, listeners=listeners
+        )
         return written.state, written.checks
 
-    def _read(self, node: Node) -> DataFrame | Artifact:
-        return self._models.read(node, self._lake.spark) if isinstance(node, Model) else self._shared.read(node)
+    def _read(self, node: Node, listeners: Collection[str] | None) -> DataFrame | Artifact:
+        if isinstance(node, Model):
+            return self._models.read(node, self._lake.spark)
+        return self._shared.read(node, listeners if node.is_by_listener else None)
 
     def _record(self, build: Build) -> None:
         inputs = (build.state.provenance.inputs or {}) if build.state else {}

@@ -1,12 +1,12 @@
 """What a run has to do, and why: decided from states that were read once, without Spark."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from lakehouse.contract import Model, Node
+from lakehouse.contract import Model, Node, Table
 from lakehouse.errors import LakehouseError, one_line
 from lakehouse.lake.logs import DeltaLogs
-from lakehouse.lake.provenance import Provenance, TableState
+from lakehouse.lake.provenance import Part, Provenance, TableState
 from lakehouse.models.trained_models import Models, ModelState
 from lakehouse.settings import Settings
 from pipeline.fingerprint import code_fingerprint
@@ -55,13 +55,31 @@ class Step:
 
     Attributes:
         node: the table or model.
-        reason: why it is built; '' where it is up to date as far as the snapshot tells.
+        work: what is to be built; None where it is up to date as far as the snapshot tells.
         unsettled_inputs: inputs that are built before; if their rows change, this one is built, too.
     """
 
     node: Node
-    reason: str
+    work: "Work | None"
     unsettled_inputs: tuple[str, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """Why it is built; '' where it is up to date."""
+        return self.work.reason if self.work else ""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be built of a table or model, and why.
+
+    Attributes:
+        reason: in words.
+        listeners: those whose rows are built, of a table by listener; None for all.
+    """
+
+    reason: str
+    listeners: frozenset[str] | None = None
 
 
 def plan(nodes: Mapping[str, Node], snapshot: Snapshot, settings: Settings, *, full: bool = False) -> list[Step]:
@@ -77,39 +95,96 @@ def plan(nodes: Mapping[str, Node], snapshot: Snapshot, settings: Settings, *, f
     for node in nodes.values():
         built_before = [steps[name] for name in node.inputs if name in steps]
         unsettled = tuple(step.node.name for step in built_before if step.reason or step.unsettled_inputs)
-        steps[node.name] = Step(node, reason_to_build(node, snapshot, settings, full=full), unsettled)
+        steps[node.name] = Step(node, work_on(node, snapshot, settings, full=full), unsettled)
     return list(steps.values())
 
 
-def reason_to_build(node: Node, snapshot: Snapshot, settings: Settings, *, full: bool = False) -> str:
-    """Why a table or model is out of date, or '' where it is not; tables without a transform never are."""
+def work_on(node: Node, snapshot: Snapshot, settings: Settings, *, full: bool = False) -> Work | None:
+    """What is out of date of a table or model, or None; tables without a transform never are."""
     if node.transform is None:
-        return ""
+        return None
     # First, so that all code is parsed before tables are built in threads.
     wanted = provenance_of(node, snapshot, settings)
     if full:
-        return "full run"
+        return Work("full run")
     damaged = [snapshot.damage[name] for name in (node.name, *node.inputs) if name in snapshot.damage]
     if damaged:
-        return one_line(damaged[0])
+        return Work(one_line(damaged[0]))
     state = snapshot.states.get(node.name)
     if state is None:
-        return "first build"
+        return Work("first build")
     stored = state.provenance
     if stored.code != wanted.code:
-        return "code changed"
+        return Work("code changed")
     if stored.parameters != wanted.parameters:
-        return "settings changed"
-    changed = [name for name, number in (wanted.inputs or {}).items() if (stored.inputs or {}).get(name) != number]
-    return f"new {', '.join(changed)}" if changed else ""
+        return Work("settings changed")
+    now = wanted.inputs or {}
+    if wanted.parts is None or stored.parts is None:
+        changed = _differences(stored.inputs, now)
+        return Work(f"new {', '.join(changed)}") if changed else None
+    apart = _inputs_by_listener(node, snapshot)
+    changed = _differences(stored.inputs, {name: version for name, version in now.items() if name not in apart})
+    if changed:
+        return Work(f"new {', '.join(changed)}")
+    news = {
+        name: _differences(stored.parts[name].inputs if name in stored.parts else None, part.inputs)
+        for name, part in wanted.parts.items()
+    }
+    listeners = frozenset(name for name, changes in news.items() if changes)
+    if not listeners:
+        return None
+    changed = list(dict.fromkeys(name for changes in news.values() for name in changes))
+    return Work(f"new {', '.join(changed)} of {', '.join(sorted(listeners))}", listeners)
 
 
-def provenance_of(node: Node, snapshot: Snapshot, settings: Settings, *, run_id: str = "") -> Provenance:
-    """What a table or model would be made from now."""
+def _differences(before: Mapping[str, int | str] | None, now: Mapping[str, int | str]) -> list[str]:
+    """Inputs that have another version now; -1 is that of an input without rows."""
+    return [name for name, number in now.items() if (before or {}).get(name, -1) != number]
+
+
+def _inputs_by_listener(node: Node, snapshot: Snapshot) -> dict[str, TableState]:
+    """The inputs of which it is known since when each listener's rows are the same."""
+    states = {name: snapshot.states.get(name) for name in node.inputs}
+    return {
+        name: state
+        for name, state in states.items()
+        if isinstance(state, TableState) and state.provenance.parts is not None
+    }
+
+
+def provenance_of(
+    node: Node, snapshot: Snapshot, settings: Settings, *, run_id: str = "", listeners: Collection[str] | None = None
+) -> Provenance:
+    """What a table or model would be made from now.
+
+    Args:
+        node: the table or model.
+        snapshot: has the states of its inputs.
+        settings: some are parameters of transforms.
+        run_id: the run that makes it.
+        listeners: of a table by listener, those whose parts are given; None for all.
+    """
     states = {name: snapshot.states.get(name) for name in node.inputs}
     return Provenance(
         run_id=run_id,
         code=code_fingerprint(node),
         parameters={name: str(getattr(settings, name)) for name in node.parameters},
         inputs={name: state.version if state else -1 for name, state in states.items()},
+        parts=_parts_of(node, snapshot, listeners) if isinstance(node, Table) and node.is_by_listener else None,
     )
+
+
+def _parts_of(node: Node, snapshot: Snapshot, listeners: Collection[str] | None) -> dict[str, Part]:
+    """What each listener's rows would be made from now: of inputs by listener the listener's own rows.
+
+    A listener who has no rows in any input any more, but has some in the table, is among them.
+    """
+    apart = _inputs_by_listener(node, snapshot)
+    own = snapshot.states.get(node.name)
+    known = [*apart.values(), *([own] if isinstance(own, TableState) else [])]
+    names = {name for state in known for name in state.provenance.parts or {}}
+    return {
+        name: Part(-1, {table: state.version_for(name) for table, state in apart.items()})
+        for name in names
+        if listeners is None or name in listeners
+    }

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pyspark.errors import PySparkException
 
 from bronze.kaggle_tracks import kaggle_tracks_bronze
-from bronze.listening_history import listening_history_bronze
+from bronze.listening_history import give_listener, listening_history_bronze
 from lakehouse.errors import LakehouseError, one_line
 from lakehouse.lake.logs import OpenLog
 from lakehouse.lake.storage import Lake, open_lake
@@ -57,6 +57,7 @@ def recorded_run(
     summary = RunSummary(log.run_id, killed_runs=killed)
     try:
         _create_missing_tables(lake)
+        give_listener(lake, settings.listener)
         yield Recording(lake, log, summary)
     except BaseException as error:
         drop_uncommitted(lake, spool / log.run_id, **FILLED_BY_IMPORTS)

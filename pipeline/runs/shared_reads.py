@@ -1,5 +1,6 @@
 """A cache of the frames that several transforms of one run read."""
 
+from collections.abc import Collection
 from threading import Lock
 
 import pyarrow as pa
@@ -19,20 +20,20 @@ class SharedReads:
     def __init__(self, lake: Lake) -> None:
         """Read from `lake`."""
         self._lake = lake
-        self._frames: dict[tuple[str, int], DataFrame] = {}
+        self._frames: dict[tuple[str, int, frozenset[str] | None], DataFrame] = {}
         self._samples: dict[tuple[DataFrame, int], pa.Table] = {}
         self._lock = Lock()
         self._sampling = Lock()
 
-    def read(self, table: Table) -> DataFrame:
-        """The table's rows, persisted in memory from the second reader on."""
+    def read(self, table: Table, listeners: Collection[str] | None = None) -> DataFrame:
+        """The table's rows, of all listeners or some, persisted in memory from the second reader on."""
         state = self._lake.state(table)
         if state is None:
             return self._lake.read(table)
-        key = table.name, state.version
+        key = table.name, state.version, None if listeners is None else frozenset(listeners)
         with self._lock:
             if key not in self._frames:
-                self._frames[key] = self._lake.read(table)
+                self._frames[key] = self._lake.read(table, listeners)
             elif state.provenance.rows <= MOST_KEPT_ROWS:
                 self._frames[key].persist()
             return self._frames[key]

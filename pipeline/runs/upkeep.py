@@ -23,15 +23,21 @@ from pipeline.runs.summary import Build, Progress, RunSummary
 
 
 def import_files(
-    settings: Settings, paths: list[Path], *, catalogue: Path | None = None, progress: Progress | None = None
+    settings: Settings,
+    paths: list[Path],
+    *,
+    catalogue: Path | None = None,
+    listener: str | None = None,
+    progress: Progress | None = None,
 ) -> RunSummary:
-    """Import named files into bronze, without building anything on them."""
+    """Import named files into bronze, without building anything on them; see `imports.take` for the arguments."""
     on_file = (progress or Progress()).on_file
     with one_writer(settings, purpose="import") as still_writer:
         with recorded_run(settings, "catalogue" if catalogue else "import", still_writer) as run:
             run.summary.imported = imports.take(
-                run.lake, settings, paths, run.log, datetime.now(UTC), catalogue=catalogue, on_file=on_file
-            )
+                run.lake, settings, paths, run.log, datetime.now(UTC), catalogue=catalogue, listener=listener,
+                on_file=on_file,
+            )  # fmt: skip
         return run.summary
 
 

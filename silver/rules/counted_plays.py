@@ -18,7 +18,7 @@ def counted_plays(history: DataFrame) -> DataFrame:
 
 
 def distinct_plays(plays: DataFrame) -> DataFrame:
-    """Each play once, however many sources report it: the export's row, else the API's, else the account form's.
+    """Each play of a listener once, however many report it: the export's row, else the API's, else the account form's.
 
     Two reports are the same play when they are of the same recording and ended within 60 s of each other, or within
     the same minute for the account form, which knows no seconds. Pairs are made one to one, nearest first. Two plays
@@ -28,10 +28,10 @@ def distinct_plays(plays: DataFrame) -> DataFrame:
     only the few rows of a chain are compared with each other, and the history is read once.
 
     Args:
-        plays: with play_id, recording_key, played_at and source.
+        plays: with listener, play_id, recording_key, played_at and source.
     """
-    by_time = Window.partitionBy("recording_key").orderBy("played_at", "play_id")
-    chain = Window.partitionBy("recording_key", "chain")
+    by_time = Window.partitionBy("listener", "recording_key").orderBy("played_at", "play_id")
+    chain = Window.partitionBy("listener", "recording_key", "chain")
     report = F.struct(F.col("source"), F.unix_micros("played_at").alias("micros"), "play_id")
     gap = F.unix_micros("played_at") - F.unix_micros(F.lag("played_at").over(by_time))
     chained = plays.withColumn("follows", F.coalesce(gap <= SAME_PLAY_SECONDS * MICROS, F.lit(False)))

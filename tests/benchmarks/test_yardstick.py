@@ -36,12 +36,13 @@ def test_all_descriptive_and_diagnostic_tables_are_measured() -> None:
 def test_duckdb_s_table_equals_ours(name: str, demo_lake: Settings, files: dict[str, Path]) -> None:
     table = pipeline_tables()[name]
     read = pq.read_table(files[name])
-    assert {*read.column_names, *LEFT_OUT.get(name, ())} == {column.name for column in table.columns}
-    theirs = _by_key(read.to_pylist(), table.key)
-    ours = _by_key(DeltaTable(DeltaLogs(demo_lake.lake_uri).location(table)).to_pyarrow_table().to_pylist(), table.key)
+    listener, *key = table.key
+    assert {listener, *read.column_names, *LEFT_OUT.get(name, ())} == {column.name for column in table.columns}
+    stored = DeltaTable(DeltaLogs(demo_lake.lake_uri).location(table)).to_pyarrow_table()
+    theirs, ours = (_by_key(rows.to_pylist(), tuple(key)) for rows in (read, stored))
     assert set(theirs) == set(ours)
-    for key, row in theirs.items():
-        assert {column for column, value in row.items() if not _equal(value, ours[key][column])} == set(), (key, row)
+    for place, row in theirs.items():
+        assert {name for name, value in row.items() if not _equal(value, ours[place][name])} == set(), (place, row)
 
 
 @pytest.mark.parametrize("name", sorted(set(LEFT_OUT) - {"feature_correlations"}))

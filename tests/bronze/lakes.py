@@ -19,6 +19,7 @@ from lakehouse.runlog.import_report import ImportReport
 from lakehouse.runlog.spool import RunLog
 from lakehouse.settings import Settings
 from tests.bronze.records import NOW
+from tests.support.frames import LISTENER
 
 
 def small_settings(folder: Path) -> Settings:
@@ -45,6 +46,7 @@ class SmallLake:
 
     def import_history(self, *paths: Path, **options: Any) -> ImportReport:
         with_log = self.new_log()
+        options.setdefault("listener_of", lambda path: LISTENER)
         report = import_history(self.lake, paths, with_log, self.now, **options)
         with_log.finish("succeeded", NOW)
         return report
@@ -52,8 +54,8 @@ class SmallLake:
     def import_catalogue(self, path: Path, **options: Any) -> TableState | None:
         return import_catalogue(self.lake, path, self.new_log(), self.now, **options)
 
-    def take(self, *paths: Path, catalogue: Path | None = None) -> ImportReport:
-        return imports.take(self.lake, self.settings, list(paths), self.new_log(), self.now, catalogue=catalogue)
+    def take(self, *paths: Path, **options: Any) -> ImportReport:
+        return imports.take(self.lake, self.settings, list(paths), self.new_log(), self.now, **options)
 
     def new_log(self) -> RunLog:
         self.run_ids.append(f"run-{len(self.run_ids)}")

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from bronze.delivered.inbox import SEEN_FILES, waiting_files
+from bronze.delivered.inbox import SEEN_FILES, listener_of, remember, signatures_of, waiting_files
 from bronze.imports import holds_demo_beside_real, take
 from bronze.kaggle_tracks import kaggle_tracks_bronze
 from bronze.listening_history import holds_demo, holds_real, listening_history_bronze
 from lakehouse.contract import Table
+from lakehouse.contract.ops import IMPORT_AUDIT
 from lakehouse.runlog.import_report import ImportReport
 from lakehouse.settings import Settings
 from pipeline.demo.data import write_demo_data
@@ -234,7 +235,7 @@ def test_files_wait_until_they_are_taken_and_again_when_they_change(small: Small
     )
     (folder / "empty").mkdir()
     write_json(folder / "broken.json", "[")
-    assert names(small.settings) == ["1.json", "broken.json", "deep", "empty"]
+    assert names(small.settings) == ["1.json", "broken.json", "2.json", "empty"]
     taken(small)
     assert len(small.rows(listening_history_bronze)) == 2
     assert names(small.settings) == []
@@ -242,16 +243,16 @@ def test_files_wait_until_they_are_taken_and_again_when_they_change(small: Small
     os.utime(one, ns=(1, 1))
     write_json(other, [account(msPlayed=60_000)])
     write_json(folder / "deep" / "3.json", [])
-    assert names(small.settings) == ["1.json", "deep"]
+    assert names(small.settings) == ["1.json", "2.json", "3.json"]
     taken(small)
     assert names(small.settings) == []
     assert len(small.rows(listening_history_bronze)) == 3
 
     one.unlink()
     other.rename(other.with_name("4.json"))
-    assert names(small.settings) == ["deep"]
+    assert names(small.settings) == ["4.json"]
     write_json(folder / "broken.json", "[]")
-    assert names(small.settings) == ["broken.json", "deep"]
+    assert names(small.settings) == ["broken.json", "4.json"]
 
 
 def test_a_file_is_the_same_by_any_way_to_it(small: SmallLake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,3 +282,53 @@ def test_what_fails_half_way_waits_on(small: SmallLake, monkeypatch: pytest.Monk
     assert names(small.settings) == ["mine.json"]
     taken(small)
     assert len(small.rows(listening_history_bronze)) == 1
+
+
+def test_a_folder_in_the_import_folder_is_a_listener_s(small: SmallLake) -> None:
+    folder = small.settings.import_dir
+    for name in ("own.json", "anna/1.json", "anna/deep/2.json", "ben-2/1.json"):
+        write_json(folder / name, [account()])
+    report = small.take(*waiting_files(small.settings))
+    assert report.errors == []
+    found = [(row["listener"], row["source_file"]) for row in small.rows(listening_history_bronze)]
+    assert sorted(found) == [("anna", "1.json"), ("ben-2", "1.json (2)"), ("me", "own.json")]
+    assert {row["listener"] for row in small.recorded(IMPORT_AUDIT)} == {"anna", "ben-2", "me"}
+    assert small.take(folder / "anna").new_plays == 0
+    assert waiting_files(small.settings) == []
+
+
+def test_a_folder_with_another_name_is_refused_in_one_line(small: SmallLake) -> None:
+    folder = small.settings.import_dir
+    write_json(folder / "My Export" / "1.json", [account()])
+    [error] = small.take(*waiting_files(small.settings)).errors
+    assert error.startswith(f"{folder}/My Export is no listener's folder: names have up to 40 of a-z 0-9 _ -;")
+    assert waiting_files(small.settings) == []
+
+
+def test_a_folder_that_was_imported_before_there_were_listeners_stays_as_it_is(small: SmallLake) -> None:
+    folder = small.settings.import_dir / "anna"
+    write_json(folder / "1.json", [account()])
+    remember(small.settings, signatures_of([folder]), refused=[])
+    assert waiting_files(small.settings) == []
+    write_json(folder / "2.json", [account()])
+    assert [listener_of(path, small.settings) for path in waiting_files(small.settings)] == ["me"]
+
+
+def test_an_empty_folder_is_said_once_and_waits_for_its_listener(small: SmallLake) -> None:
+    folder = small.settings.import_dir / "anna"
+    folder.mkdir(parents=True)
+    assert small.take(*waiting_files(small.settings)).errors == ["anna holds no listening history that is known here"]
+    assert waiting_files(small.settings) == []
+    write_json(folder / "1.json", [account()])
+    assert [listener_of(path, small.settings) for path in waiting_files(small.settings)] == ["anna"]
+
+
+def test_a_named_listener_gets_what_is_imported(small: SmallLake) -> None:
+    small.take(write_json(small.root / "mine.json", [account()]), listener="anna")
+    assert [row["listener"] for row in small.rows(listening_history_bronze)] == ["anna"]
+
+
+def test_two_listeners_may_hear_the_same(small: SmallLake) -> None:
+    for listener in ("anna", "ben"):
+        report = small.take(write_json(small.root / f"{listener}.json", [account()]), listener=listener)
+        assert report.new_plays == 1

@@ -21,6 +21,7 @@ from lakehouse.runlog.append import append_finished_runs
 from lakehouse.runlog.import_report import ImportReport
 from tests.bronze.lakes import SmallLake
 from tests.bronze.records import NOW, PERSONAL, account, api_item, extended, write_json
+from tests.support.frames import LISTENER
 
 EPISODE = extended("2024-03-16T08:00:00Z", episode_name="Part 1", **PERSONAL)
 # In the night when clocks go back in America, one wall-clock time is two instants.
@@ -164,6 +165,7 @@ def test_importing_again_rejects_the_same(imported: Imported) -> None:
 def test_a_row_says_where_it_comes_from(imported: Imported) -> None:
     play, short = plays_of(imported, "1/Streaming_History_Audio_1.json")
     assert play | {"play_id": ""} == {
+        "listener": LISTENER,
         "play_id": "",
         "track_id": "3n3Ppam7vgaVa1iaRUc9Lp",
         "played_at": datetime(2024, 3, 14, 10, tzinfo=UTC),
@@ -259,7 +261,7 @@ def test_the_audit_knows_first_and_last_play_also_where_the_clock_repeats(import
 def test_nothing_personal_is_anywhere_in_the_lake(imported: Imported) -> None:
     files = [path for path in imported.small.settings.lake_path.rglob("*") if path.is_file()]
     assert {path.parent.name for path in files if path.suffix == ".parquet"} == {
-        "listening_history_bronze", "import_audit", "rejected_rows", "pipeline_runs"
+        "listener=me", "import_audit", "rejected_rows", "pipeline_runs"
     }  # fmt: skip
     for path in files:
         content = path.read_bytes()

@@ -18,6 +18,6 @@ def test_snapshot_shows_inputs_settings_key_and_typed_columns() -> None:
     assert lines[:4] == [
         "  inputs: listening_history_bronze, feature_matches, artist_estimates",
         "  settings: listener_time_zone",
-        "  key: play_id",
-        "  play_id string",
+        "  key: listener, play_id",
+        "  listener string",
     ]

@@ -1,26 +1,31 @@
-"""Whatever little was heard: every table of the registry is made of it and keeps its contract."""
+"""Every table of the registry keeps its contract, whatever little was heard, and listeners do not touch each other."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from bronze.kaggle_tracks import kaggle_tracks_bronze
-from lakehouse.contract import Model
 from lakehouse.lake.checks import collect_with_checks, evaluate_rows
 from lakehouse.lake.schema import conform, schema_of
 from lakehouse.models.artifacts import Artifact
 from lakehouse.settings import Settings
 from pipeline.registry import all_models, pipeline_nodes, pipeline_tables
 from silver.catalogue_tracks import catalogue_tracks
+from silver.rules.bounded import EVERYBODY
 from tests.gold.learning.small_catalogue import small_catalogue
 from tests.gold.learning.small_models import as_artifact
-from tests.support.frames import frame_of
+from tests.support.frames import LISTENER, frame_of
 
 Rows = list[dict[str, Any]]
+# The rows of every table, by its name.
+Made = dict[str, pa.Table]
 
 MOST_ROWS = 10_000
 IMPORTED = {"source_file": "file", "ingested_at": datetime(2026, 2, 1, tzinfo=UTC)}
@@ -61,55 +66,100 @@ def heard(at: str, number: int = 0, **values: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-HISTORIES: dict[str, tuple[Rows, str]] = {
-    "an empty lake": ([], "no_catalogue"),
-    "one play": ([heard("2026-01-31 23:59:00")], "catalogue"),
-    "plays without features": ([heard(f"2026-01-31 1{i}:00:00", -1 - i) for i in range(5)], "catalogue"),
-    "plays of one hour": ([heard(f"2026-01-31 10:0{i}:00") for i in range(9)], "catalogue"),
-    "plays without a catalogue": ([heard(f"2026-01-{1 + i:02} 12:00:00", i % 3) for i in range(25)], "no_catalogue"),
+# Plays by listener: however little each heard, and one who heard more.
+HISTORIES: dict[str, Rows] = {
+    "one_play": [heard("2026-01-31 23:59:00")],
+    "no_features": [heard(f"2026-01-31 1{i}:00:00", -1 - i) for i in range(5)],
+    "one_hour": [heard(f"2026-01-31 10:0{i}:00") for i in range(9)],
+    "usual": [
+        heard(f"2026-{1 + i // 28:02}-{1 + i % 28:02} {8 + i % 15:02}:{i % 60:02}:00", i % 60) for i in range(120)
+    ],
 }
-# Gold tables that have rows even then, and tables that have none of any of these histories.
-OF_NO_PLAY = {"model_feature_importance", "model_performance_metrics"}
-OF_ONE_PLAY = OF_NO_PLAY | {
+# Gold tables that have rows of one play, and tables that have none of a thin history.
+OF_ONE_PLAY = {
     "audio_feature_distributions", "energy_forecasts", "feature_correlations", "feature_source_coverage",
-    "listening_patterns_by_time", "mood_classifications", "mood_outlook", "mood_predictions", "mood_time_correlations",
-    "part_of_day_drivers", "temporal_trends", "top_tracks_by_mood", "weekend_vs_weekday",
+    "listening_patterns_by_time", "model_feature_importance", "model_performance_metrics", "mood_classifications",
+    "mood_outlook", "mood_predictions", "mood_time_correlations", "part_of_day_drivers", "temporal_trends",
+    "top_tracks_by_mood", "weekend_vs_weekday",
 }  # fmt: skip
 NEEDS_MORE = {table.name for table in pipeline_tables().values() if table.group == "prescriptive"} | {
     "recommendation_backtest"
 }
-EXPECTED = {"an empty lake": OF_NO_PLAY, "one play": OF_ONE_PLAY}
 
 
-@pytest.mark.parametrize("history", HISTORIES)
-def test_every_table_keeps_its_contract(request: pytest.FixtureRequest, spark: SparkSession, history: str) -> None:
-    plays, catalogue = HISTORIES[history]
-    counts = rows_of_every_table(spark, request.getfixturevalue(catalogue), plays)
-    filled = {name for name, count in counts.items() if count and pipeline_nodes()[name].layer == "gold"}
-    assert filled == EXPECTED.get(history, filled)
+@pytest.fixture(scope="module")
+def household(spark: SparkSession, catalogue: Catalogue) -> Made:
+    """All listeners in one lake."""
+    return every_table(spark, catalogue, HISTORIES)
+
+
+@pytest.mark.parametrize("listener", HISTORIES)
+def test_every_table_keeps_its_contract(household: Made, listener: str) -> None:
+    filled = filled_gold(household, listener)
+    if listener == "one_play":
+        assert filled == OF_ONE_PLAY
+    if listener != "usual":
+        assert filled.isdisjoint(NEEDS_MORE)
+
+
+@pytest.mark.parametrize("listener", ["one_play", "usual"])
+def test_a_listener_s_rows_are_those_of_a_lake_with_that_listener_alone(
+    household: Made, spark: SparkSession, catalogue: Catalogue, listener: str
+) -> None:
+    alone = every_table(spark, catalogue, {listener: HISTORIES[listener]})
+    for name, rows in alone.items():
+        assert_same(name, of_listener(household[name], listener), of_listener(rows, listener))
+        assert_same(name, of_listener(household[name], EVERYBODY), of_listener(rows, EVERYBODY))
+
+
+@pytest.mark.parametrize("plays", [[], [heard(f"2026-01-{1 + i:02} 12:00:00", i % 3) for i in range(25)]])
+def test_without_a_catalogue_every_table_keeps_its_contract(
+    spark: SparkSession, no_catalogue: Catalogue, plays: Rows
+) -> None:
+    made = every_table(spark, no_catalogue, {LISTENER: plays})
+    assert filled_gold(made, EVERYBODY) == {"model_performance_metrics"}
+    filled = filled_gold(made, LISTENER)
     assert filled.isdisjoint(NEEDS_MORE)
+    assert bool(filled) == bool(plays)
 
 
-def rows_of_every_table(spark: SparkSession, catalogue: Catalogue, plays: Rows) -> dict[str, int]:
-    """Make every table, inputs first, and check it as the writer does; how many rows each has.
+def filled_gold(made: Made, listener: str) -> set[str]:
+    """Gold tables with rows of a listener."""
+    nodes = pipeline_nodes()
+    return {name for name, rows in made.items() if nodes[name].layer == "gold" and len(of_listener(rows, listener))}
+
+
+def of_listener(rows: pa.Table, listener: str) -> pa.Table:
+    """The rows of a listener; all of a table that is not about listeners."""
+    return rows.filter(pc.field("listener") == listener) if "listener" in rows.column_names else rows
+
+
+def assert_same(name: str, found: pa.Table, expected: pa.Table) -> None:
+    """The same rows, doubles within what `equal` of the contract allows."""
+    order = [(key, "ascending") for key in pipeline_tables()[name].key]
+    one, other = (table.sort_by(order).to_pandas() for table in (found, expected))
+    pd.testing.assert_frame_equal(one, other, rtol=1e-9, atol=0, obj=name)
+
+
+def every_table(spark: SparkSession, catalogue: Catalogue, histories: Mapping[str, Rows]) -> Made:
+    """The rows of every table, made inputs first and checked as the writer does.
 
     Raises:
         ContractViolation: a table breaks its contract.
     """
     settings = Settings(_env_file=None)
+    plays = [{"listener": listener, **row} for listener, rows in histories.items() for row in rows]
     imported = {"kaggle_tracks_bronze": catalogue.rows, "listening_history_bronze": plays}
-    made: dict[str, DataFrame | Artifact] = {}
-    counts = {}
-    for name, node in pipeline_nodes().items():
-        if isinstance(node, Model):
-            made[name] = catalogue.models[name]
-            continue
-        if node.transform is None:
-            frame = frame_of(spark, node, imported.get(name, []))
+    inputs: dict[str, DataFrame | Artifact] = {**catalogue.models}
+    made = {}
+    for name, table in pipeline_tables().items():
+        if table.transform is None:
+            frame = frame_of(spark, table, imported.get(name, []))
         else:
-            frame = node(*(made[each] for each in node.inputs), **node.taken_from(settings))
-        rows = collect_with_checks(node, conform(node, frame), MOST_ROWS)
+            frame = table(*(inputs[each] for each in table.inputs), **table.taken_from(settings))
+        rows = collect_with_checks(table, conform(table, frame), MOST_ROWS)
         assert rows is not None
-        counts[name] = evaluate_rows(node, rows).rows
-        made[name] = spark.createDataFrame(rows.select([column.name for column in node.columns]), schema_of(node))
-    return counts
+        evaluate_rows(table, rows)
+        made[name] = rows.select([column.name for column in table.columns])
+        inputs[name] = spark.createDataFrame(made[name], schema_of(table))
+    return made

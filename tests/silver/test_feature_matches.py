@@ -231,26 +231,3 @@ def test_order_and_partitions_of_the_rows_do_not_matter(spark: SparkSession, mat
     history, catalogue, provided, synthetic = (random.Random(3).sample(part, len(part)) for part in given)
     found = matches(spark, history, catalogue, provided, synthetic, partitions=4)
     assert rows(found) == sorted(map(tuple, matched.values()), key=repr)
-
-
-@pytest.mark.parametrize(
-    ("play", "is_new"),
-    [
-        pytest.param(listened("known", "Song"), False, id="a known track"),
-        pytest.param(listened("known", "Song", isrc="gb-abc-12-34567", duration_ms=1), False, id="all that is known"),
-        pytest.param(listened("known", None, None), False, id="nothing told"),
-        pytest.param(listened("other", "Song"), True, id="a track never heard before"),
-        pytest.param(listened("other", "Song", ms_played=29_999), False, id="one that does not count"),
-        pytest.param(listened("known", "Song (Remastered)"), True, id="another title"),
-        pytest.param(listened("known", "Song", album_name="Album"), True, id="an album"),
-        pytest.param(listened("known", "Song", isrc="GBABC1234568"), True, id="another code"),
-        pytest.param(listened("known", "Song", duration_ms=2), True, id="another length"),
-    ],
-)
-def test_which_plays_tell_more_than_is_known_of_their_track(
-    spark: SparkSession, play: dict[str, Any], is_new: bool
-) -> None:
-    known = matches(spark, [listened("known", "Song", isrc="GBABC1234567", duration_ms=1)])
-    history = frame_of(spark, listening_history_bronze, [with_instant(play)])
-    assert feature_matches.summary is not None
-    assert rows(feature_matches.summary.adds(history, known), "play_id") == ([(play["play_id"],)] if is_new else [])

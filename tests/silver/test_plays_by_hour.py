@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from silver.listening_with_features import listening_with_features
-from silver.plays_by_hour import FEATURES, HOUR, deviation, mean, plays, plays_by_hour, total, with_new_plays
+from silver.plays_by_hour import FEATURES, HOUR, deviation, mean, plays, plays_by_hour, total
 from silver.rules.feature_source import is_featured, is_measured
 from tests.gold.descriptive.comparison import assert_same_rows
 from tests.support.frames import Tables, frame_of, only, play, rows
@@ -84,14 +84,6 @@ def test_equal_values_do_not_deviate(count: int, expected: float | None, spark: 
 def test_nothing_has_no_plays_and_no_mean(spark: SparkSession) -> None:
     row = aggregated(spark)
     assert (row["all_plays"], row["mean"], row["deviation"]) == (0, None, None)
-
-
-def test_new_plays_are_added(spark: SparkSession) -> None:
-    old = [play(f"{SATURDAY} 10:00:00", valence=0.25), play(f"{SATURDAY} 10:10:00", feature_source="none")]
-    new = [play(f"{SATURDAY} 10:20:00", valence=0.75), play(f"{SATURDAY} 11:00:00", valence=0.5)]
-    taken_in = with_new_plays(sums(spark, *old), sums(spark), frame_of(spark, listening_with_features, new))
-    anew = sums(spark, *old, *new)
-    assert_same_rows(taken_in, anew.toPandas(), list(plays_by_hour.key))
 
 
 def test_no_plays_make_no_rows(spark: SparkSession) -> None:

@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from silver import sampled_plays as module
 from silver.listening_with_features import listening_with_features
 from silver.rules.feature_source import MEASURED_SOURCES
-from silver.sampled_plays import sampled_plays, with_new_plays
+from silver.sampled_plays import sampled_plays
 from tests.support.frames import Tables, frame_of, play, rows
 
 PLAYS = [play(f"2026-01-31 10:{i:02d}:00", valence=i / 60) for i in range(60)]
@@ -28,18 +27,6 @@ def test_all_measured_plays_are_looked_at(source: str, spark: SparkSession) -> N
 @pytest.mark.parametrize("source", ["imputed_artist", "synthetic", "none"])
 def test_others_are_not(source: str, spark: SparkSession) -> None:
     assert sampled(spark, [play("2026-01-31 10:00:00", feature_source=source)]).count() == 0
-
-
-@pytest.mark.parametrize("most", [20, 100])
-def test_new_plays_leave_the_sample_of_all(most: int, spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_PLAYS", most)
-    known, new = PLAYS[:30], PLAYS[30:]
-    taken_in = with_new_plays(sampled(spark, known), sampled(spark, []), frame_of(spark, listening_with_features, new))
-    of_all = rows(sampled(spark, PLAYS), "play_id")
-    assert sorted(rows(taken_in, "play_id")) == sorted(of_all)
-    assert len(of_all) == min(most, len(PLAYS))
-    # Of both, not just the first or the last ones.
-    assert {play_id in {row["play_id"] for row in new} for (play_id,) in of_all} == {True, False}
 
 
 @pytest.mark.real_data

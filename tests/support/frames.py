@@ -17,14 +17,17 @@ from silver.sampled_plays import sampled_plays
 # Reads a table of a lake, by its name: the fixtures real_table and demo_table.
 Tables = Callable[[str], DataFrame]
 
+LISTENER = "me"
 WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 
 
 def frame_of(spark: SparkSession, table: Table, rows: list[dict[str, Any]]) -> DataFrame:
-    """A frame with the table's schema; columns that a row does not name are null."""
+    """A frame with the table's schema; columns that a row does not name are null, its listener is `LISTENER`."""
     names = [column.name for column in table.columns]
     unknown = {name for row in rows for name in row} - set(names)
     assert not unknown, f"{table.name} has no column {unknown}"
+    if "listener" in names:
+        rows = [{"listener": LISTENER, **row} for row in rows]
     return _frame(spark, rows, schema_of(table))
 
 

@@ -338,7 +338,7 @@ def test_closing_a_member_closes_its_zip(tmp_path: Path) -> None:
     assert stream.closed
     assert len(os.listdir("/proc/self/fd")) == open_before  # noqa: PTH208
     with pytest.raises(BadFile):
-        DeliveredFile(path, "x", "missing.json").open()
+        DeliveredFile(path, "x", member="missing.json").open()
     gc.collect()
     assert len(os.listdir("/proc/self/fd")) == open_before  # noqa: PTH208
 

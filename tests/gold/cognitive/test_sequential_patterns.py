@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from gold.cognitive.sequential_patterns import sequential_patterns, with_new_plays
+from gold.cognitive.sequential_patterns import sequential_patterns
 from silver.listening_with_features import listening_with_features
 from silver.rules.feature_source import MEASURED_SOURCES
 from silver.rules.feature_source import MOODS as ALL_MOODS
@@ -54,18 +54,6 @@ def patterns(spark: SparkSession, *sessions: str, track: str = "") -> DataFrame:
 def test_the_order_of_a_pair_matters(spark: SparkSession) -> None:
     frame = patterns(spark, "happy sad")
     assert rows(frame, "mood_category", "next_mood_category", "occurrence_count") == [(HAPPY, SAD, 1)]
-
-
-@pytest.mark.parametrize("new", [(-1,), (1,), (0, 2), (12, 13, 14)])
-def test_new_plays_change_the_counts_of_their_sessions(spark: SparkSession, new: tuple[int, ...]) -> None:
-    plays = plays_of(*SOMEWHAT_OFTEN, OFTEN)
-    added = [plays[i] for i in new]
-    before, all_plays, new_plays = (
-        frame_of(spark, listening_with_features, part)
-        for part in ([row for row in plays if row not in added], plays, added)
-    )
-    taken_in = with_new_plays(sequential_patterns(before), all_plays, new_plays)
-    assert_same_rows(taken_in, sequential_patterns(all_plays).toPandas(), ["mood_category", "next_mood_category"])
 
 
 def test_sessions_do_not_touch(spark: SparkSession) -> None:

@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from gold.descriptive.feature_source_coverage import feature_source_coverage, with_new_plays
+from gold.descriptive.feature_source_coverage import feature_source_coverage
 from lakehouse.lake.schema import conform
 from silver.listening_with_features import listening_with_features
 from tests.gold.descriptive.comparison import assert_same_rows
-from tests.support.frames import Tables, frame_of, play, rows
+from tests.support.frames import LISTENER, Tables, frame_of, play, rows
 
 
 def coverage(spark: SparkSession, *plays: dict[str, Any]) -> DataFrame:
@@ -20,13 +20,13 @@ def coverage(spark: SparkSession, *plays: dict[str, Any]) -> DataFrame:
 
 def test_one_play_is_all_there_is(spark: SparkSession) -> None:
     frame = coverage(spark, play("2026-01-31 10:00:00", feature_source="spotify"))
-    assert rows(frame) == [("spotify", 1, 100.0, 1)]
+    assert rows(frame) == [(LISTENER, "spotify", 1, 100.0, 1)]
 
 
 def test_sources_share_all_plays_also_those_without_features(spark: SparkSession) -> None:
     plays = [play(f"2026-01-31 1{hour}:00:00") for hour in range(3)]
     frame = coverage(spark, *plays, play("2026-01-31 23:00:00", track_id="other", feature_source="none"))
-    assert rows(frame) == [("kaggle", 3, 75.0, 1), ("none", 1, 25.0, 1)]
+    assert rows(frame) == [(LISTENER, "kaggle", 3, 75.0, 1), (LISTENER, "none", 1, 25.0, 1)]
 
 
 def test_percentages_add_up_to_100(spark: SparkSession) -> None:
@@ -47,21 +47,6 @@ def test_releases_of_a_recording_count_by_id(spark: SparkSession) -> None:
     single = play("2026-01-31 10:00:00", track_id="single", recording_key="song")
     album = play("2026-01-31 11:00:00", track_id="album", recording_key="song")
     assert rows(coverage(spark, single, album), "track_count") == [(2,)]
-
-
-def test_new_plays_are_added_and_their_tracks_where_they_are_new(spark: SparkSession) -> None:
-    known = [play(f"2026-01-31 1{hour}:00:00", track_id=f"t{hour}") for hour in range(3)]
-    new = [
-        play("2026-02-01 10:00:00", track_id="t0"),
-        play("2026-02-01 11:00:00", track_id="t0"),
-        play("2026-02-01 12:00:00", track_id="t1", feature_source="none"),
-        play("2026-02-01 13:00:00", track_id="new"),
-        play("2026-02-01 14:00:00", track_id="new"),
-    ]
-    frames = (frame_of(spark, listening_with_features, plays) for plays in (known + new, new))
-    taken_in = with_new_plays(coverage(spark, *known), *frames)
-    assert sorted(rows(taken_in)) == sorted(rows(coverage(spark, *known, *new)))
-    assert sorted(rows(taken_in, "feature_source", "track_count")) == [("kaggle", 4), ("none", 1)]
 
 
 def test_no_plays_make_no_rows(spark: SparkSession) -> None:

@@ -10,7 +10,7 @@ from gold.descriptive.listening_patterns_by_time import listening_patterns_by_ti
 from lakehouse.lake.schema import conform
 from silver.listening_with_features import listening_with_features
 from tests.gold.descriptive.comparison import assert_same_rows
-from tests.support.frames import Tables, frame_of, made_of_plays, only, play, rows
+from tests.support.frames import LISTENER, Tables, frame_of, made_of_plays, only, play, rows
 
 SATURDAY, SUNDAY = "2026-01-31", "2026-02-01"
 
@@ -22,9 +22,9 @@ def patterns(spark: SparkSession, *plays: dict[str, Any]) -> DataFrame:
 def test_one_play_makes_one_row_with_its_own_features(spark: SparkSession) -> None:
     row = only(patterns(spark, play(f"{SATURDAY} 07:30:00", valence=0.9, energy=0.8, tempo=100.0)))
     assert row.asDict() == {
-        "hour_of_day": 7, "day_of_week": 6, "day_name": "Saturday", "part_of_day": "morning", "is_weekend": True,
-        "play_count": 1, "featured_play_count": 1, "avg_valence": 0.9, "avg_energy": 0.8, "avg_danceability": 0.5,
-        "avg_acousticness": 0.2, "avg_tempo": 100.0,
+        "listener": LISTENER, "hour_of_day": 7, "day_of_week": 6, "day_name": "Saturday", "part_of_day": "morning",
+        "is_weekend": True, "play_count": 1, "featured_play_count": 1, "avg_valence": 0.9, "avg_energy": 0.8,
+        "avg_danceability": 0.5, "avg_acousticness": 0.2, "avg_tempo": 100.0,
     }  # fmt: skip
 
 

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from gold.descriptive.temporal_trends import temporal_trends, with_new_plays
+from gold.descriptive.temporal_trends import temporal_trends
 from lakehouse.lake.schema import conform
 from silver.listening_with_features import listening_with_features as PLAYS
 from tests.gold.descriptive.comparison import assert_same_rows
-from tests.support.frames import Tables, dates, frame_of, only, play, rows
+from tests.support.frames import LISTENER, Tables, dates, frame_of, only, play, rows
 
 # A play each: its day and its track.
 KNOWN = (("10", "heard early"), ("14", "heard early"), ("16", "only once"), ("28", "heard late"), ("31", "heard late"))
@@ -25,7 +25,7 @@ def trends(spark: SparkSession, *plays: dict[str, Any]) -> DataFrame:
 def test_one_play_makes_one_date(spark: SparkSession) -> None:
     row = only(trends(spark, play("2026-01-31 10:00:00", ms_played=90_000, valence=0.9, energy=0.8)))
     assert row.asDict() == {
-        "date": date(2026, 1, 31), "total_plays": 1, "minutes_played": 1.5, "distinct_tracks": 1,
+        "listener": LISTENER, "date": date(2026, 1, 31), "total_plays": 1, "minutes_played": 1.5, "distinct_tracks": 1,
         "distinct_artists": 1, "new_tracks": 1, "avg_valence": 0.9, "avg_energy": 0.8, "avg_tempo": 120.0,
         "weekend_plays": 1, "avg_valence_7d": 0.9, "avg_energy_7d": 0.8, "total_plays_7d": 1.0,
     }  # fmt: skip
@@ -91,24 +91,6 @@ def test_a_play_is_forgotten_after_seven_dates(spark: SparkSession) -> None:
 
 def test_no_plays_make_no_rows(spark: SparkSession) -> None:
     assert conform(temporal_trends, trends(spark)).count() == 0
-
-
-@pytest.mark.parametrize(
-    "instants",
-    [
-        pytest.param(["2026-01-31 23:00:00"], id="on the last date"),
-        pytest.param(["2026-02-01 00:00:00"], id="on the next date"),
-        pytest.param(["2026-02-12 10:00:00"], id="after dates without plays"),
-        pytest.param(["2026-01-05 10:00:00"], id="before all"),
-        pytest.param(["2026-01-20 10:00:00", "2026-02-02 10:00:00"], id="between and after"),
-    ],
-)
-def test_new_plays_change_what_they_would_if_all_were_made_anew(spark: SparkSession, instants: list[str]) -> None:
-    known = [play(f"2026-01-{day} 10:00:00", track_id=track, valence=int(day) / 100) for day, track in KNOWN]
-    new = [play(at, track_id=track, artist_name=track) for at in instants for track in ("heard late", "never heard")]
-    before, now = trends(spark, *known), trends(spark, *known, *new)
-    taken_in = with_new_plays(before, *(frame_of(spark, PLAYS, rows) for rows in (known + new, new)))
-    assert rows(taken_in, *taken_in.columns) == rows(now, *now.columns)
 
 
 @pytest.mark.real_data

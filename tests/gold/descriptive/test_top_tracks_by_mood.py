@@ -10,7 +10,7 @@ from gold.descriptive.top_tracks_by_mood import RECORDINGS_PER_MOOD, top_tracks_
 from lakehouse.lake.schema import conform
 from silver.listening_with_features import listening_with_features
 from tests.gold.descriptive.comparison import assert_same_rows
-from tests.support.frames import Tables, frame_of, only, play, rows
+from tests.support.frames import LISTENER, Tables, frame_of, only, play, rows
 
 HAPPY = {"valence": 0.9, "energy": 0.9}
 SAD = {"valence": 0.1, "energy": 0.1}
@@ -29,7 +29,8 @@ def top_tracks(spark: SparkSession, plays: list[dict[str, Any]]) -> DataFrame:
 def test_one_play_is_the_first_of_its_mood(spark: SparkSession) -> None:
     row = only(top_tracks(spark, plays_of("a", 1, **HAPPY)))
     assert row.asDict() == {
-        "track_id": "a", "track_name": "Title a", "artist_name": "Artist", "mood_category": "Happy & Energetic",
+        "listener": LISTENER, "track_id": "a", "track_name": "Title a", "artist_name": "Artist",
+        "mood_category": "Happy & Energetic",
         "valence": 0.9, "energy": 0.9, "danceability": 0.5, "tempo": 120.0, "play_count": 1, "rank_in_category": 1,
     }  # fmt: skip
 

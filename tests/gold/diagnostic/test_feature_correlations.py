@@ -80,7 +80,7 @@ def test_one_recording_on_repeat_proves_nothing(spark: SparkSession) -> None:
 
 def test_the_catalogue_alone_fills_its_column(spark: SparkSession) -> None:
     catalogue: Rows = [{"track_id": str(i), "energy": i / 10, "valence": 1 - i / 10} for i in range(4)]
-    row = energy_and_valence(spark, [], catalogue)
+    row = energy_and_valence(spark, [play("2026-01-31 10:00:00", feature_source="none")], catalogue)
     assert (row["catalogue_correlation"], row["correlation"], row["sample_size"]) == (pytest.approx(-1.0), None, 0)
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from gold.diagnostic.mood_shift_patterns import mood_shift_patterns, with_new_plays
+from gold.diagnostic.mood_shift_patterns import mood_shift_patterns
 from silver.listening_with_features import listening_with_features
 from silver.rules.feature_source import MEASURED_SOURCES
 from tests.gold.descriptive.comparison import assert_same_rows
@@ -56,25 +56,14 @@ def test_probability_is_within_the_hour_and_lift_against_all_hours(spark: SparkS
     ]
 
 
-@pytest.mark.parametrize("new", [(3,), (1,), (0, 2), (4, 5), (0, 1, 2, 3, 4, 5)])
-def test_new_plays_change_the_shifts_of_their_sessions(spark: SparkSession, new: tuple[int, ...]) -> None:
-    earlier = in_session((0.5, 0.5), (0.9, 0.5), hour=12)
-    plays = in_session((0.5, 0.5), (0.6, 0.4), (0.95, 0.5), (0.65, 0.5)) + in_session((0.1, 0.5), (0.9, 0.9), hour=11)
-    known = shifts(spark, *earlier, *(row for i, row in enumerate(plays) if i not in new))
-    frames = (frame_of(spark, listening_with_features, rows) for rows in (earlier + plays, [plays[i] for i in new]))
-    anew = shifts(spark, *earlier, *plays).toPandas()
-    assert_same_rows(with_new_plays(known, *frames), anew, ["hour_of_day", "shift_magnitude"])
-
-
 def test_changes_that_cancel_add_up_to_the_same_in_any_order(spark: SparkSession) -> None:
     plays = in_session(*((valence, 0.5) for valence in (0.32, 0.51, 0.37, 0.6, 0.55, 0.32)))
-    known = shifts(spark, *plays[:2], *plays[3:])
-    frames = (frame_of(spark, listening_with_features, rows) for rows in (plays, plays[2:3]))
-    taken_in, anew = (
-        rows(frame, "shift_magnitude", "shift_count", "avg_valence_change")
-        for frame in (with_new_plays(known, *frames), shifts(spark, *plays))
+    frame = frame_of(spark, listening_with_features, plays).orderBy("play_id").repartition(3)
+    one, other = (
+        rows(made, "shift_magnitude", "avg_valence_change")
+        for made in (shifts(spark, *plays), mood_shift_patterns(frame))
     )
-    assert sorted(taken_in) == sorted(anew)
+    assert one == other
 
 
 def test_single_plays_do_not_shift(spark: SparkSession) -> None:

@@ -12,7 +12,7 @@ from gold.learning.model_parameters import ENERGY, MOOD, PARAMETERS
 from lakehouse.models.artifacts import Artifact, ArtifactStore, LocalFolders
 from silver.listening_with_features import listening_with_features
 from tests.gold.learning.small_models import World
-from tests.support.frames import frame_of, play, rows
+from tests.support.frames import LISTENER, frame_of, play, rows
 
 
 def in_memory(world: World, model: Artifact) -> tuple[TrainedModel, pd.DataFrame]:
@@ -60,14 +60,6 @@ def test_a_saved_model_scores_the_same(
     pd.testing.assert_frame_equal(first, again)
 
 
-def test_wanted_tracks_are_scored_as_among_all(spark: SparkSession, small_world: World) -> None:
-    tracks = small_world.frames(spark)["measured_tracks"]
-    wanted = tracks.orderBy("track_key").limit(2)
-    of_all = predicted_features(tracks, small_world.mood, MOOD).orderBy("track_key").limit(2)
-    of_wanted = predicted_features(tracks, small_world.mood, MOOD, wanted=wanted).orderBy("track_key")
-    assert of_wanted.toPandas().equals(of_all.toPandas())
-
-
 def test_a_track_that_leads_to_two_recordings_has_no_score(spark: SparkSession, small_world: World) -> None:
     """Its id is one recording's and its name another's, of different folds: each model may have seen it."""
     tracks = small_world.tracks.iloc[3:].reset_index(drop=True)
@@ -80,7 +72,10 @@ def test_a_track_that_leads_to_two_recordings_has_no_score(spark: SparkSession, 
         predicted_moods(measured, small_world.mood_class),
     ):
         found = scored.where(scored["track_key"] == tracks["track_key"][0]).collect()
-        assert [value for value in found[0].asDict().values() if value is not None] == [tracks["track_key"][0]]
+        assert [value for value in found[0].asDict().values() if value is not None] == [
+            LISTENER,
+            tracks["track_key"][0],
+        ]
 
 
 def test_plays_find_their_track_by_id_or_name(spark: SparkSession) -> None:

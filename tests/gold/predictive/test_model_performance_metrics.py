@@ -57,7 +57,7 @@ def test_the_headline_is_that_of_the_prediction_rows(
     assert row["mae"] == pytest.approx(error)
 
 
-@pytest.mark.parametrize("name", ["no catalogue", "no matched play", "nothing at all"])
+@pytest.mark.parametrize("name", ["no catalogue", "no matched play"])
 def test_without_catalogue_or_match_figures_are_null_with_the_reason(spark: SparkSession, name: str) -> None:
     found = metrics(spark, POOR_WORLDS[name])
     of_listener = found[(found["evaluation"] == "listener") & found["model_name"].isin(MODELS)]

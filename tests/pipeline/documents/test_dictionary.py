@@ -42,7 +42,7 @@ def test_a_table_shows_its_contract() -> None:
     start = lines.index("## listening_with_features")
     section = "\n".join(lines[start:])
     for part in (
-        "- Key: `play_id`",
+        "- Key: `listener`, `play_id`",
         "- Made from: `listening_history_bronze`, `feature_matches`",
         "- Settings: `LISTENER_TIME_ZONE`",
         "`in_range(hour_of_day, 0, 23)`",

@@ -69,9 +69,12 @@ CASES: dict[str, tuple[list[Report], str]] = {
 }  # fmt: skip
 
 
+SCHEMA = "listener string, play_id string, recording_key string, played_at timestamp, source string"
+
+
 def frame_of_reports(spark: SparkSession, reports: list[tuple[str, Report]]) -> DataFrame:
-    rows = [(f"{case}/{r.play_id}", f"{case}/{r.recording}", r.played_at, r.source) for case, r in reports]
-    return small_frame(spark, rows, "play_id string, recording_key string, played_at timestamp, source string")
+    rows = [("me", f"{case}/{r.play_id}", f"{case}/{r.recording}", r.played_at, r.source) for case, r in reports]
+    return small_frame(spark, rows, SCHEMA)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +91,13 @@ def kept(spark: SparkSession) -> dict[str, list[str]]:
 @pytest.mark.parametrize("case", CASES)
 def test_distinct_plays(kept: dict[str, list[str]], case: str) -> None:
     assert sorted(kept[case]) == sorted(CASES[case][1])
+
+
+def test_listeners_hear_the_same_at_the_same_time(spark: SparkSession) -> None:
+    """Two of them, by two sources: neither is a report of the other."""
+    at = datetime(2026, 1, 5, 12)
+    reports = [("ann", "1", "song", at, EXPORT), ("ben", "2", "song", at, API)]
+    assert distinct_plays(small_frame(spark, reports, SCHEMA)).count() == 2
 
 
 def test_columns_stay_as_they_are(spark: SparkSession) -> None:

@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from silver.rules.sessions import settled_before, with_session_id
+from silver.rules.sessions import with_session_id
 from tests.support.frames import small_frame
 
 EPOCH = datetime(1970, 1, 1)
+SCHEMA = "listener string, play_id string, played_at timestamp"
 # End times of plays, and for each of them which play of the list began its session.
 CASES = {
     "one play": (["2026-01-05 12:00:00"], [0]),
@@ -31,7 +32,7 @@ CASES = {
 
 
 def plays_at(spark: SparkSession, times: list[datetime]) -> DataFrame:
-    return small_frame(spark, [(f"{n:05}", at) for n, at in enumerate(times)], "play_id string, played_at timestamp")
+    return small_frame(spark, [("me", f"{n:05}", at) for n, at in enumerate(times)], SCHEMA)
 
 
 def sessions(plays: DataFrame) -> list[int]:
@@ -69,7 +70,7 @@ def test_no_plays_no_sessions(spark: SparkSession) -> None:
 
 
 def test_other_columns_stay(spark: SparkSession) -> None:
-    assert with_session_id(plays_at(spark, [])).columns == ["play_id", "played_at", "session_id"]
+    assert with_session_id(plays_at(spark, [])).columns == ["listener", "play_id", "played_at", "session_id"]
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -80,37 +81,15 @@ def test_equals_pandas_whatever_the_order_and_partitions(spark: SparkSession, se
     )
     seconds = pd.Series(gaps).cumsum() + 1_700_000_000
     expected = seconds.where(seconds.diff().fillna(1800) >= 1800).ffill().astype(int)
-    rows = [(f"{n:05}", EPOCH + timedelta(seconds=int(at))) for n, at in enumerate(seconds)]
+    rows = [("me", f"{n:05}", EPOCH + timedelta(seconds=int(at))) for n, at in enumerate(seconds)]
     chance.shuffle(rows)
-    frame = small_frame(spark, rows, "play_id string, played_at timestamp")
+    frame = small_frame(spark, rows, SCHEMA)
     for partitions in (1, 7):
         assert sessions(frame.repartition(partitions)) == list(expected)
 
 
-NEW_PLAY = datetime(2026, 1, 5, 20)
-SETTLED = {
-    "the pause before the session that may go on": (["10:00", "12:00", "12:20"], "11:58"),
-    "an earlier one where the last begins as the new play does": (["10:00", "12:00", "19:59"], "11:58"),
-    "none where a report that ended a minute apart could close it": (["10:00", "10:31", "11:02"], None),
-    "the shortest that cannot be closed": (["10:00", "10:32"], "10:30"),
-    "none before the first session that is known": (["10:00", "10:10"], None),
-    "none without plays": ([], None),
-    "none of plays that came later": (["10:00", "20:30", "21:30"], None),
-}
-
-
-def settled(plays: DataFrame) -> str | None:
-    """Before when plays are settled, as hours and minutes."""
-    [row] = settled_before(with_session_id(plays), (NEW_PLAY - EPOCH) // timedelta(microseconds=1)).collect()
-    found = row["settled_before"]
-    return None if found is None else f"{EPOCH + timedelta(microseconds=found):%H:%M}"
-
-
-@pytest.mark.parametrize("case", SETTLED)
-def test_plays_before_a_pause_are_settled(spark: SparkSession, case: str) -> None:
-    times, expected = SETTLED[case]
-    assert settled(plays_at(spark, [datetime.fromisoformat(f"2026-01-05 {time}") for time in times])) == expected
-
-
-def test_only_the_month_before_is_looked_at(spark: SparkSession) -> None:
-    assert settled(plays_at(spark, [datetime(2025, 11, 5, 10), datetime(2025, 11, 5, 12)])) is None
+def test_listeners_have_sessions_of_their_own(spark: SparkSession) -> None:
+    noon = datetime(2026, 1, 5, 12)
+    rows = [("ann", "1", noon), ("ben", "2", noon + timedelta(minutes=20)), ("ann", "3", noon + timedelta(minutes=40))]
+    first, second, third = sessions(small_frame(spark, rows, SCHEMA))
+    assert len({first, second, third}) == 3
