@@ -71,17 +71,13 @@ class UncommittedFiles:
                 self._files().delete_dir(self._folder)
 
     def _files(self) -> PyFileSystem:
-        return _files_below(self._location, self._options)
+        return PyFileSystem(DeltaStorageHandler(self._location, dict(self._options or {})))
 
 
 def folder_of_partitions(name: str) -> str:
     """The folder of a file's partitions, relative to the table's: '' unless Spark has written the file."""
     folders = name.split("/")[:-1]
     return "/".join(takewhile(lambda folder: "=" not in folder, folders))
-
-
-def _files_below(location: str, options: Mapping[str, str] | None) -> PyFileSystem:
-    return PyFileSystem(DeltaStorageHandler(location, dict(options or {})))
 
 
 def statistics_of(footer: pq.FileMetaData) -> dict[str, Any]:

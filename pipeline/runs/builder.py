@@ -1,7 +1,7 @@
 """Carries out a plan: builds what is out of date, independent tables and models in parallel."""
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime
 
@@ -158,7 +158,7 @@ class Builder:
         )
         return written.state, written.checks
 
-    def _read(self, node: Node, listeners: Collection[str] | None) -> DataFrame | Artifact:
+    def _read(self, node: Node, listeners: frozenset[str] | None) -> DataFrame | Artifact:
         if isinstance(node, Model):
             return self._models.read(node, self._lake.spark)
         return self._shared.read(node, listeners if node.is_by_listener else None)

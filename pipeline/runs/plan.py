@@ -1,6 +1,6 @@
 """What a run has to do, and why: decided from states that were read once, without Spark."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lakehouse.contract import Model, Node, Table
@@ -50,26 +50,6 @@ def read_snapshot(nodes: Mapping[str, Node], logs: DeltaLogs, models: Models) ->
 
 
 @dataclass(frozen=True)
-class Step:
-    """What is planned for one table or model.
-
-    Attributes:
-        node: the table or model.
-        work: what is to be built; None where it is up to date as far as the snapshot tells.
-        unsettled_inputs: inputs that are built before; if their rows change, this one is built, too.
-    """
-
-    node: Node
-    work: "Work | None"
-    unsettled_inputs: tuple[str, ...] = ()
-
-    @property
-    def reason(self) -> str:
-        """Why it is built; '' where it is up to date."""
-        return self.work.reason if self.work else ""
-
-
-@dataclass(frozen=True)
 class Work:
     """What is to be built of a table or model, and why.
 
@@ -80,6 +60,26 @@ class Work:
 
     reason: str
     listeners: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is planned for one table or model.
+
+    Attributes:
+        node: the table or model.
+        work: what is to be built; None where it is up to date as far as the snapshot tells.
+        unsettled_inputs: inputs that are built before; if their rows change, this one is built, too.
+    """
+
+    node: Node
+    work: Work | None
+    unsettled_inputs: tuple[str, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """Why it is built; '' where it is up to date."""
+        return self.work.reason if self.work else ""
 
 
 def plan(nodes: Mapping[str, Node], snapshot: Snapshot, settings: Settings, *, full: bool = False) -> list[Step]:
@@ -153,7 +153,7 @@ def _inputs_by_listener(node: Node, snapshot: Snapshot) -> dict[str, TableState]
 
 
 def provenance_of(
-    node: Node, snapshot: Snapshot, settings: Settings, *, run_id: str = "", listeners: Collection[str] | None = None
+    node: Node, snapshot: Snapshot, settings: Settings, *, run_id: str = "", listeners: frozenset[str] | None = None
 ) -> Provenance:
     """What a table or model would be made from now.
 
@@ -174,7 +174,7 @@ def provenance_of(
     )
 
 
-def _parts_of(node: Node, snapshot: Snapshot, listeners: Collection[str] | None) -> dict[str, Part]:
+def _parts_of(node: Node, snapshot: Snapshot, listeners: frozenset[str] | None) -> dict[str, Part]:
     """What each listener's rows would be made from now: of inputs by listener the listener's own rows.
 
     A listener who has no rows in any input any more, but has some in the table, is among them.

@@ -1,6 +1,5 @@
 """A cache of the frames that several transforms of one run read."""
 
-from collections.abc import Collection
 from threading import Lock
 
 import pyarrow as pa
@@ -25,12 +24,12 @@ class SharedReads:
         self._lock = Lock()
         self._sampling = Lock()
 
-    def read(self, table: Table, listeners: Collection[str] | None = None) -> DataFrame:
+    def read(self, table: Table, listeners: frozenset[str] | None = None) -> DataFrame:
         """The table's rows, of all listeners or some, persisted in memory from the second reader on."""
         state = self._lake.state(table)
         if state is None:
             return self._lake.read(table)
-        key = table.name, state.version, None if listeners is None else frozenset(listeners)
+        key = table.name, state.version, listeners
         with self._lock:
             if key not in self._frames:
                 self._frames[key] = self._lake.read(table, listeners)
