@@ -1,17 +1,17 @@
 """All settings, read in this one place from the environment and `.env`."""
 
 import re
-from functools import cache
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlparse
-from zoneinfo import available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from lakehouse.errors import UsageError
+from lakehouse.listeners import LISTENER_NAME, ByListener, Listener, read_listeners, require_time_zone
 
 BYTES_PER_UNIT = {"m": 2**20, "g": 2**30}
 # The only hosts to which Spotify redirects a browser without TLS.
@@ -19,12 +19,6 @@ LOOPBACK = ("127.0.0.1", "::1")
 OBJECT_STORE = "s3a://"
 # Files named after settings, for secrets that must not show in `docker inspect`.
 SETTINGS_FOLDER = Path("data/settings")
-# What a listener may be called: it names folders, table rows and accounts.
-LISTENER_NAME = r"^[a-z0-9_-]{1,40}$"
-
-
-# Looks at each of some hundred files.
-_time_zones = cache(available_timezones)
 
 
 class Settings(BaseSettings):
@@ -40,6 +34,7 @@ class Settings(BaseSettings):
     aws_region: str = "us-east-1"
     listener: Annotated[str, Field(pattern=LISTENER_NAME)] = "me"
     listener_time_zone: str = "UTC"
+    listeners_file: Path = Path("data/listeners.toml")
     kaggle_csv: Path = Path("data/kaggle/dataset.csv")
     import_dir: Path = Path("data/import")
     demo: bool = False
@@ -92,9 +87,7 @@ class Settings(BaseSettings):
     @field_validator("listener_time_zone")
     @classmethod
     def _known_time_zone(cls, value: str) -> str:
-        if value not in _time_zones():
-            raise ValueError("must be an IANA time zone such as Europe/Berlin or America/New_York")
-        return value
+        return require_time_zone(value)
 
     @field_validator("spotify_redirect_uri")
     @classmethod
@@ -126,6 +119,23 @@ class Settings(BaseSettings):
     def time_zone_is_set(self) -> bool:
         """Whether the listener set a time zone, so that it is not the default."""
         return "listener_time_zone" in self.model_fields_set
+
+    @cached_property
+    def listeners(self) -> dict[str, Listener]:
+        """What `listeners_file` says of listeners, by name.
+
+        Raises:
+            UsageError: names the line and what is wrong there.
+        """
+        return read_listeners(self.listeners_file)
+
+    def parameter(self, name: str) -> Any:
+        """The setting of a name, as a transform takes it: with the values that listeners have of their own."""
+        value = getattr(self, name)
+        if name != "listener_time_zone":
+            return value
+        own = {listener: entry.time_zone for listener, entry in self.listeners.items() if entry.time_zone}
+        return ByListener(value, own)
 
     @property
     def trino_address(self) -> str:
@@ -182,28 +192,21 @@ def load_settings() -> Settings:
     """Read the settings from the environment, else from `.env`, else from files of their names in `data/settings`.
 
     Raises:
-        UsageError: settings are invalid; the message names each with its reason.
+        UsageError: settings are invalid, or the file of listeners is; the message names each with its reason.
     """
     try:
-        return Settings(_secrets_dir=SETTINGS_FOLDER if SETTINGS_FOLDER.is_dir() else None)
+        settings = Settings(_secrets_dir=SETTINGS_FOLDER if SETTINGS_FOLDER.is_dir() else None)
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be read ({error.strerror}): check who owns it") from None
     except ValidationError as error:
         problems = "; ".join(_describe(detail) for detail in error.errors())
         raise UsageError(f"unusable setting in the environment or .env: {problems}") from None
+    # Read at once, so that each command refuses a broken file.
+    _ = settings.listeners
+    return settings
 
 
 def _describe(detail: ErrorDetails) -> str:
     """Describe an invalid setting; where several contradict each other, without their values."""
     message = detail["msg"].removeprefix("Value error, ")
     return f"{str(detail['loc'][0]).upper()}={detail['input']!r}: {message}" if detail["loc"] else message
-
-
-def require_listener_name(name: str) -> None:
-    """Refuse what cannot be a listener's name.
-
-    Raises:
-        UsageError: says which characters it may have.
-    """
-    if not re.fullmatch(LISTENER_NAME, name):
-        raise UsageError(f"{name!r} cannot be a listener's name: up to 40 of a-z 0-9 _ -")

@@ -63,8 +63,9 @@ def print_plan(out: Console, planned: DryRun) -> None:
     for step in planned.steps:
         if step.node.transform is None:
             continue
-        if step.reason:
-            action, why = "[green]build[/]", step.reason
+        if step.work:
+            listeners = f": {', '.join(sorted(step.work.listeners))}" if step.work.listeners else ""
+            action, why = "[green]build[/]", f"{step.reason}{listeners}"
         elif step.unsettled_inputs:
             action, why = "build if changed", ", ".join(step.unsettled_inputs)
         else:

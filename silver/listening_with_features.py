@@ -5,6 +5,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.contract import accepted_values, in_range, table
 from lakehouse.contract.columns import AUDIO_FEATURES, UNIT_FEATURES
+from lakehouse.listeners import ByListener
 from silver.artist_estimates import BOUNDED_FEATURES
 from silver.rules.counted_plays import counted_plays, distinct_plays
 from silver.rules.feature_source import (
@@ -48,7 +49,7 @@ def listening_with_features(
     feature_matches: DataFrame,
     artist_estimates: DataFrame,
     *,
-    listener_time_zone: str,
+    listener_time_zone: ByListener,
 ) -> DataFrame:
     """Counted plays, with reports of the same play merged, joined with their track."""
     counted = counted_plays(listening_history_bronze).withColumn("track_key", track_key())
@@ -59,7 +60,7 @@ def listening_with_features(
     in_sessions = with_session_id(distinct_plays(plays)).drop("recording_key")
     # Names and genre come from the track, so that each track has one spelling.
     in_sessions = in_sessions.join(_tracks(feature_matches, artist_estimates), on=list(TRACK), how="inner")
-    local = F.from_utc_timestamp("played_at", listener_time_zone).cast("timestamp_ntz")
+    local = F.from_utc_timestamp("played_at", _time_zone(listener_time_zone)).cast("timestamp_ntz")
     return (
         in_sessions.withColumn("played_at_local", local)
         .withColumn("hour_of_day", F.hour("played_at_local"))
@@ -89,6 +90,14 @@ def _tracks(feature_matches: DataFrame, artist_estimates: DataFrame) -> DataFram
     source = F.when(is_estimated, ESTIMATED_SOURCE).otherwise(F.col("feature_source"))
     bounds = {name: F.when(is_estimated, F.col(f"estimate.{name}")) for name in BOUNDS}
     return tracks.withColumns({**features, "feature_source": source, **bounds})
+
+
+def _time_zone(zones: ByListener) -> Column:
+    """The time zone of the row's listener."""
+    zone = F.lit(zones.default)
+    for other, listeners in zones.listeners_by_value().items():
+        zone = F.when(F.col("listener").isin(*listeners), other).otherwise(zone)
+    return zone
 
 
 def _part_of_day() -> Column:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from lakehouse.errors import LakehouseError, UsageError
-from lakehouse.settings import LISTENER_NAME, Settings
+from lakehouse.listeners import LISTENER_NAME
+from lakehouse.settings import Settings
 from lakehouse.state_files import read_state, write_state
 
 INBOX = "inbox"

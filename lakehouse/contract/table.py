@@ -69,7 +69,7 @@ class Table:
 
     def taken_from(self, settings: Any) -> dict[str, Any]:
         """The transform's keyword arguments, from the settings."""
-        return {name: getattr(settings, name) for name in self.parameters}
+        return {name: settings.parameter(name) for name in self.parameters}
 
     @property
     def location(self) -> str:

@@ -49,13 +49,16 @@ def with_results(
         return replace(provenance, rows=evaluation.rows, digest=evaluation.digest)
     made = provenance.parts or {}
     before = (stored.provenance.parts or {}) if stored else {}
-    parts = dict(before) if listeners is not None else {}
+    parts = {name: part for name, part in before.items() if listeners is not None and name not in listeners}
     for name in {*made, *evaluation.by_listener}:
         rows, digest = evaluation.by_listener.get(name, NO_ROWS)
-        known = before.get(name)
-        is_same = known is not None and (known.rows, known.digest) == (rows, digest)
-        inputs = made[name].inputs if name in made else {}
-        parts[name] = Part(known.version if known and is_same else version, inputs, rows, digest)
+        part = made.get(name, Part(version))
+        # Of a listener who is gone nothing is kept, not even the name.
+        if rows or any(number != -1 for number in part.inputs.values()):
+            known = before.get(name)
+            is_same = known is not None and (known.rows, known.digest) == (rows, digest)
+            since = known.version if known and is_same else version
+            parts[name] = replace(part, version=since, rows=rows, digest=digest)
     all_rows = sum(part.rows for part in parts.values())
     of_all = reduce(xor, (int(part.digest, 16) for part in parts.values()), 0)
     return replace(provenance, rows=all_rows, digest=f"{of_all:x}", parts=parts)

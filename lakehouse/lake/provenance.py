@@ -23,12 +23,14 @@ class Part:
         inputs: data version of each input, of a table by listener that of the listener's own rows.
         rows: number of rows.
         digest: of these rows, whatever their order.
+        parameters: of the settings that the transform took, those that a listener may have a value of their own of.
     """
 
     version: int
     inputs: dict[str, int | str] = field(default_factory=dict)
     rows: int = 0
     digest: str = ""
+    parameters: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Provenance:
     Attributes:
         run_id: the run that committed.
         code: fingerprint of the transform's code and contract, '' for imports.
-        parameters: the settings the transform took.
+        parameters: the settings that the transform took, without those in `parts`.
         inputs: data version of each input: a table's Delta version, a model's artifact version.
         rows: rows in the table after the commit.
         digest: of all rows, whatever their order; '' where only a part of them was looked at.

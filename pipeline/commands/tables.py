@@ -11,7 +11,8 @@ import typer
 from lakehouse import PROJECT
 from lakehouse.console import say
 from lakehouse.errors import LakehouseError, UsageError
-from lakehouse.settings import Settings, load_settings, require_listener_name
+from lakehouse.listeners import require_listener_name
+from lakehouse.settings import Settings, load_settings
 from pipeline.commands.console import app, err, exit_on, out, progress_bar, require
 
 

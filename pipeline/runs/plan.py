@@ -7,6 +7,7 @@ from lakehouse.contract import Model, Node, Table
 from lakehouse.errors import LakehouseError, one_line
 from lakehouse.lake.logs import DeltaLogs
 from lakehouse.lake.provenance import Part, Provenance, TableState
+from lakehouse.listeners import ByListener
 from lakehouse.models.trained_models import Models, ModelState
 from lakehouse.settings import Settings
 from pipeline.fingerprint import code_fingerprint
@@ -126,15 +127,23 @@ def work_on(node: Node, snapshot: Snapshot, settings: Settings, *, full: bool = 
     changed = _differences(stored.inputs, {name: version for name, version in now.items() if name not in apart})
     if changed:
         return Work(f"new {', '.join(changed)}")
-    news = {
-        name: _differences(stored.parts[name].inputs if name in stored.parts else None, part.inputs)
-        for name, part in wanted.parts.items()
-    }
-    listeners = frozenset(name for name, changes in news.items() if changes)
-    if not listeners:
+    return _work_of_listeners(stored.parts, wanted.parts)
+
+
+def _work_of_listeners(stored: Mapping[str, Part], wanted: Mapping[str, Part]) -> Work | None:
+    """Those listeners whose part of a table is out of date, or None."""
+    news: dict[str, list[str]] = {}
+    for listener, part in wanted.items():
+        before = stored.get(listener, Part(-1, parameters=part.parameters))
+        changed = [f"new {name}" for name in _differences(before.inputs, part.inputs)]
+        changed += ["settings changed"] if before.parameters != part.parameters else []
+        if changed:
+            news[listener] = changed
+    if not news:
         return None
-    changed = list(dict.fromkeys(name for changes in news.values() for name in changes))
-    return Work(f"new {', '.join(changed)} of {', '.join(sorted(listeners))}", listeners)
+    reasons = dict.fromkeys(reason for changed in news.values() for reason in changed)
+    # Without their names: reasons are recorded, and a listener can be forgotten.
+    return Work(f"{', '.join(reasons)} of {len(news)} of {len(wanted)} listeners", frozenset(news))
 
 
 def _differences(before: Mapping[str, int | str] | None, now: Mapping[str, int | str]) -> list[str]:
@@ -165,16 +174,21 @@ def provenance_of(
         listeners: of a table by listener, those whose parts are given; None for all.
     """
     states = {name: snapshot.states.get(name) for name in node.inputs}
+    parameters = {name: settings.parameter(name) for name in node.parameters}
+    is_by_listener = isinstance(node, Table) and node.is_by_listener
+    own = {name: value for name, value in parameters.items() if is_by_listener and isinstance(value, ByListener)}
     return Provenance(
         run_id=run_id,
         code=code_fingerprint(node),
-        parameters={name: str(getattr(settings, name)) for name in node.parameters},
+        parameters={name: str(value) for name, value in parameters.items() if name not in own},
         inputs={name: state.version if state else -1 for name, state in states.items()},
-        parts=_parts_of(node, snapshot, listeners) if isinstance(node, Table) and node.is_by_listener else None,
+        parts=_parts_of(node, snapshot, own, listeners) if is_by_listener else None,
     )
 
 
-def _parts_of(node: Node, snapshot: Snapshot, listeners: frozenset[str] | None) -> dict[str, Part]:
+def _parts_of(
+    node: Node, snapshot: Snapshot, parameters: Mapping[str, ByListener], listeners: frozenset[str] | None
+) -> dict[str, Part]:
     """What each listener's rows would be made from now: of inputs by listener the listener's own rows.
 
     A listener who has no rows in any input any more, but has some in the table, is among them.
@@ -184,7 +198,11 @@ def _parts_of(node: Node, snapshot: Snapshot, listeners: frozenset[str] | None) 
     known = [*apart.values(), *([own] if isinstance(own, TableState) else [])]
     names = {name for state in known for name in state.provenance.parts or {}}
     return {
-        name: Part(-1, {table: state.version_for(name) for table, state in apart.items()})
+        name: Part(
+            -1,
+            {table: state.version_for(name) for table, state in apart.items()},
+            parameters={setting: value[name] for setting, value in parameters.items()},
+        )
         for name in names
         if listeners is None or name in listeners
     }

@@ -47,7 +47,7 @@ def look(settings: Settings) -> str:
     """Digest of what decides whether a table or model is out of date: code, libraries, settings, and what is stored."""
     digest = hashlib.sha256()
     libraries = [(name, version(name)) for name in PINNED_LIBRARIES]
-    digest.update(repr((platform.python_version(), libraries, settings)).encode())
+    digest.update(repr((platform.python_version(), libraries, settings, settings.listeners)).encode())
     stored = () if settings.is_in_object_store else _files(settings.lake_path, STORED)
     for file in [*_files(PROJECT, PACKAGES, ".py"), *stored]:
         stat = file.stat()

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from bronze.listening_history import listening_history_bronze
 from lakehouse.lake.checks import enforce
 from lakehouse.lake.schema import conform
+from lakehouse.listeners import ByListener
 from silver.artist_estimates import artist_estimates
 from silver.feature_matches import feature_matches
 from silver.listening_with_features import listening_with_features
@@ -41,13 +42,14 @@ def silver(
     estimates: Sequence[dict[str, Any]] = (),
     *,
     zone: str = "UTC",
+    own_zones: dict[str, str] | None = None,
     partitions: int = 1,
 ) -> DataFrame:
     found: DataFrame = listening_with_features(
         frame_of(spark, listening_history_bronze, list(plays)).repartition(partitions),
         frame_of(spark, feature_matches, list(matches)).repartition(partitions),
         frame_of(spark, artist_estimates, list(estimates)).repartition(partitions),
-        listener_time_zone=zone,
+        listener_time_zone=ByListener(zone, own_zones or {}),
     )
     return found
 
@@ -82,6 +84,14 @@ def test_local_time(spark: SparkSession, zone: str) -> None:
     found = silver(spark, [listened(at) for at in ZONES[zone]], zone=zone).collect()
     local = {str(row["played_at"]): row["played_at_local"] for row in found}
     assert local == {at: datetime.fromisoformat(wall) for at, wall in ZONES[zone].items()}
+
+
+def test_each_listener_has_their_own_time_zone(spark: SparkSession) -> None:
+    names = ("ann", "ben", "me")
+    plays = [listened("2022-01-01 12:00:00", listener=name) for name in names]
+    matches = [{**MATCH, "listener": name} for name in names]
+    found = silver(spark, plays, matches, zone="UTC", own_zones={"ann": "Asia/Kolkata", "ben": "America/New_York"})
+    assert rows(found, "listener", "hour_of_day") == [("ann", 17), ("ben", 7), ("me", 12)]
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Australia/Lord_Howe"])

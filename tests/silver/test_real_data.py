@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 from bronze.listening_history import listening_history_bronze
 from bronze.my_tracks_features import my_tracks_features_bronze
 from bronze.my_tracks_features_synthetic import my_tracks_features_bronze_synthetic
+from lakehouse.listeners import ByListener
 from silver.artist_estimates import artist_estimates
 from silver.catalogue_tracks import catalogue_tracks
 from silver.feature_matches import feature_matches
@@ -34,7 +35,8 @@ def test_plays_of_three_sources_count_once(spark: SparkSession, real_data_dir: P
     matches = feature_matches(
         history, read(catalogue_tracks), read(my_tracks_features_bronze), read(my_tracks_features_bronze_synthetic)
     )
-    silver = listening_with_features(history, matches, read(artist_estimates), listener_time_zone="UTC").toPandas()
+    zones, estimates = ByListener("UTC"), read(artist_estimates)
+    silver = listening_with_features(history, matches, estimates, listener_time_zone=zones).toPandas()
     assert silver.source.value_counts().to_dict() == {
         "extended_history": 13_596, "spotify_api": 86, "account_history": 85,
     }  # fmt: skip

@@ -18,6 +18,7 @@ from lakehouse.lake import storage
 from lakehouse.lake.logs import DeltaLogs
 from lakehouse.settings import Settings
 from pipeline.registry import pipeline_tables
+from pipeline.runs.plan import Work
 from pipeline.runs.run import dry_run, run
 from pipeline.runs.summary import RunSummary
 from pipeline.runs.upkeep import import_files
@@ -99,10 +100,10 @@ def test_only_the_listener_with_news_is_rebuilt(household: Household) -> None:
 
 
 def test_the_plan_says_who_has_news(household: Household) -> None:
-    reasons = {step.node.name: step.reason for step in household.planned.steps}
-    assert reasons["feature_matches"] == "new listening_history_bronze of ann"
+    work = {step.node.name: step.work for step in household.planned.steps}
+    assert work["feature_matches"] == Work("new listening_history_bronze of 1 of 2 listeners", frozenset({"ann"}))
     built = {build.table.name: build.reason for build in household.second.builds if build.status == "built"}
-    assert built["temporal_trends"] == "new listening_with_features of ann"
+    assert built["temporal_trends"] == "new listening_with_features of 1 of 2 listeners"
     assert "catalogue_tracks" not in built
 
 
