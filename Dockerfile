@@ -44,8 +44,8 @@ COPY --from=project /project /opt/lakehouse
 # Places of secrets, not secrets.
 # hadolint ignore=DL3064
 ENV LAKE_URI=file:/lake IMPORT_DIR=/import KAGGLE_CSV=/kaggle/dataset.csv SECRETS_DIR=/secrets \
-    SPOTIFY_TOKEN_FILE=/spotify/token.json STACK_DIR=/tmp/stack KAGGLEHUB_CACHE=/tmp/kagglehub \
-    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONUNBUFFERED=1
+    LISTENERS_FILE=data/settings/listeners.toml SPOTIFY_TOKEN_FILE=/spotify/token.json STACK_DIR=/tmp/stack \
+    KAGGLEHUB_CACHE=/tmp/kagglehub OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONUNBUFFERED=1
 USER 1000
 WORKDIR /home/lakehouse
 CMD ["lakehouse", "--help"]

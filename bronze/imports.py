@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bronze.delivered.catalogue_files import is_catalogue
 from bronze.delivered.delivered_files import BadFile, printable
-from bronze.delivered.inbox import listener_of, remember, signatures_of, units_of, waiting_files
+from bronze.delivered.inbox import deliveries_of, listener_of, remember, signatures_of, units_of, waiting_files
 from bronze.kaggle_tracks import import_catalogue, kaggle_tracks_bronze
 from bronze.listening_history import holds_demo, holds_real, import_history, listening_history_bronze
 from bronze.my_tracks_features import import_features, is_features_answer
@@ -98,6 +98,12 @@ def take(
     log.note_import_complete()
     remember(settings, signatures, refused=report.errors)
     return report
+
+
+def histories_of(listener: str, settings: Settings) -> list[Path]:
+    """Files and folders of histories that lie in import folder and inbox for a listener, imported or not."""
+    delivered = deliveries_of(listener, settings)
+    return [path for path in delivered if not (_is_catalogue(path, settings) or is_features_answer(path))]
 
 
 def _import_catalogue(lake: Lake, path: Path, log: RunLog, now: datetime, report: ImportReport) -> None:

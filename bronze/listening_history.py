@@ -11,12 +11,14 @@ import pyarrow.parquet as pq
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from bronze.delivered import spotify_api
 from bronze.delivered.delivered_files import DEMO_STAYS_OUT, BadFile, DeliveredFile, files_at, parts_of, printable
 from bronze.delivered.history_files import DEMO_SOURCE, ParsedFile, beginning_of, parse_all
 from bronze.delivered.plays import DUPLICATE, MALFORMED, PLAY_VERDICTS
 from bronze.delivered.rejects import Rejected, record_rejects
+from bronze.delivered.shared_exports import find_shared_exports
 from lakehouse.contract import Table, accepted_values, source_table
-from lakehouse.contract.ops import IMPORT_AUDIT
+from lakehouse.contract.ops import IMPORT_AUDIT, QUALITY_RESULTS
 from lakehouse.lake.logs import DamagedTable, DeltaLogs
 from lakehouse.lake.provenance import Provenance
 from lakehouse.lake.storage import Lake
@@ -172,10 +174,16 @@ def _commit(lake: Lake, histories: list[ParsedFile], log: RunLog, now: datetime,
         footers = [pq.read_metadata(history.plays) for history in histories]
         plays_by_id = plays.repartition(1 + sum(footer.num_rows for footer in footers) // PLAYS_PER_TASK, "play_id")
         # The time is part of the id, so a known play is within the time range of the new ones.
-        known = lake.read(listening_history_bronze).where(F.col("played_at").between(*_time_range(footers)))
+        in_time_range = F.col("played_at").between(*_time_range(footers))
+        listeners = {history.file.listener for history in histories}
+        known = lake.read(listening_history_bronze, listeners).where(in_time_range)
         # Not cached: reading the Parquet files a second time costs a fraction of caching them.
         outcomes = _with_outcome(plays_by_id, known)
         _record(outcomes, histories, log, now, report)
+        has_exports = any(history.source != spotify_api.SOURCE for history in histories)
+        if has_exports and len(listeners | _listeners_in(lake)) > 1:
+            report.warnings = find_shared_exports(plays, lake.read(listening_history_bronze).where(in_time_range))
+            _record_warnings(report.warnings, log, now)
         if report.new_plays:
             duplicates = sum(verdicts.get(DUPLICATE, 0) for verdicts in report.verdicts.values())
             new_plays = _without_duplicates(plays, outcomes, duplicates).withColumn("ingested_at", F.lit(now))
@@ -224,6 +232,19 @@ def _with_outcome(plays: DataFrame, known: DataFrame) -> DataFrame:
     return plays.join(in_bronze, on=["listener", "play_id"], how="left").withColumn(
         "outcome", F.when(is_duplicate, DUPLICATE).otherwise(F.col("verdict"))
     )
+
+
+def _listeners_in(lake: DeltaLogs) -> set[str]:
+    state = lake.state(listening_history_bronze)
+    return set((state.provenance.parts or {}) if state else {})
+
+
+def _record_warnings(warnings: list[str], log: RunLog, now: datetime) -> None:
+    log.add(
+        QUALITY_RESULTS, table_name=listening_history_bronze.name, check_name="exports_of_one_listener",
+        severity="warn", passed=not warnings, failing_rows=0, checked_at=now,
+        detail="; ".join(warnings) or "no export is that of two listeners",
+    )  # fmt: skip
 
 
 def _record(outcomes: DataFrame, histories: list[ParsedFile], log: RunLog, now: datetime, report: ImportReport) -> None:

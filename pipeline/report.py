@@ -113,6 +113,7 @@ def _import_results(imported: ImportReport) -> list[str]:
         names = ", ".join(name.rsplit("/", 1)[-1] for name in imported.ignored[:MOST_NAMED])
         more = f" and {len(imported.ignored) - MOST_NAMED} more" if len(imported.ignored) > MOST_NAMED else ""
         lines.append(f"ignored {len(imported.ignored)} files that are not a listening history: {names}{more}")
+    lines += [f"warning: {warning}" for warning in imported.warnings]
     return lines
 
 

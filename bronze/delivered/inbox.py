@@ -6,8 +6,10 @@ Needs no Spark: the scheduler looks here for work.
 import hashlib
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -44,9 +46,10 @@ def waiting_files(settings: Settings) -> list[Path]:
 
 
 def units_of(paths: Iterable[Path], settings: Settings) -> list[Path]:
-    """What is delivered at the paths: of a listener's folder each file and folder in it, of others the path itself."""
-    seen = read_state(settings.work_path / SEEN_FILES)
-    return [unit for path in paths for unit in ((_is_of_listener(path, seen, settings) and _visible(path)) or [path])]
+    """What is delivered at the paths: of the import folder and a listener's what lies in them, else the path itself."""
+    seen, folders = read_state(settings.work_path / SEEN_FILES), {folder.absolute() for folder in _folders(settings)}
+    whole = [below for path in paths for below in (_visible(path) if path.absolute() in folders else [path])]
+    return [unit for path in whole for unit in ((_is_of_listener(path, seen, settings) and _visible(path)) or [path])]
 
 
 def listener_of(path: Path, settings: Settings) -> str:
@@ -85,6 +88,58 @@ def _is_of_listener(path: Path, seen: Mapping[str, Any], settings: Settings) -> 
     """Whether it is a listener's folder; one that was imported before there were listeners stays LISTENER's."""
     is_named = re.fullmatch(LISTENER_NAME, path.name) is not None
     return is_named and path.is_dir() and _is_delivery(path, settings) and seen.get(_key(path), NOTHING) == NOTHING
+
+
+def deliveries_of(listener: str, settings: Settings) -> list[Path]:
+    """All that lies in import folder and inbox for a listener, imported or not: their folders, and single files."""
+    found = []
+    for folder in _folders(settings):
+        for path in _visible(folder):
+            # A folder with another kind of name belongs to nobody.
+            with suppress(UsageError):
+                found += [path] if listener_of(path, settings) == listener else []
+    return found
+
+
+def listeners_with_folder(settings: Settings) -> set[str]:
+    """Listeners who have a folder in the import folder or the inbox."""
+    seen = read_state(settings.work_path / SEEN_FILES)
+    paths = [path for folder in _folders(settings) for path in _visible(folder)]
+    return {path.name for path in paths if _is_of_listener(path, seen, settings)}
+
+
+def delete_deliveries(paths: Iterable[Path], settings: Settings) -> None:
+    """Delete files and folders of import folder and inbox, and what is remembered of them."""
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+        _remember_moved(path, None, settings)
+
+
+def rename_folders(old: str, new: str, settings: Settings) -> None:
+    """Give a listener's folders in import folder and inbox another name; imported files stay so."""
+    for folder in _folders(settings):
+        if (folder / old).is_dir():
+            (folder / new).mkdir(exist_ok=True)
+            for path in (folder / old).iterdir():
+                path.rename(folder / new / path.name)
+            (folder / old).rmdir()
+            _remember_moved(folder / old, folder / new, settings)
+
+
+def _remember_moved(path: Path, target: Path | None, settings: Settings) -> None:
+    """Keep the signatures of moved files under their new paths; of deleted ones none."""
+    seen = read_state(settings.work_path / SEEN_FILES)
+    kept = {}
+    for key, signature in seen.items():
+        if Path(key).is_relative_to(path.absolute()):
+            if target is None:
+                continue
+            key = _key(target / Path(key).relative_to(path.absolute()))
+        kept[key] = signature
+    write_state(settings.work_path / SEEN_FILES, kept)
 
 
 def keep_answer(settings: Settings, kind: str, answer: object, now: datetime, listener: str = "") -> Path:

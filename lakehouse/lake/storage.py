@@ -16,11 +16,12 @@ from pyspark.sql import types as T
 from lakehouse.contract import Table
 from lakehouse.lake.checks import CheckResult, Evaluation, collect_with_checks, enforce, evaluate_rows
 from lakehouse.lake.commit import ROWS_PER_FILE, Commit, Mode, escaped
-from lakehouse.lake.logs import DeltaLogs, OpenLog, store_for
+from lakehouse.lake.logs import OpenLog, store_for
 from lakehouse.lake.parts import next_version, rows_of, with_more_rows, with_results
 from lakehouse.lake.provenance import Provenance, TableState
 from lakehouse.lake.schema import conform, has_contract_schema, no_rows, partitioning_of, schema_of
 from lakehouse.lake.uncommitted_files import UncommittedFiles, folder_of_partitions
+from lakehouse.lake.upkeep import TableUpkeep
 from lakehouse.lake.writer import StillWriter
 from lakehouse.settings import Settings
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 # Up to this size rows come to the driver and delta-rs writes them: planning a write takes Spark most of a second.
 SMALL_ROWS = 250_000
-# Readers of an older version, such as a long query in Trino, have this long to finish.
-KEEP_HOURS = 7 * 24
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Written:
     checks: tuple[CheckResult, ...]
 
 
-class Lake(DeltaLogs):
+class Lake(TableUpkeep):
     """The Delta tables below one URI, with a Spark session that reads and writes them.
 
     Reading a table that was never written gives an empty frame of the contract's schema.
@@ -65,21 +64,8 @@ class Lake(DeltaLogs):
             opened: keeps open logs, see `DeltaLogs`.
             still_writer: called before each commit; raises where another writer took over.
         """
-        super().__init__(uri, store=store, opened=opened)
+        super().__init__(uri, store=store, opened=opened, still_writer=still_writer)
         self.spark = spark
-        self._still_writer = still_writer
-
-    def set_aside(self, table: Table, name: str) -> str:
-        """Move a damaged table out of the way of a new one; returns where its files are then."""
-        aside = f"{table.location}.{name}"
-        self._still_writer()
-        self.closed(table)
-        if self._store:
-            self._store.move(table.location, aside)
-        else:
-            folder = Path(self.location(table).removeprefix("file://"))
-            folder.rename(folder.with_name(f"{folder.name}.{name}"))
-        return f"{self.uri}/{aside}".removeprefix("file://")
 
     @contextmanager
     def readable_by_workers(self, files: Sequence[Path]) -> Iterator[list[str]]:
@@ -207,23 +193,6 @@ class Lake(DeltaLogs):
             )
             self.commit(table, rows, provenance, mode="append", once=once)
         return self.written(table, evaluation.checks)
-
-    def compact(self, table: Table) -> None:
-        """Join a table's small files, and delete files that no version of the last `KEEP_HOURS` holds.
-
-        The log is kept no longer either, and has checkpoints, so that readers open few commits one by one.
-
-        Raises:
-            DamagedTable: its log cannot be read.
-        """
-        if log := self.log(table):
-            self._still_writer()
-            upkeep = {"delta.logRetentionDuration": f"interval {KEEP_HOURS} hours", "delta.checkpointInterval": "10"}
-            if not upkeep.items() <= log.metadata().configuration.items():
-                log.alter.set_table_properties(upkeep)
-            log.optimize.compact()
-            log.vacuum(KEEP_HOURS, dry_run=False, full=True)
-            self.committed(table)
 
     def commit(
         self,

@@ -1,6 +1,6 @@
 """Files that Spark has written into a table's folder and that no commit has added yet: too many rows for the driver.
 
-Until the commit they belong to no version of the table. VACUUM deletes those of a killed run, see `Lake.compact`.
+Until the commit they belong to no version of the table. VACUUM deletes those of a killed run (`lakehouse.lake.upkeep`).
 """
 
 import json

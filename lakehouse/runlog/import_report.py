@@ -14,6 +14,7 @@ class ImportReport:
         catalogue_rows: rows of the imported catalogue; 0 where the lake has that file already, None for none.
         new_features: tracks whose fetched audio features were added.
         ignored: files that are not a listening history.
+        warnings: one line per file that was imported and may be a mistake.
         errors: one line per file that was refused.
     """
 
@@ -23,4 +24,5 @@ class ImportReport:
     catalogue_rows: int | None = None
     new_features: int = 0
     ignored: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)

@@ -55,8 +55,7 @@ def run(
 
     report.print_run(out, summary, settings)
     if any(build.status == "built" for build in summary.builds):
-        _register_where_trino_answers(settings)
-        _refresh_where_superset_answers(settings)
+        show_new_rows(settings)
     exit_on(summary.errors)
 
 
@@ -188,6 +187,12 @@ def _demo_data(settings: Settings) -> Iterator[Settings]:
     with tempfile.TemporaryDirectory(prefix="lakehouse-demo-") as folder:
         files = write_demo_data(Path(folder))
         yield settings.model_copy(update={"kaggle_csv": files.catalogue, "import_dir": files.history.parent})
+
+
+def show_new_rows(settings: Settings) -> None:
+    """Let a stack that is up show what was written: Trino sees new tables, and Superset drops cached rows."""
+    _register_where_trino_answers(settings)
+    _refresh_where_superset_answers(settings)
 
 
 def _register_where_trino_answers(settings: Settings) -> None:

@@ -133,7 +133,7 @@ class Builder:
             return ""
         if not isinstance(damage, DamagedTable):
             raise damage
-        return f"was damaged, its files are kept in {self._lake.set_aside(node, f'damaged-{self._log.run_id}')}"
+        return f"was damaged, its files are kept in {self._lake.set_aside(node, self._log.run_id)}"
 
     def _make(self, node: Node, work: Work) -> tuple[State, tuple[CheckResult, ...]]:
         listeners = work.listeners

@@ -132,18 +132,20 @@ def work_on(node: Node, snapshot: Snapshot, settings: Settings, *, full: bool = 
 
 def _work_of_listeners(stored: Mapping[str, Part], wanted: Mapping[str, Part]) -> Work | None:
     """Those listeners whose part of a table is out of date, or None."""
-    news: dict[str, list[str]] = {}
+    inputs: dict[str, None] = {}
+    listeners, with_other_settings = set(), set()
     for listener, part in wanted.items():
         before = stored.get(listener, Part(-1, parameters=part.parameters))
-        changed = [f"new {name}" for name in _differences(before.inputs, part.inputs)]
-        changed += ["settings changed"] if before.parameters != part.parameters else []
-        if changed:
-            news[listener] = changed
-    if not news:
-        return None
-    reasons = dict.fromkeys(reason for changed in news.values() for reason in changed)
+        if changed := _differences(before.inputs, part.inputs):
+            listeners.add(listener)
+            inputs |= dict.fromkeys(changed)
+        if before.parameters != part.parameters:
+            with_other_settings.add(listener)
+    reasons = [f"new {', '.join(inputs)}"] * bool(inputs) + ["settings changed"] * bool(with_other_settings)
+    listeners |= with_other_settings
     # Without their names: reasons are recorded, and a listener can be forgotten.
-    return Work(f"{', '.join(reasons)} of {len(news)} of {len(wanted)} listeners", frozenset(news))
+    reason = f"{', '.join(reasons)} of {len(listeners)} of {len(wanted)} listeners"
+    return Work(reason, frozenset(listeners)) if listeners else None
 
 
 def _differences(before: Mapping[str, int | str] | None, now: Mapping[str, int | str]) -> list[str]:

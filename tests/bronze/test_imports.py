@@ -13,7 +13,7 @@ from bronze.imports import holds_demo_beside_real, take
 from bronze.kaggle_tracks import kaggle_tracks_bronze
 from bronze.listening_history import holds_demo, holds_real, listening_history_bronze
 from lakehouse.contract import Table
-from lakehouse.contract.ops import IMPORT_AUDIT
+from lakehouse.contract.ops import IMPORT_AUDIT, QUALITY_RESULTS
 from lakehouse.runlog.import_report import ImportReport
 from lakehouse.settings import Settings
 from pipeline.demo.data import write_demo_data
@@ -323,9 +323,44 @@ def test_an_empty_folder_is_said_once_and_waits_for_its_listener(small: SmallLak
     assert [listener_of(path, small.settings) for path in waiting_files(small.settings)] == ["anna"]
 
 
+def test_the_import_folder_by_name_is_what_lies_in_it(small: SmallLake) -> None:
+    write_json(small.settings.import_dir / "mine.json", [account()])
+    write_json(small.settings.import_dir / "anna" / "hers.json", [account()])
+    small.take(small.settings.import_dir)
+    found = [(row["listener"], row["source_file"]) for row in small.rows(listening_history_bronze)]
+    assert sorted(found) == [("anna", "hers.json"), ("me", "mine.json")]
+    assert waiting_files(small.settings) == []
+
+
 def test_a_named_listener_gets_what_is_imported(small: SmallLake) -> None:
     small.take(write_json(small.root / "mine.json", [account()]), listener="anna")
     assert [row["listener"] for row in small.rows(listening_history_bronze)] == ["anna"]
+
+
+@pytest.mark.parametrize(
+    ("plays_of_ben", "others", "is_warned"), [(3, 0, True), (3, 2, True), (2, 2, False), (0, 3, False)]
+)
+def test_an_export_that_two_listeners_delivered_is_kept_twice_and_said(
+    small: SmallLake, plays_of_ben: int, others: int, is_warned: bool
+) -> None:
+    shared = [account(f"2025-05-0{day} 10:00") for day in range(1, 4)]
+    own = [account(f"2025-04-0{day} 10:00") for day in range(1, 4)]
+    small.take(write_json(small.root / "ben.json", shared), listener="ben")
+    records = [*shared[:plays_of_ben], *own[:others]]
+    report = small.take(write_json(small.root / "anna.json", records), listener="anna")
+    assert report.new_plays == plays_of_ben + others
+    expected = f"3 of {3 + others} plays in anna.json are ben's as well: is it anna's export?"
+    assert report.warnings == ([expected] if is_warned else [])
+    [recorded] = small.recorded(QUALITY_RESULTS)
+    assert (recorded["check_name"], recorded["passed"]) == ("exports_of_one_listener", not is_warned)
+
+
+def test_an_export_in_two_folders_is_said_once_for_each(small: SmallLake) -> None:
+    for listener in ("anna", "ben"):
+        write_json(small.settings.import_dir / listener / f"{listener}.json", [account()])
+    assert [warning.split(" are ")[1] for warning in small.take(small.settings.import_dir).warnings] == [
+        "ben's as well: is it anna's export?", "anna's as well: is it ben's export?",
+    ]  # fmt: skip
 
 
 def test_two_listeners_may_hear_the_same(small: SmallLake) -> None:

@@ -75,7 +75,7 @@ def test_a_table_is_written_read_and_moved(store: ObjectStore, spark: SparkSessi
     lake.create(TABLE)
     state = lake.state(TABLE)
     assert state and state.version == 0
-    assert lake.set_aside(TABLE, "damaged-1") == f"{store.uri}/{TABLE.location}.damaged-1"
+    assert lake.set_aside(TABLE, "1") == f"{store.uri}/{TABLE.location}.damaged-1"
     assert lake.state(TABLE) is None
     assert any(name.startswith(f"{TABLE.location}.damaged-1/_delta_log/") for name, _ in store.objects())
 

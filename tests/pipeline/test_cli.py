@@ -52,6 +52,10 @@ def test_every_command_explains_itself(command: str) -> None:
         (["status"], {"LAKE_URI": "ftp://somewhere"}, "LAKE_URI"),
         (["run", "--select", "nonsense"], {}, "no table is named nonsense"),
         (["demo-data", "/dev/null"], {}, "cannot write the demo data"),
+        (["status"], {"LISTENERS_FILE": str(ROOT / "README.md")}, "README.md is not TOML: "),
+        (["listeners", "rename", "anna", "Ben"], {}, "'Ben' cannot be a listener's name"),
+        (["listeners", "rename", "anna", "ben"], {}, "there is no listener 'anna': `lakehouse listeners` shows who"),
+        (["listeners", "forget", "anna", "--yes"], {}, "there is no listener 'anna': `lakehouse listeners` shows who"),
     ],
 )
 def test_wrong_usage_is_one_clear_line_and_exit_code_2(

@@ -7,7 +7,7 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from lakehouse.lake import storage
+from lakehouse.lake import upkeep
 from lakehouse.lake.provenance import Provenance
 from lakehouse.lake.storage import Lake
 from tests.lakehouse.lake.tiny_plays import PLAYS, a_play
@@ -23,7 +23,7 @@ CHECKPOINT_EVERY = 10
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a reader may need for another week is deleted at once: a week goes by in a minute."""
-    monkeypatch.setattr(storage, "KEEP_HOURS", 0)
+    monkeypatch.setattr(upkeep, "KEEP_HOURS", 0)
     vacuum = partialmethod(DeltaTable.vacuum, enforce_retention_duration=False)
     monkeypatch.setattr(DeltaTable, "vacuum", vacuum)
 

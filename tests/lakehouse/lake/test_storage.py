@@ -1,7 +1,6 @@
 """The one writer enforces contracts, commits once, and tells where every version comes from."""
 
 import json
-import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -249,30 +248,6 @@ def test_an_append_of_one_name_is_applied_once(lake: Lake, spark: SparkSession, 
     assert (ids(lake), state.provenance.rows) == ([*before, "b"], len(before) + 1)
     lake.append(PLAYS, plays(spark, "c"), MADE, rows_before=len(before) + 1, once="another batch")
     assert ids(lake) == [*before, "b", "c"]
-
-
-# ---- compacting
-
-
-def test_compacting_joins_files_and_changes_neither_rows_nor_version(lake: Lake, spark: SparkSession) -> None:
-    for number, name in enumerate("abc"):
-        before = lake.append(PLAYS, plays(spark, name), MADE, rows_before=number).state
-    lake.compact(PLAYS)
-    assert len(DeltaTable(lake.location(PLAYS)).file_uris()) == 1
-    assert (ids(lake), lake.state(PLAYS)) == (["a", "b", "c"], before)
-
-
-@pytest.mark.parametrize(("hours", "is_kept"), [(storage.KEEP_HOURS + 1, False), (storage.KEEP_HOURS - 1, True)])
-def test_compacting_deletes_what_a_killed_write_left_long_ago(
-    lake: Lake, spark: SparkSession, hours: int, is_kept: bool
-) -> None:
-    lake.overwrite(PLAYS, plays(spark, "a"), MADE)
-    leftover = Path(lake.location(PLAYS).removeprefix("file:")) / "part-00000-left.snappy.parquet"
-    leftover.write_bytes(b"PAR1")
-    written_at = (datetime.now(UTC) - timedelta(hours=hours)).timestamp()
-    os.utime(leftover, (written_at, written_at))
-    lake.compact(PLAYS)
-    assert (leftover.exists(), ids(lake)) == (is_kept, ["a"])
 
 
 # ---- reading

@@ -1,5 +1,6 @@
 """New plays of one listener rebuild that listener's rows, and leave the others' files alone."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,15 +9,21 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
+from typer.testing import CliRunner
 
+from bronze.delivered.inbox import waiting_files
 from bronze.listening_history import listening_history_bronze
 from lakehouse.contract import Table
+from lakehouse.errors import UsageError
 from lakehouse.lake import storage
 from lakehouse.lake.logs import DeltaLogs
 from lakehouse.settings import Settings
+from pipeline.commands.listeners import listeners_app
+from pipeline.listeners import rename_listener, reported_by_listener
 from pipeline.registry import pipeline_tables
 from pipeline.runs.plan import Work
 from pipeline.runs.run import dry_run, run
@@ -24,8 +31,9 @@ from pipeline.runs.summary import RunSummary
 from pipeline.runs.upkeep import import_files
 from tests.bronze.catalogues import row, write_csv
 from tests.bronze.lakes import small_settings
-from tests.bronze.records import write_json
+from tests.bronze.records import NOW, extended, write_json
 from tests.simulation.listener import listen
+from tests.support.ports import free_port
 
 SELECTED = ("temporal_trends", "mood_shift_patterns", "weekend_vs_weekday")
 PLAYS = listen(Random(5), datetime(2026, 5, 1, tzinfo=UTC), 6)
@@ -35,6 +43,10 @@ def by_listener() -> list[Table]:
     """Tables by listener that the selected ones are made of, and these."""
     names = ("feature_matches", "listening_with_features", "plays_by_hour", "sampled_plays", *SELECTED)
     return [listening_history_bronze, *(pipeline_tables()[name] for name in names)]
+
+
+# A long name, which no other text has in it.
+RENAMED = "anneliese"
 
 
 class Household:
@@ -75,6 +87,10 @@ def files(settings: Settings, table: Table) -> dict[str, list[str]]:
     for name, listener in zip(actions["path"].to_pylist(), actions["partition.listener"].to_pylist(), strict=True):
         found.setdefault(listener, []).append(name)
     return found
+
+
+def of_listener(household: Household, table: Table, listener: str) -> pa.Table:
+    return rows(household.settings, table).filter(pc.field("listener") == listener)
 
 
 def rows(settings: Settings, table: Table) -> pa.Table:
@@ -123,3 +139,110 @@ def test_the_rows_are_those_of_a_full_rebuild(household: Household) -> None:
     household.run(full=True)
     for table in by_listener():
         assert rows(household.settings, table).equals(stepwise[table.name]), table.name
+
+
+def test_a_renamed_listener_has_the_same_rows(household: Household) -> None:
+    before = {table.name: rows(household.settings, table) for table in by_listener()}
+    files_before = {table.name: files(household.settings, table) for table in by_listener()}
+    rename_listener(household.settings, "ann", RENAMED)
+    assert not (household.settings.import_dir / "ann").exists()
+    assert not waiting_files(household.settings)
+    household.run()
+    for table in by_listener():
+        after = files(household.settings, table)
+        assert sorted(after) == [RENAMED, "ben"], table.name
+        assert after["ben"] == files_before[table.name]["ben"], table.name
+        renamed, ann = of_listener(household, table, RENAMED), before[table.name].filter(pc.field("listener") == "ann")
+        assert renamed.drop_columns("listener").equals(ann.drop_columns("listener")), table.name
+
+
+@pytest.mark.parametrize(("old", "new"), [("nobody", "carl"), ("ben", RENAMED), ("ben", "Ben"), ("ann", "carl")])
+def test_no_listener_takes_the_name_of_another(household: Household, old: str, new: str) -> None:
+    with pytest.raises(UsageError, match=r"there is no listener|there is a listener|cannot be a listener's name"):
+        rename_listener(household.settings, old, new)
+    assert household.settings.import_dir.joinpath("ben").is_dir()
+
+
+def test_a_rename_that_was_killed_is_finished_by_the_same_command(
+    household: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage.Lake, "overwrite", killed)
+        with pytest.raises(KeyboardInterrupt):
+            rename_listener(household.settings, RENAMED, "berta")
+    rename_listener(household.settings, RENAMED, "berta")
+    rename_listener(household.settings, "berta", RENAMED)
+    assert household.settings.import_dir.joinpath(RENAMED).is_dir()
+    assert reported_by_listener(household.settings).keys() == {RENAMED, "ben"}
+
+
+def test_of_a_forgotten_listener_nothing_is_left(household: Household) -> None:
+    settings, lake = household.settings, household.settings.lake_path
+    broken = {"ts": f"a record of {RENAMED}", "spotify_track_uri": "spotify:track:x"}
+    file = write_json(settings.import_dir / RENAMED / "Streaming_History_Audio_broken.json", [broken])
+    import_files(settings, [file])
+    # A track that ben never heard.
+    of_theirs = f"{987654321:022d}"
+    features = {"href": f"https://open.spotify.com/track/{of_theirs}", **dict.fromkeys(("energy", "valence"), 0.5)}
+    answer = {"provider": "reccobeats", "fetched_at": NOW.isoformat(), "answer": {"content": [features]}}
+    record = extended("2026-05-03T00:00:00Z", spotify_track_uri=f"spotify:track:{of_theirs}")
+    new = write_json(settings.import_dir / RENAMED / "Streaming_History_Audio_own.json", [record])
+    import_files(settings, [new, write_json(settings.import_dir / "audio_features_reccobeats_1.json", answer)])
+    household.run()
+    ben = {table.name: of_listener(household, table, "ben") for table in by_listener()}
+    mentions = [RENAMED, of_theirs, *only_of(household, RENAMED)]
+    found = set(mentions_in(lake, mentions))
+    assert {RENAMED, of_theirs, mentions[-1]} <= found
+
+    refused = command(settings, "forget", RENAMED, answer="n")
+    assert (refused.exit_code, set(mentions_in(lake, mentions))) == (1, found)
+
+    forgotten = command(settings, "forget", RENAMED, "--yes")
+
+    assert (forgotten.exit_code, set(mentions_in(lake, mentions))) == (0, set())
+    assert not (settings.import_dir / RENAMED).exists()
+    assert re.search(r"deleted \d+ rows of listening_history_bronze\n", forgotten.output)
+    assert "deleted 1 rows of rejected_rows\n" in forgotten.output
+    assert f"deleted {settings.import_dir / RENAMED}\n" in forgotten.output
+    assert {table.name: rows(settings, table) for table in by_listener()} == ben
+    household.run()
+    assert {table.name: rows(settings, table) for table in by_listener()} == ben
+
+
+def test_the_list_says_what_is_known_of_each(household: Household) -> None:
+    (household.settings.import_dir / "carl").mkdir()
+    lines = command(household.settings).output.splitlines()
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if "│" in line]
+    assert rows == [
+        ["ben", "", f"{len(PLAYS):,}", "2026-05-01", f"{PLAYS[-1].ended_at:%Y-%m-%d}", "no", "UTC"],
+        ["carl", "", "0", "", "", "no", "UTC"],
+    ]
+
+
+def command(settings: Settings, *arguments: str, answer: str = "") -> Any:
+    """What `lakehouse listeners` prints of this lake."""
+    given = {name.upper(): str(getattr(settings, name)) for name in ("lake_uri", "import_dir", "kaggle_csv")}
+    # No stack of somebody else's is there to be told.
+    ports = {"TRINO_PORT": str(free_port()), "SUPERSET_PORT": str(free_port())}
+    return CliRunner(env={"COLUMNS": "160", **given, **ports}).invoke(listeners_app, arguments, input=answer)
+
+
+def only_of(household: Household, listener: str) -> list[str]:
+    """Ids of plays that no other listener has."""
+    plays = rows(household.settings, listening_history_bronze).to_pylist()
+    others = {play["play_id"] for play in plays if play["listener"] != listener}
+    return [play["play_id"] for play in plays if play["listener"] == listener and play["play_id"] not in others]
+
+
+def mentions_in(folder: Path, texts: list[str]) -> Iterator[str]:
+    """Which of the texts occur in any file below a folder, or in its path."""
+    for file in folder.rglob("*"):
+        content = str(file)
+        if file.suffix == ".parquet":
+            content += repr(pq.read_table(file, partitioning=None).to_pylist())
+        elif file.is_file():
+            content += file.read_text(errors="replace")
+        yield from (text for text in texts if text in content)
