@@ -26,6 +26,7 @@ from rich.table import Table
 from benchmarks.cluster import cluster_runs
 from benchmarks.dashboards import SupersetFigures, superset_figures
 from benchmarks.limits import Verdict, judge, medians
+from benchmarks.listeners import collection_runs, many_listeners
 from benchmarks.pipeline import (
     REAL_DATA_DIR,
     Dataset,
@@ -44,7 +45,7 @@ from lakehouse.stack.trino_server import get_cli, get_server
 
 DATASETS = ("demo", "generated", "real")
 # Generated plays too; only when asked for.
-CLUSTER = "cluster"
+CLUSTER, LISTENERS = "cluster", "listeners"
 SEED_PLAYS = 1_504
 GIGABYTE = 2**30
 # What a run takes at least, and per million plays.
@@ -142,6 +143,9 @@ def _measure(arguments: argparse.Namespace, folder: Path, results: Results, cons
             with console.status(f"{dataset.name}: Superset"):
                 results.superset += _superset(dataset.name, place / "lake", folder, results.skipped)
             results.keep(arguments.output)
+    if LISTENERS in arguments.only:
+        with console.status("many listeners"):
+            run(_many_listeners(folder, arguments.listeners, arguments.plays, results))
     if CLUSTER in arguments.only:
         with console.status("clusters"):
             run(_on_clusters(folder, arguments.plays, results.skipped))
@@ -150,12 +154,17 @@ def _measure(arguments: argparse.Namespace, folder: Path, results: Results, cons
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--only", nargs="+", choices=(*DATASETS, CLUSTER), default=DATASETS, help="measure these datasets alone"
+        "--only",
+        nargs="+",
+        choices=(*DATASETS, LISTENERS, CLUSTER),
+        default=DATASETS,
+        help="measure these datasets alone",
     )
     parser.add_argument("--runs", type=int, default=3, help="runs of each scenario")
     parser.add_argument(
         "--plays", type=int, nargs="*", default=[SEED_PLAYS], help="sizes of generated listening histories"
     )
+    parser.add_argument("--listeners", type=int, default=100, help="number of them, each of so many plays")
     parser.add_argument("--no-trino", action="store_true", help="leave out the queries and the dashboards")
     parser.add_argument("--output", type=Path, default=Path("data/bench/results.json"))
     return parser.parse_args()
@@ -172,6 +181,17 @@ def _datasets(folder: Path, only: Iterable[str], sizes: list[int], skipped: list
         yield generated_plays(plays, (real or demo).catalogue, folder)
     if real and "real" in only:
         yield real
+
+
+def _many_listeners(folder: Path, listeners: int, sizes: list[int], results: Results) -> Iterable[Measure]:
+    """Many listeners in one lake, once: it takes long."""
+    for plays in sizes:
+        dataset = many_listeners(listeners, plays, (real_data() or demo_data(folder)).catalogue)
+        if missing := _missing(dataset, folder):
+            results.skipped.append(f"{dataset.name}: {missing}")
+            continue
+        results.reference_s.append(reference_s())
+        yield from collection_runs(dataset, folder / "listeners" / str(plays))
 
 
 def _on_clusters(folder: Path, sizes: list[int], skipped: list[str]) -> Iterable[Measure]:

@@ -50,17 +50,18 @@ def write_catalogue(file: Path, catalogue: Path, tracks: int) -> None:
         part.to_csv(file, mode="a" if number else "w", header=not number)
 
 
-def write_history(folder: Path, catalogue: Path, plays: int) -> None:
+def write_history(folder: Path, catalogue: Path, plays: int, *, listener: int = 0) -> None:
     """Write an extended streaming history of so many counted plays that end on `LAST_PLAY`.
 
     Args:
         folder: gets Streaming_History_Audio_*.json.
         catalogue: the catalogue's csv or csv.gz file.
         plays: at least 1.
+        listener: another number is another listener.
     """
     # Another than the catalogue's: strangers would have ids of its tracks.
-    random = np.random.default_rng(SEED + 1)
-    tracks = _tracks(catalogue, max(1, round(plays * DISTINCT_SHARE)), random)
+    random = np.random.default_rng(SEED + 1 + listener)
+    tracks = _tracks(catalogue, max(1, round(plays * DISTINCT_SHARE)), random, SEED + listener)
     weights = 1 / np.arange(1, len(tracks) + 1) ** 0.8
     chosen = random.choice(len(tracks), plays, p=weights / weights.sum())
     days = min(max(1, plays // PLAYS_PER_DAY), MAX_DAYS)
@@ -89,11 +90,11 @@ def write_more(folder: Path, plays: int) -> None:
     (folder / "Streaming_History_Audio_more.json").write_text(json.dumps(later), encoding="utf-8")
 
 
-def _tracks(catalogue: Path, wanted: int, random: np.random.Generator) -> list[tuple[str, str, str, str]]:
+def _tracks(catalogue: Path, wanted: int, random: np.random.Generator, seed: int) -> list[tuple[str, str, str, str]]:
     """Ids, names, artists and albums; of strangers the id and the name are made up."""
     known = pd.read_csv(catalogue, usecols=["track_id", "artists", "album_name", "track_name"]).dropna()
     known = known.drop_duplicates("track_id")
-    known = known.sample(min(wanted, len(known)), random_state=SEED)
+    known = known.sample(min(wanted, len(known)), random_state=seed)
     rows = known.to_dict("records")
     kinds, strangers = random.random(wanted), _track_ids(wanted, random)
     tracks = []

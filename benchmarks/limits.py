@@ -5,17 +5,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from benchmarks.dashboards import SupersetFigures
+from benchmarks.listeners import BUILT, FEW_ALONE
 from benchmarks.pipeline import BY_DUCKDB, EIGHT_STARTS, IMPORT, STEPS
 from benchmarks.processes import Measure
 from benchmarks.queries import TrinoFigures
 
-SECONDS, CPU_SECONDS, PEAK_MB = "s", "CPU s", "peak MB"
+SECONDS, CPU_SECONDS, PEAK_MB, WRITTEN_MB = "s", "CPU s", "peak MB", "written MB"
 FULL, FEW = "full run, models up to date", "run with few new plays"
 # Of two times measured one after the other: machine and load cancel out.
 RATIOS = {
-    "full run over eight starts": (FULL, EIGHT_STARTS),
-    "ours over DuckDB's": (STEPS["descriptive_and_diagnostic"], BY_DUCKDB),
-    "few new plays over full run": (FEW, FULL),
+    "full run over eight starts": (FULL, EIGHT_STARTS, SECONDS),
+    "ours over DuckDB's": (STEPS["descriptive_and_diagnostic"], BY_DUCKDB, SECONDS),
+    "few new plays over full run": (FEW, FULL, SECONDS),
+    "few new plays among many listeners over alone": (FEW, FEW_ALONE, CPU_SECONDS),
+    "written by few new plays over the lake": (FEW, BUILT, WRITTEN_MB),
 }
 LIMITS = {
     f"real data: full run with training, {SECONDS}": 90,
@@ -32,6 +35,9 @@ LIMITS = {
     "10,000,000 plays: ours over DuckDB's": 6,
     "10,000,000 plays: few new plays over full run": 1 / 5,
     f"10,000,000 plays: full run, models up to date, {PEAK_MB}": 6_000,
+    "100 listeners of 100,000 plays: few new plays among many listeners over alone": 2,
+    "100 listeners of 100,000 plays: written by few new plays over the lake": 0.02,
+    f"100 listeners of 100,000 plays: {BUILT}, {PEAK_MB}": 5_000,
     f"1,000,000 plays: {IMPORT}, {SECONDS}": 60,
     f"1,000,000 plays: {IMPORT}, {PEAK_MB}": 1_000,
     f"1,504 plays: full run with training, {SECONDS}": 90,
@@ -82,7 +88,8 @@ def medians(
     """The medians of all figures, by the names that the limits have."""
     values: dict[str, list[float]] = {}
     for run in runs:
-        for unit, value in {SECONDS: run.wall_s, CPU_SECONDS: run.cpu_s, PEAK_MB: run.peak_mb}.items():
+        units = {SECONDS: run.wall_s, CPU_SECONDS: run.cpu_s, PEAK_MB: run.peak_mb, WRITTEN_MB: run.written_mb}
+        for unit, value in units.items():
             values.setdefault(f"{run.scenario}, {unit}", []).append(value)
     for server in trino:
         values[f"{server.lake}: Trino healthy, s"] = [server.healthy_s]
@@ -99,8 +106,8 @@ def medians(
 def _ratios(found: Mapping[str, float]) -> dict[str, float]:
     datasets = dict.fromkeys(figure.split(": ")[0] for figure in found)
     times = {
-        f"{dataset}: {name}": [found.get(f"{dataset}: {scenario}, {SECONDS}") for scenario in scenarios]
+        f"{dataset}: {name}": [found.get(f"{dataset}: {scenario}, {unit}") for scenario in scenarios]
         for dataset in datasets
-        for name, scenarios in RATIOS.items()
+        for name, (*scenarios, unit) in RATIOS.items()
     }
     return {name: one / other for name, (one, other) in times.items() if one is not None and other}
