@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from benchmarks.dashboards import SupersetFigures
-from benchmarks.listeners import BUILT, FEW_ALONE
+from benchmarks.listeners import BUILT, FEW, FEW_ALONE
 from benchmarks.pipeline import BY_DUCKDB, EIGHT_STARTS, IMPORT, STEPS
 from benchmarks.processes import Measure
 from benchmarks.queries import TrinoFigures
 
 SECONDS, CPU_SECONDS, PEAK_MB, WRITTEN_MB = "s", "CPU s", "peak MB", "written MB"
-FULL, FEW = "full run, models up to date", "run with few new plays"
+FULL = "full run, models up to date"
 # Of two times measured one after the other: machine and load cancel out.
 RATIOS = {
     "full run over eight starts": (FULL, EIGHT_STARTS, SECONDS),

@@ -1,9 +1,12 @@
 """The benchmark says which limits are kept, on made-up figures."""
 
+from dataclasses import replace
+
 import pytest
 
 from benchmarks.dashboards import DashboardTimes, SupersetFigures
 from benchmarks.limits import LIMITS, judge, medians
+from benchmarks.listeners import BUILT, FEW, FEW_ALONE
 from benchmarks.pipeline import BY_DUCKDB, EIGHT_STARTS, IMPORT, STEPS
 from benchmarks.processes import Measure
 from benchmarks.queries import QueryTimes, TrinoFigures
@@ -45,6 +48,12 @@ def test_the_limits_are_on_figures_as_the_benchmark_names_them() -> None:
     runs += [run(f"{dataset}: {EIGHT_STARTS}", 1e6) for dataset in datasets]
     largest = datasets[-1]
     runs += [run(f"{largest}: {STEPS['descriptive_and_diagnostic']}", 7.0), run(f"{largest}: {BY_DUCKDB}", 1.0)]
+    many = "100 listeners of 100,000 plays"
+    runs += [
+        replace(run(f"{many}: {BUILT}", 1.0, 5_001.0), written_mb=49.0),
+        replace(run(f"{many}: {FEW}", 1.0), cpu_s=2.1, written_mb=1.0),
+        run(f"{many}: {FEW_ALONE}", 1.0),
+    ]
     lakes = ("demo data", "real data")
     queries = [QueryTimes("slow", median_s=0.9, p95_s=1.1), QueryTimes("fast", median_s=0.1, p95_s=0.1)]
     trino = [TrinoFigures(lake, healthy_s=31.0, resident_mb=1_001.0, queries=queries) for lake in lakes]
