@@ -172,7 +172,8 @@ def _commit(lake: Lake, histories: list[ParsedFile], log: RunLog, now: datetime,
         plays = lake.spark.read.parquet(*readable)
         # The number of tasks that look for duplicates grows with the number of plays.
         footers = [pq.read_metadata(history.plays) for history in histories]
-        plays_by_id = plays.repartition(1 + sum(footer.num_rows for footer in footers) // PLAYS_PER_TASK, "play_id")
+        count = sum(footer.num_rows for footer in footers)
+        plays_by_id = plays.repartition(1 + count // PLAYS_PER_TASK, "play_id")
         # The time is part of the id, so a known play is within the time range of the new ones.
         in_time_range = F.col("played_at").between(*_time_range(footers))
         listeners = {history.file.listener for history in histories}
@@ -182,7 +183,8 @@ def _commit(lake: Lake, histories: list[ParsedFile], log: RunLog, now: datetime,
         _record(outcomes, histories, log, now, report)
         has_exports = any(history.source != spotify_api.SOURCE for history in histories)
         if has_exports and len(listeners | _listeners_in(lake)) > 1:
-            report.warnings = find_shared_exports(plays, lake.read(listening_history_bronze).where(in_time_range))
+            others = lake.read(listening_history_bronze).where(in_time_range)
+            report.warnings = find_shared_exports(plays, others, count)
             _record_warnings(report.warnings, log, now)
         if report.new_plays:
             duplicates = sum(verdicts.get(DUPLICATE, 0) for verdicts in report.verdicts.values())

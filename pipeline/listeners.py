@@ -1,6 +1,7 @@
 """The lake's listeners: who they are, another name for one, and forgetting one."""
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -22,7 +23,7 @@ from lakehouse.lake.storage import Lake
 from lakehouse.lake.writer import one_writer
 from lakehouse.listeners import require_listener_name
 from lakehouse.runlog.append import append_finished_runs
-from lakehouse.runlog.spool import SPOOL
+from lakehouse.runlog.spool import REFUSED_PREFIX, SPOOL
 from lakehouse.settings import Settings
 from lakehouse.spotify.logins import forget_login, listeners_with_login, rename_login
 from lakehouse.state_files import read_state, write_state
@@ -188,15 +189,25 @@ def forget_listener(
                 raise UsageError(f"{file} cannot be deleted from here: delete it yourself, then run this again")
         with recorded_run(settings, "forget", still_writer) as run:
             # First: without a login no poll brings new plays.
-            logins = forget_login(settings, name)
+            files = [*forget_login(settings, name), *files]
             delete_deliveries(files, settings)
             append_finished_runs(run.lake, settings.work_path / SPOOL)
+            _delete_records(settings, name)
             rows = {}
             for table in _bronze_last():
                 on_table(table.name)
                 rows[table.name] = _forget_rows(run.lake, table, name)
                 run.lake.drop_older_versions(table)
-    return Forgotten({table: count for table, count in rows.items() if count}, [*logins, *files])
+    return Forgotten({table: count for table, count in rows.items() if count}, files)
+
+
+def _delete_records(settings: Settings, name: str) -> None:
+    """Delete records that no table took, and the note of an unfinished rename, where they name a listener."""
+    refused = (settings.work_path / SPOOL).glob(f"{REFUSED_PREFIX}*")
+    for place in (settings.work_path / RENAMING, *refused):
+        files = place.rglob("*") if place.is_dir() else [place]
+        if any(name in file.read_text(errors="replace") for file in files if file.is_file()):
+            shutil.rmtree(place) if place.is_dir() else place.unlink()
 
 
 def _bronze_last() -> list[Table]:

@@ -17,10 +17,9 @@ from silver.rules.feature_source import (
     mood_category,
 )
 from silver.rules.sessions import with_session_id
-from silver.rules.track_facts import track_key
+from silver.rules.track_facts import TRACK, track_key
 
 BOUNDS = tuple(f"{name}_{bound}_90" for name in BOUNDED_FEATURES for bound in ("lower", "upper"))
-TRACK = ("listener", "track_key")
 # First local hour of each part of the day; before the first it is still night.
 PARTS_OF_DAY = ((6, "morning"), (12, "afternoon"), (18, "evening"), (23, "night"))
 

@@ -15,7 +15,7 @@ from lakehouse.models.artifacts import Artifact
 from silver.artists.listener_lines import MAX_CALIBRATION_TRACKS, estimate_with_bounds, lines_of, lines_schema
 from silver.rules.bounded import in_pandas
 from silver.rules.feature_source import is_measured
-from silver.rules.track_facts import track_key
+from silver.rules.track_facts import TRACK, track_key
 
 
 def measured_plays(listening_with_features: DataFrame) -> DataFrame:
@@ -36,7 +36,7 @@ def predicted_plays(plays: DataFrame, tracks: DataFrame, model: Artifact, spec: 
         The plays with predicted_<target>, lower_90, upper_90, fold and model_version.
     """
     scores = predicted_features(tracks, model, spec).withColumnRenamed("predicted", f"predicted_{spec.target}")
-    scored = measured_plays(plays).join(scores, on=["listener", "track_key"], how="left")
+    scored = measured_plays(plays).join(scores, on=list(TRACK), how="left")
     return scored.withColumn("model_version", F.lit(model.version))
 
 

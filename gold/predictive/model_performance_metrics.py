@@ -17,13 +17,13 @@ from gold.shared.caveats import PREDICTED
 from lakehouse.contract import in_range, table
 from lakehouse.models.artifacts import Artifact
 from silver.rules.bounded import EVERYBODY, in_pandas
+from silver.rules.track_facts import TRACK
 
 COLUMN_NAMES = (
     "model_name model_type training_approach evaluation segment train_size test_size test_tracks r2 rmse mae accuracy "
     "f1 log_loss ece coverage_90 skill primary_metric ci_low ci_high baseline_score beats_baseline note model_version "
     "trained_at"
 )
-TRACK = ("listener", "track_key")
 # With more tracks, intervals would be narrower than any reader needs.
 MAX_TRACKS = 20_000
 

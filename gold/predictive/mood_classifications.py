@@ -12,6 +12,7 @@ from gold.shared.caveats import PREDICTED
 from lakehouse.contract import accepted_values, in_range, table
 from lakehouse.models.artifacts import Artifact
 from silver.rules.feature_source import MOODS
+from silver.rules.track_facts import TRACK
 
 
 @table(
@@ -41,7 +42,7 @@ def mood_classifications(
     mood_probability are null where valence or energy is.
     """
     scores = predicted_moods(measured_tracks, mood_class_model)
-    plays = measured_plays(listening_with_features).join(scores, on=["listener", "track_key"], how="left")
+    plays = measured_plays(listening_with_features).join(scores, on=list(TRACK), how="left")
     return plays.select(
         "listener", "play_id", "played_at", "date", "hour_of_day", "day_of_week", _label().alias("mood_label"),
         "predicted_mood_label", _name().alias("predicted_mood"), "confidence", "mood_probability",

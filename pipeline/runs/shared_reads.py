@@ -6,6 +6,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from lakehouse.contract import Table
+from lakehouse.lake.parts import rows_of
 from lakehouse.lake.storage import Lake
 from silver.rules.bounded import sample
 
@@ -33,7 +34,7 @@ class SharedReads:
         with self._lock:
             if key not in self._frames:
                 self._frames[key] = self._lake.read(table, listeners)
-            elif state.provenance.rows <= MOST_KEPT_ROWS:
+            elif rows_of(state, listeners) <= MOST_KEPT_ROWS:
                 self._frames[key].persist()
             return self._frames[key]
 

@@ -5,6 +5,8 @@ from pyspark.sql import functions as F
 
 from silver.rules.recording_key import NAME_SEPARATOR, name_key
 
+# Identifies a track of a listener's history.
+TRACK = ("listener", "track_key")
 SPELLING = ("track_name", "artist_name", "album_name")
 
 

@@ -13,13 +13,15 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
-from bronze.delivered.inbox import waiting_files
+from bronze.delivered.inbox import keep_answer, waiting_files
+from bronze.web.spotify_polling import ANSWER_KIND
 from lakehouse.contract import Table
 from lakehouse.contract.ops import OPS_TABLES
 from lakehouse.lake.logs import DeltaLogs
 from lakehouse.settings import Settings
 from pipeline import registry
 from pipeline.fingerprint import code_fingerprint
+from pipeline.listeners import forget_listener, rename_listener, reported_by_listener
 from pipeline.registry import pipeline_nodes, pipeline_tables
 from pipeline.runs import plan, upkeep
 from pipeline.runs import run as runs
@@ -90,8 +92,9 @@ class Life:
     def step(self, number: int) -> str:
         """Something happens; the first time plays come."""
         happens: list[Callable[[int], None]] = [
-            self.export, self.export, self.export, self.account_form, self.again, self.features, self.other_zone,
-            self.made_up_features, self.same_code, self.other_code, self.more_catalogue,
+            self.export, self.export, self.export, self.account_form, self.polls, self.again, self.features,
+            self.other_zone, self.own_zone, self.made_up_features, self.same_code, self.other_code,
+            self.more_catalogue, self.rename, self.forget,
         ]  # fmt: skip
         chosen = happens[0] if number == 0 else self.chance.choice(happens)
         chosen(number)
@@ -99,7 +102,7 @@ class Life:
 
     def some_plays(self) -> tuple[str, list[Heard]]:
         """A listener and a stretch of their plays, late ones among them, some known already."""
-        listener = self.chance.choice(LISTENERS)
+        listener = self.chance.choice(sorted(self.heard))
         first = self.chance.randrange(len(self.heard[listener]))
         return listener, self.heard[listener][first : first + self.chance.choice((1, 10, 80))]
 
@@ -118,10 +121,32 @@ class Life:
         ]  # fmt: skip
         write_json(self.import_file(f"{listener}/StreamingHistory{number}"), records)
 
+    def polls(self, number: int) -> None:
+        """Two listeners are asked for at Spotify."""
+        for _ in range(2):
+            listener, plays = self.some_plays()
+            keep_answer(self.settings, ANSWER_KIND, {"items": [play.item for play in plays[:50]]}, START, listener)
+
     def again(self, number: int) -> None:
-        """A file that was taken before comes under another name."""
-        before = self.chance.choice(sorted(self.settings.import_dir.rglob("Streaming*.json")))
-        shutil.copy(before, before.with_name(before.name.replace(".json", f"_again_{number}.json")))
+        """A file that was taken before comes under another name, if the listeners of all are not forgotten."""
+        files = sorted(self.settings.import_dir.rglob("Streaming*.json"))
+        for before in self.chance.sample(files, min(1, len(files))):
+            shutil.copy(before, before.with_name(before.name.replace(".json", f"_again_{number}.json")))
+
+    def rename(self, number: int) -> None:
+        for old in self.somebody():
+            rename_listener(self.settings, old, f"{old}-{number}")
+            self.heard[f"{old}-{number}"] = self.heard.pop(old)
+
+    def forget(self, number: int) -> None:
+        """All that a listener has is deleted; they may come back later."""
+        for listener in self.somebody():
+            forget_listener(self.settings, listener)
+
+    def somebody(self) -> list[str]:
+        """A listener who has plays, if anybody has."""
+        known = sorted(reported_by_listener(self.settings))
+        return self.chance.sample(known, min(1, len(known)))
 
     def features(self, number: int) -> None:
         """Features of some tracks become known."""
@@ -138,6 +163,12 @@ class Life:
 
     def other_zone(self, number: int) -> None:
         self.settings = self.settings.model_copy(update={"listener_time_zone": self.chance.choice(ZONES)})
+
+    def own_zone(self, number: int) -> None:
+        """A listener has a time zone of their own, the others have none."""
+        file = self.folder / f"listeners_{number}.toml"
+        file.write_text(f"[{self.chance.choice(sorted(self.heard))}]\ntime_zone = '{self.chance.choice(ZONES)}'")
+        self.settings = Settings(**self.settings.model_dump() | {"listeners_file": file}, _env_file=None)
 
     def made_up_features(self, number: int) -> None:
         self.settings = self.settings.model_copy(update={"allow_synthetic": not self.settings.allow_synthetic})
