@@ -34,7 +34,10 @@ def waiting_files(settings: Settings) -> list[Path]:
         visible = units_of((path for folder in _folders(settings) for path in _visible(folder)), settings)
         # The catalogue may lie in the import folder.
         candidates = {_key(path): path for path in (settings.kaggle_csv, *visible)}.values()
-        return [path for path in candidates if path.exists() and seen.get(_key(path)) != _signature(path)]
+        return [
+            path for path in candidates
+            if path.exists() and not _is_emptied(path, settings) and seen.get(_key(path)) != _signature(path)
+        ]  # fmt: skip
     except PermissionError as error:
         raise LakehouseError(
             f"{error.filename} cannot be read ({error.strerror}): let user id {os.getuid()} read it, "
@@ -84,6 +87,11 @@ def _is_of_listener(path: Path, seen: Mapping[str, Any], settings: Settings) -> 
     """Whether it is a listener's folder; one that was imported before there were listeners stays LISTENER's."""
     is_named = re.fullmatch(LISTENER_NAME, path.name) is not None
     return is_named and path.is_dir() and _is_delivery(path, settings) and seen.get(_key(path), NOTHING) == NOTHING
+
+
+def _is_emptied(path: Path, settings: Settings) -> bool:
+    """Whether it is a folder of the inbox whose answers were all imported."""
+    return path.is_dir() and path.parent == settings.work_path / INBOX and not _visible(path)
 
 
 def keep_answer(settings: Settings, kind: str, answer: object, now: datetime, listener: str = "") -> Path:

@@ -212,7 +212,7 @@ def test_status_shows_account_scopes_and_end(
     lines = dict(line.split(maxsplit=1) for line in good.stdout.splitlines())
     assert (lines["account"], lines["scopes"]) == ("A Listener (listener-1)", "user-read-recently-played")
     file = web_settings.spotify_token_file
-    login = login_status(file)
+    login = login_status(web_settings, "me")
     assert login is not None
     assert lines["ends"] == f"{login.expires_at:%Y-%m-%d}"
     for days, code, warning in ((160, 0, "the login at Spotify ends in"), (190, 1, "Spotify ended the login of")):
