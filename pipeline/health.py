@@ -1,5 +1,6 @@
 """What needs the listener's attention: a login that ends, plays that are being missed, scheduled runs that fail."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,8 +12,8 @@ from lakehouse.spotify.logins import auth_command, known_listeners, prefix
 from lakehouse.spotify.poll_state import load_poll_state, poll_problems
 from lakehouse.state_files import moment_in, read_state, write_state
 
-# How each job of the scheduler last ended.
-SCHEDULE_STATE = "state/schedule.json"
+# How each job of the scheduler last ended, and when each kind of problem was last reported.
+SCHEDULE_STATE, ALERTS_STATE = "state/schedule.json", "state/alerts.json"
 
 
 @dataclass(frozen=True)
@@ -68,3 +69,14 @@ def note_ended_job(settings: Settings, job: str, **ended: object) -> None:
     """Record how a job of the scheduler ended."""
     file = settings.work_path / SCHEDULE_STATE
     write_state(file, read_state(file) | {job: ended})
+
+
+def forget_reports(settings: Settings, listener: str) -> None:
+    """Take a listener's name out of how jobs ended and of what was reported."""
+    named = re.compile(rf"\b{re.escape(listener)}\b")
+    for job, ended in ended_jobs(settings).items():
+        if named.search(str(ended.get("told"))):
+            note_ended_job(settings, job, **ended | {"told": ""})
+    file = settings.work_path / ALERTS_STATE
+    if file.exists():
+        write_state(file, {kind: at for kind, at in read_state(file).items() if not named.search(kind)})

@@ -169,6 +169,25 @@ def test_plays_that_are_likely_being_missed_are_told(
     assert "plays between 10:00 and 12:00 UTC were likely missed" in gap
 
 
+def test_of_several_listeners_each_is_told_by_name(
+    web_settings: Settings, spotify: SpotifyServer, now: datetime
+) -> None:
+    log_in(web_settings, spotify, now - timedelta(days=165), "anna")
+    [alone] = attention(web_settings)
+    assert alone.startswith("attention: the login at Spotify ends in")
+    assert "log in with `lakehouse auth --listener anna` before" in alone
+    log_in(web_settings, spotify, now)
+    assert attention(web_settings) == [alone.replace("attention: ", "attention: anna: ")]
+    silent = PollState(answered_at=(now - timedelta(hours=5)).isoformat())
+    for listener in ("me", "zoe"):
+        save_poll_state(web_settings, listener, silent)
+    mine, annas, zoes = attention(web_settings)
+    assert mine.startswith("attention: me: Spotify has not answered since")
+    assert annas == alone.replace("attention: ", "attention: anna: ")
+    command = "`lakehouse auth --listener zoe`"
+    assert zoes == f"attention: zoe: nobody is logged in at Spotify any more: log in with {command}"
+
+
 # What an import says
 
 

@@ -5,6 +5,7 @@ import logging
 import stat
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -268,9 +269,9 @@ def test_what_was_fetched_is_kept_when_the_next_page_fails(logged_in: Settings, 
 
     original = SpotifyServer.recently_played
 
-    def then_fail(state: SpotifyServer, asked: dict[str, str]) -> dict[str, object]:
+    def then_fail(state: SpotifyServer, *question: Any) -> dict[str, object]:
         state.faults.extend([error(503)] * 3)
-        return original(state, asked)
+        return original(state, *question)
 
     spotify.recently_played = then_fail.__get__(spotify)  # type: ignore[method-assign]
     with pytest.raises(Unreachable):
