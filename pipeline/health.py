@@ -1,16 +1,19 @@
 """What needs the listener's attention: a login that ends, plays that are being missed, scheduled runs that fail."""
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from lakehouse.settings import Settings
-from lakehouse.spotify.login_status import LOG_IN, login_status
+from lakehouse.spotify.login_status import login_status
+from lakehouse.spotify.logins import auth_command, known_listeners, prefix
 from lakehouse.spotify.poll_state import load_poll_state, poll_problems
 from lakehouse.state_files import moment_in, read_state, write_state
 
-# How each job of the scheduler last ended.
-SCHEDULE_STATE = "state/schedule.json"
+# How each job of the scheduler last ended, and when each kind of problem was last reported.
+SCHEDULE_STATE, ALERTS_STATE = "state/schedule.json", "state/alerts.json"
 
 
 @dataclass(frozen=True)
@@ -28,18 +31,12 @@ class Problem:
 
 def problems(settings: Settings, now: datetime) -> list[Problem]:
     """Everything that needs attention now. Needs no Spark."""
-    found = []
-    login = login_status(settings.spotify_token_file)
-    polls = load_poll_state(settings.work_path)
-    if login and (text := login.problem(now)):
-        found.append(Problem("login_ended" if login.has_ended(now) else "login_ends", text))
-    elif not login and settings.spotify_client_id and polls.answered_at:
-        found.append(Problem("login_ended", f"nobody is logged in at Spotify any more: {LOG_IN}"))
-    if login and not login.has_ended(now):
-        found += [
-            Problem(f"plays_missed {polls.gap_noticed_at if 'likely missed' in text else ''}", text)
-            for text in poll_problems(polls, now, settings.poll_interval_minutes)
-        ]
+    found = [
+        # LISTENER's kinds are those from before there were several: what was reported is not reported again.
+        Problem(kind if listener == settings.listener else f"{kind} {listener}", prefix(settings, listener) + text)
+        for listener in known_listeners(settings)
+        for kind, text in _login_problems(settings, listener, now)
+    ]
     for job, ended in sorted(ended_jobs(settings).items()):
         if ended.get("exit_code") and job != "poll":
             at = moment_in(ended, "ended_at")
@@ -48,6 +45,18 @@ def problems(settings: Settings, now: datetime) -> list[Problem]:
                 Problem(f"{job}_failed", f"the scheduled {job} failed{when}: {ended.get('told') or 'no reason'}")
             )
     return found
+
+
+def _login_problems(settings: Settings, listener: str, now: datetime) -> Iterator[tuple[str, str]]:
+    """Kind and text of what is wrong with a listener's login and polls."""
+    login, polls = login_status(settings, listener), load_poll_state(settings, listener)
+    if login and (text := login.problem(now)):
+        yield "login_ended" if login.has_ended(now) else "login_ends", text
+    elif not login and settings.spotify_client_id and polls.answered_at:
+        yield "login_ended", f"nobody is logged in at Spotify any more: log in with {auth_command(settings, listener)}"
+    if login and not login.has_ended(now):
+        for text in poll_problems(polls, now, settings.poll_interval_minutes):
+            yield f"plays_missed {polls.gap_noticed_at if 'likely missed' in text else ''}", text
 
 
 def ended_jobs(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -60,3 +69,14 @@ def note_ended_job(settings: Settings, job: str, **ended: object) -> None:
     """Record how a job of the scheduler ended."""
     file = settings.work_path / SCHEDULE_STATE
     write_state(file, read_state(file) | {job: ended})
+
+
+def forget_reports(settings: Settings, listener: str) -> None:
+    """Take a listener's name out of how jobs ended and of what was reported."""
+    named = re.compile(rf"\b{re.escape(listener)}\b")
+    for job, ended in ended_jobs(settings).items():
+        if named.search(str(ended.get("told"))):
+            note_ended_job(settings, job, **ended | {"told": ""})
+    file = settings.work_path / ALERTS_STATE
+    if file.exists():
+        write_state(file, {kind: at for kind, at in read_state(file).items() if not named.search(kind)})

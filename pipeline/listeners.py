@@ -25,6 +25,7 @@ from lakehouse.listeners import require_listener_name
 from lakehouse.runlog.append import append_finished_runs
 from lakehouse.runlog.spool import REFUSED_PREFIX, SPOOL
 from lakehouse.settings import Settings
+from lakehouse.spotify import logins
 from lakehouse.spotify.logins import forget_login, listeners_with_login, rename_login
 from lakehouse.state_files import read_state, write_state
 from pipeline.registry import all_tables
@@ -99,14 +100,14 @@ def known_listeners(settings: Settings) -> list[KnownListener]:
 
     Needs no Spark.
     """
-    reported, logins = reported_by_listener(settings), listeners_with_login(settings)
+    reported, with_login = reported_by_listener(settings), listeners_with_login(settings)
     zones, entries = settings.parameter("listener_time_zone"), settings.listeners
     return [
         KnownListener(
             name,
             entries[name].display_name if name in entries else "",
             zones[name],
-            name in logins,
+            name in with_login,
             reported.get(name, Reported()),
         )
         for name in sorted(_with_data(settings) | entries.keys())
@@ -114,9 +115,9 @@ def known_listeners(settings: Settings) -> list[KnownListener]:
 
 
 def _with_data(settings: Settings) -> set[str]:
-    """Listeners of whom something is here: plays, a login, or a folder of files."""
+    """Listeners of whom something is here: plays, a login, what polls kept, or a folder of files."""
     plays = reported_by_listener(settings)
-    return {*plays, *listeners_with_login(settings), *listeners_with_folder(settings)}
+    return {*plays, *logins.known_listeners(settings), *listeners_with_folder(settings)}
 
 
 def _require_data(settings: Settings, name: str) -> None:

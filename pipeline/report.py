@@ -16,7 +16,8 @@ from lakehouse.lake.logs import DamagedTable, DeltaLogs, open_logs
 from lakehouse.models.trained_models import models_of, state_of
 from lakehouse.runlog.import_report import ImportReport
 from lakehouse.settings import Settings
-from lakehouse.spotify.login_status import LoginStatus, login_status
+from lakehouse.spotify.login_status import LoginStatus
+from lakehouse.spotify.logins import listeners_with_login
 from pipeline.health import problems
 from pipeline.registry import pipeline_nodes, pipeline_tables
 from pipeline.runs.run import DryRun
@@ -145,16 +146,19 @@ def print_status(out: Console, settings: Settings) -> None:
         out.print(f"next: {hint}", soft_wrap=True)
 
 
-def print_login(out: Console, login: LoginStatus, now: datetime) -> None:
-    """Whose login it is, what it allows and when it ends."""
-    lines = (
-        f"account   {login.account}",
-        f"scopes    {login.scopes}",
-        f"since     {login.consented_at:%Y-%m-%d}",
-        f"ends      {login.expires_at:%Y-%m-%d}",
-    )
-    for line in (*lines, *filter(None, [login.problem(now)])):
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
+def print_logins(out: Console, logins: dict[str, LoginStatus], now: datetime, *, named: bool) -> None:
+    """Of each listener's login the account, what it allows and when it ends; `named` adds whose it is."""
+    for listener, login in logins.items():
+        lines = (
+            f"listener  {listener}" if named else "",
+            f"account   {login.account}",
+            f"scopes    {login.scopes}",
+            f"since     {login.consented_at:%Y-%m-%d}",
+            f"ends      {login.expires_at:%Y-%m-%d}",
+            login.problem(now),
+        )
+        for line in filter(None, lines):
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_check(out: Console, summary: RunSummary) -> None:
@@ -196,7 +200,7 @@ def _next_steps(settings: Settings) -> list[str]:
         hints.append("lakehouse import my_spotify_data.zip  (or `lakehouse demo-data data/demo` to try it out)")
     if _is_empty(lake, kaggle_tracks_bronze):
         hints.append("lakehouse catalogue  (without it no play has audio features)")
-    if settings.spotify_client_id and login_status(settings.spotify_token_file) is None:
+    if settings.spotify_client_id and not listeners_with_login(settings):
         hints.append("lakehouse auth  (SPOTIFY_CLIENT_ID is set, but nobody is logged in: no play is fetched)")
     if not settings.time_zone_is_set:
         hints.append("set LISTENER_TIME_ZONE in .env (for example Europe/Berlin): hours and dates are UTC until then")

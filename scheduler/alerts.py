@@ -9,10 +9,9 @@ import requests
 from lakehouse.settings import Settings
 from lakehouse.spotify.web_api import BoundedSession
 from lakehouse.state_files import moment_in, read_state, write_state
-from pipeline.health import Problem
+from pipeline.health import ALERTS_STATE, Problem
 from scheduler.logs import log
 
-ALERTS_STATE = "state/alerts.json"
 REMIND_EVERY = timedelta(days=7)
 
 

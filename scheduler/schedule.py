@@ -15,6 +15,7 @@ from lakehouse.errors import LakehouseError
 from lakehouse.lake.lock import writer_at_work
 from lakehouse.settings import Settings
 from lakehouse.spotify.login_status import login_status
+from lakehouse.spotify.logins import listeners_with_login
 from lakehouse.state_files import moment_in, write_state
 from pipeline.health import ended_jobs, note_ended_job, problems
 from scheduler.alerts import send_alerts
@@ -23,6 +24,7 @@ from scheduler.logs import log
 
 HEARTBEAT_FILE = "state/scheduler.json"
 HEARTBEAT_EVERY = timedelta(seconds=30)
+# For each listener.
 POLL_LIMIT_MINUTES = 5.0
 NIGHT_HOUR, WEEKLY_DAY, WEEKLY_HOUR = 4, "sun", 5
 
@@ -91,12 +93,12 @@ class Schedule:
         self._do("fill", [*demo, ("run", "--trigger", "first"), ("register",)], self.settings.run_limit_minutes)
 
     def poll(self) -> None:
-        """Ask Spotify for new plays, if there is a login."""
-        login = login_status(self.settings.spotify_token_file)
-        if login is None or login.ended:
-            log("not polled: nobody is logged in at Spotify", logging.WARNING)
+        """Ask Spotify for the new plays of every listener with a login."""
+        logins = [login_status(self.settings, listener) for listener in listeners_with_login(self.settings)]
+        if any(login and not login.ended for login in logins):
+            self._do("poll", [("poll",)], POLL_LIMIT_MINUTES * len(logins))
         else:
-            self._do("poll", [("poll",)], POLL_LIMIT_MINUTES)
+            log("not polled: nobody is logged in at Spotify", logging.WARNING)
         self._alert()
         if self._waits():
             self.after_poll()
@@ -140,7 +142,7 @@ class Schedule:
 
     def _features(self) -> list[tuple[str, ...]]:
         """The command that fetches missing audio features, for the run that follows; none without a provider to ask."""
-        asks = self.settings.ask_reccobeats or login_status(self.settings.spotify_token_file)
+        asks = self.settings.ask_reccobeats or listeners_with_login(self.settings)
         return [("features",)] if asks else []
 
     def _do(self, job: str, steps: list[tuple[str, ...]], limit_minutes: float) -> None:

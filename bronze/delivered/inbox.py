@@ -37,7 +37,10 @@ def waiting_files(settings: Settings) -> list[Path]:
         visible = units_of((path for folder in _folders(settings) for path in _visible(folder)), settings)
         # The catalogue may lie in the import folder.
         candidates = {_key(path): path for path in (settings.kaggle_csv, *visible)}.values()
-        return [path for path in candidates if path.exists() and seen.get(_key(path)) != _signature(path)]
+        return [
+            path for path in candidates
+            if path.exists() and not _is_emptied(path, settings) and seen.get(_key(path)) != _signature(path)
+        ]  # fmt: skip
     except PermissionError as error:
         raise LakehouseError(
             f"{error.filename} cannot be read ({error.strerror}): let user id {os.getuid()} read it, "
@@ -140,6 +143,11 @@ def _remember_moved(path: Path, target: Path | None, settings: Settings) -> None
             key = _key(target / Path(key).relative_to(path.absolute()))
         kept[key] = signature
     write_state(settings.work_path / SEEN_FILES, kept)
+
+
+def _is_emptied(path: Path, settings: Settings) -> bool:
+    """Whether it is a folder of the inbox whose answers were all imported."""
+    return path.is_dir() and path.parent == settings.work_path / INBOX and not _visible(path)
 
 
 def keep_answer(settings: Settings, kind: str, answer: object, now: datetime, listener: str = "") -> Path:

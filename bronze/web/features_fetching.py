@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,11 +11,12 @@ from bronze.delivered.audio_features_api import FILE_KIND, RECCOBEATS, SPOTIFY, 
 from bronze.delivered.inbox import keep_answer
 from bronze.delivered.plays import TRACK_ID, Malformed
 from bronze.my_tracks_features import my_tracks_features_bronze
-from bronze.web.spotify_polling import PAUSE_FILE
+from bronze.web.spotify_polling import politeness
 from lakehouse.lake.logs import open_logs
 from lakehouse.runlog.spool import recorded_at_once
 from lakehouse.settings import Settings
-from lakehouse.spotify.login import SERVICE, LoginNeeded, SpotifyLogin
+from lakehouse.spotify.login import LoginNeeded, SpotifyLogin
+from lakehouse.spotify.logins import listeners_with_login
 from lakehouse.spotify.politeness import Politeness
 from lakehouse.spotify.web_api import TIMEOUT_SECONDS, BoundedSession, NotYet, Refused, WebApiError
 from lakehouse.state_files import moment_in, only_one_process, read_state, write_state
@@ -149,13 +151,28 @@ def _providers(
     """The providers that may be asked, the better one first; `notes` gets why one may not."""
     refused_app = read_state(settings.work_path / FEATURES_STATE).get("refused_app")
     if settings.spotify_client_id and settings.spotify_client_secret and settings.spotify_client_id != refused_app:
-        politeness = Politeness(settings.work_path / PAUSE_FILE, SERVICE, now, pause)
-        yield _Provider(SPOTIFY, _SpotifyQuestion(settings, now), politeness, settings)
+        login, asking = _login_to_ask_with(settings, now, pause)
+        yield _Provider(SPOTIFY, _SpotifyQuestion(settings, login), asking, settings)
     if settings.ask_reccobeats:
-        politeness = Politeness(settings.work_path / RECCOBEATS_PAUSE_FILE, "ReccoBeats", now, pause)
-        yield _Provider(RECCOBEATS, _ReccoBeatsQuestion(settings), politeness, settings)
+        asking = Politeness(settings.work_path / RECCOBEATS_PAUSE_FILE, "ReccoBeats", now, pause)
+        yield _Provider(RECCOBEATS, _ReccoBeatsQuestion(settings), asking, settings)
     else:
         notes.append("ReccoBeats is not asked: ASK_RECCOBEATS=true switches it on")
+
+
+def _login_to_ask_with(
+    settings: Settings, now: datetime, pause: Callable[[float], None]
+) -> tuple[SpotifyLogin, Politeness]:
+    """The first login that may be used now, as features are not a listener's; LISTENER's where there is none."""
+    for listener in listeners_with_login(settings):
+        login = SpotifyLogin(settings, now, listener)
+        asking = politeness(login, settings, pause)
+        with suppress(LoginNeeded, NotYet):
+            login.expect_usable()
+            asking.expect_allowed()
+            return login, asking
+    login = SpotifyLogin(settings, now)
+    return login, politeness(login, settings, pause)
 
 
 @dataclass(frozen=True)
@@ -163,12 +180,11 @@ class _SpotifyQuestion:
     """Spotify's own audio features. Closed to most apps: after a refusal this app is not tried again."""
 
     settings: Settings
-    now: datetime
+    login: SpotifyLogin
 
     def __call__(self, track_ids: list[str]) -> Any:
-        login = SpotifyLogin(self.settings, self.now)
         try:
-            answer = {"audio_features": login.ask(lambda client: client.audio_features(track_ids))}
+            answer = {"audio_features": self.login.ask(lambda client: client.audio_features(track_ids))}
         except Refused:
             _change_state(self.settings, "refused_app", self.settings.spotify_client_id)
             return None

@@ -17,6 +17,7 @@ from lakehouse.errors import LakehouseError
 from lakehouse.runlog.spool import RunLog, recorded_at_once
 from lakehouse.settings import Settings
 from lakehouse.spotify.login import SERVICE, SpotifyLogin
+from lakehouse.spotify.logins import APP_PAUSE, POLL_AT_WORK, POLL_LOCK, pause_file, prefix
 from lakehouse.spotify.politeness import Politeness
 from lakehouse.spotify.poll_state import PollState, load_poll_state, save_poll_state
 from lakehouse.state_files import only_one_process
@@ -31,7 +32,6 @@ MOST_PAGES = 4
 # Spotify returns the last 50 plays, perhaps without podcasts: so many without a known one mean that some were lost.
 FULL_WINDOW = 40
 MOST_KNOWN_PLAYS = 500
-POLL_LOCK, PAUSE_FILE = "state/poll.lock", "state/spotify_pause.json"
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,17 @@ class Poll:
     gap: str = ""
 
 
-def poll(settings: Settings, now: datetime, *, pause: Callable[[float], None] = time.sleep) -> Poll:
-    """Ask once for the plays since the last poll, with an overlap; answers are stored before anything else is done.
+def poll(
+    settings: Settings, now: datetime, listener: str | None = None, *, pause: Callable[[float], None] = time.sleep
+) -> Poll:
+    """Ask once for a listener's plays since the last poll, with an overlap; answers are stored before anything else.
 
     The poll is recorded as a run: 'succeeded' with new plays, 'no_news' without, or 'failed'.
 
     Args:
         settings: give the lake, the login and the server.
         now: the current time.
+        listener: whose plays; None for LISTENER's.
         pause: waits between two attempts.
 
     Raises:
@@ -63,34 +66,47 @@ def poll(settings: Settings, now: datetime, *, pause: Callable[[float], None] = 
         LakehouseError: Spotify gave no usable answer, or another poll is running.
     """
     work_path = settings.work_path
-    with only_one_process(work_path / POLL_LOCK, "another poll is at work: this one is not needed"):
-        login = SpotifyLogin(settings, now)
-        asking = Politeness(work_path / PAUSE_FILE, SERVICE, now, pause)
+    with only_one_process(work_path / POLL_LOCK, POLL_AT_WORK):
+        login = SpotifyLogin(settings, now, listener)
+        asking = politeness(login, settings, pause)
+        named = prefix(settings, login.listener)
         login.expect_usable()
         asking.expect_allowed()
         with recorded_at_once(work_path, "poll", now) as log:
             try:
                 result = _Polling(settings, login, asking, now).ask()
             except LakehouseError as error:
-                state = load_poll_state(work_path)
-                failing_since = state.failing_since or now.isoformat()
-                save_poll_state(work_path, replace(state, failing_since=failing_since, error=str(error)))
-                log.finish("failed", now, error=str(error))
+                state = load_poll_state(settings, login.listener)
+                state = replace(state, failing_since=state.failing_since or now.isoformat(), error=str(error))
+                save_poll_state(settings, login.listener, state)
+                log.finish("failed", now, error=f"{named}{error}")
                 failure: LakehouseError | None = error
             else:
                 failure = None
-                _record(log, result, now)
+                _record(log, result, now, named)
         if failure:
             raise failure
         return result
 
 
-def _record(log: RunLog, result: Poll, now: datetime) -> None:
+def politeness(login: SpotifyLogin, settings: Settings, pause: Callable[[float], None]) -> Politeness:
+    """When Spotify may be asked with a login.
+
+    Spotify's rate limit is the app's, so after a 429 no login is used until the wait is over. Any other failure may be
+    that of one login, and does not keep other listeners from being polled: each login backs off on its own, so that
+    an outage gets three requests from each, then fewer and fewer.
+    """
+    shared_file = settings.work_path / APP_PAUSE
+    return Politeness(pause_file(settings, login.listener), SERVICE, login.now, pause, shared_file)
+
+
+def _record(log: RunLog, result: Poll, now: datetime, named: str) -> None:
     if result.new_plays:
         log.add(
             QUALITY_RESULTS, table_name="listening_history_bronze", check_name="no_plays_missed", severity="warn",
             passed=not result.gap, failing_rows=0, checked_at=now,
-            detail=f"plays {result.gap} were likely missed" if result.gap else "every poll reached the one before",
+            detail=f"{named}plays {result.gap} were likely missed" if result.gap
+            else f"{named}every poll reached the one before",
         )  # fmt: skip
     log.finish("succeeded" if result.new_plays else "no_news", now)
 
@@ -105,7 +121,8 @@ class _Polling:
     now: datetime
 
     def ask(self) -> Poll:
-        before = state = load_poll_state(self.settings.work_path)
+        listener = self.login.listener
+        before = state = load_poll_state(self.settings, listener)
         new_plays, reached_known = 0, False
         for answer in self._pages(before):
             keys = list(dict.fromkeys(_key(item, self.now) for item in answer["items"]))
@@ -113,11 +130,11 @@ class _Polling:
             reached_known |= len(new) < len(keys)
             if new:
                 # Before the state: after a kill in between the next poll just asks for it again.
-                keep_answer(self.settings, ANSWER_KIND, answer, self.now)
+                keep_answer(self.settings, ANSWER_KIND, answer, self.now, listener)
                 new_plays += len(new)
                 state = _with_plays(state, keys, self.now)
                 # The cursor moves only when all pages are stored.
-                save_poll_state(self.settings.work_path, replace(state, newest_played_at=before.newest_played_at))
+                save_poll_state(self.settings, listener, replace(state, newest_played_at=before.newest_played_at))
         gap = ""
         if before.known_plays and new_plays >= FULL_WINDOW and not reached_known:
             new_times = (_time_in(key) for key in state.known_plays if key not in before.known_plays)
@@ -128,7 +145,7 @@ class _Polling:
         state = replace(
             state, answered_at=self.now.isoformat(), failing_since="", error="", asked_for_all_at=asked_for_all_at
         )
-        save_poll_state(self.settings.work_path, state)
+        save_poll_state(self.settings, listener, state)
         return Poll(new_plays, gap)
 
     def _pages(self, state: PollState) -> Iterator[dict[str, Any]]:

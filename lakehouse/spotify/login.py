@@ -1,4 +1,4 @@
-"""The listener's login at Spotify, by spotipy's authorization code flow, and the file that stores it.
+"""A listener's login at Spotify, by spotipy's authorization code flow, and the file that stores it.
 
 The file is readable only by its owner and lies outside the lake. Its tokens are never logged or shown.
 """
@@ -7,7 +7,6 @@ import logging
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import spotipy
@@ -17,18 +16,17 @@ from spotipy.oauth2 import SpotifyOAuth
 
 from lakehouse.errors import LakehouseError, UsageError, one_line
 from lakehouse.settings import Settings
-from lakehouse.spotify.login_status import LOG_IN, LONGEST_TEXT, LoginStatus, login_status
+from lakehouse.spotify.login_status import LONGEST_TEXT, LoginStatus, login_status
+from lakehouse.spotify.logins import OWNER, RENEWAL_AT_WORK, auth_command, listeners_with_login, token_file, token_lock
 from lakehouse.spotify.web_api import TIMEOUT_SECONDS, BoundedSession, NotAccepted, Refused, errors_of
 from lakehouse.state_files import PRIVATE, moment_in, only_one_process, read_state, write_state
 
 SERVICE = "Spotify"
 SCOPE = "user-read-recently-played"
-NEW_SCOPE = "log in again with `lakehouse auth`"
 NOT_ALLOWED = (
     "the app's owner needs Spotify Premium, and you must be listed under User Management of the app in Spotify's "
     "developer dashboard"
 )
-BUSY = "another process is renewing the login at Spotify: try again"
 # An access token is renewed this long before its end.
 RENEW_BEFORE = timedelta(minutes=1)
 
@@ -43,12 +41,13 @@ class LoginNeeded(LakehouseError):
 class SpotifyLogin:
     """The stored login. Access tokens are renewed as needed; tokens are sent to Spotify only."""
 
-    def __init__(self, settings: Settings, now: datetime) -> None:
+    def __init__(self, settings: Settings, now: datetime, listener: str | None = None) -> None:
         """Read the settings of the app.
 
         Args:
             settings: name the app, the file and the server.
             now: the current time.
+            listener: whose login; None for LISTENER's.
 
         Raises:
             UsageError: the app's id or secret is not set.
@@ -60,8 +59,10 @@ class SpotifyLogin:
                 "and put both into .env"
             )
         self.now = now
-        self.file = settings.spotify_token_file
-        self._api_url = settings.spotify_api_url
+        self.listener = listener or settings.listener
+        self.file = token_file(settings, self.listener)
+        self._settings = settings
+        self._command = auth_command(settings, self.listener)
         # Stored together with the first tokens of a new consent.
         self._stored_with_tokens: dict[str, str] = {}
         self._oauth = SpotifyOAuth(
@@ -70,6 +71,8 @@ class SpotifyLogin:
             redirect_uri=settings.spotify_redirect_uri,
             scope=SCOPE,
             state=secrets.token_urlsafe(16),
+            # Else a browser that is logged in as somebody else agrees for them without a word.
+            show_dialog=bool({*listeners_with_login(settings)} - {self.listener}),
             cache_handler=_TokenFile(self),
             requests_session=BoundedSession(),
             requests_timeout=TIMEOUT_SECONDS,
@@ -107,8 +110,10 @@ class SpotifyLogin:
 
         Raises:
             WebApiError: Spotify rejects the code or cannot be reached.
+            LakehouseError: it is the account of another listener's login; the login of before stays.
         """
-        with only_one_process(self._lock_file, BUSY):
+        before = read_state(self.file)
+        with only_one_process(token_lock(self._settings), RENEWAL_AT_WORK):
             self._stored_with_tokens = {"consented_at": self.now.isoformat(), "ended": "", "account": ""}
             with errors_of(SERVICE, self.now):
                 self._oauth.get_access_token(code, as_dict=False, check_cache=False)
@@ -116,6 +121,14 @@ class SpotifyLogin:
         with errors_of(SERVICE, self.now):
             name, user_id = one_line(me.get("display_name") or "", LONGEST_TEXT), one_line(me["id"], LONGEST_TEXT)
             account = f"{name} ({user_id})".strip()
+        for other in listeners_with_login(self._settings):
+            login = login_status(self._settings, other)
+            if other != self.listener and login and login.account.endswith(f"({user_id})"):
+                write_state(self.file, before, mode=PRIVATE) if before else self.file.unlink()
+                raise LakehouseError(
+                    f"this is the account of {other}: log out at https://accounts.spotify.com, then log in with "
+                    f"{self._command} as {self.listener}"
+                )
         self._update(account=account)
         status = self.status()
         assert status is not None, "the login was written just now"
@@ -123,7 +136,7 @@ class SpotifyLogin:
 
     def status(self) -> LoginStatus | None:
         """What may be shown about the login; None where nobody is logged in."""
-        return login_status(self.file)
+        return login_status(self._settings, self.listener)
 
     def ask(self, question: Callable[[spotipy.Spotify], Any]) -> Any:
         """Send a request to Spotify's Web API; an access token that is not accepted is renewed once.
@@ -155,7 +168,7 @@ class SpotifyLogin:
             requests_session=BoundedSession(),
             requests_timeout=TIMEOUT_SECONDS,
         )
-        client.prefix = f"{self._api_url}/"
+        client.prefix = f"{self._settings.spotify_api_url}/"
         return client
 
     def expect_usable(self) -> dict[str, Any]:
@@ -166,9 +179,11 @@ class SpotifyLogin:
         """
         login = read_state(self.file)
         if not isinstance(login.get("refresh_token"), str):
-            raise LoginNeeded(f"nobody is logged in at Spotify: {LOG_IN}")
+            raise LoginNeeded(f"nobody is logged in at Spotify: log in with {self._command}")
         if login.get("ended"):
-            raise LoginNeeded(f"Spotify ended the login ({one_line(login['ended'], LONGEST_TEXT)}): {LOG_IN}")
+            raise LoginNeeded(
+                f"Spotify ended the login ({one_line(login['ended'], LONGEST_TEXT)}): log in with {self._command}"
+            )
         return login
 
     def renew(self, used: str | None = None) -> None:
@@ -178,7 +193,7 @@ class SpotifyLogin:
             LoginNeeded: Spotify ended the login; this is stored, and no more requests are sent.
             WebApiError: it could not be renewed this time.
         """
-        with only_one_process(self._lock_file, BUSY):
+        with only_one_process(token_lock(self._settings), RENEWAL_AT_WORK):
             login = self.expect_usable()
             if used != login.get("access_token"):
                 return
@@ -189,7 +204,7 @@ class SpotifyLogin:
                 if not refusal.reason.startswith("invalid_grant"):
                     raise Refused(f"{refusal}; check SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET") from None
                 self.end(refusal.reason)
-                raise LoginNeeded(f"Spotify ended the login ({refusal.reason}): {LOG_IN}") from None
+                raise LoginNeeded(f"Spotify ended the login ({refusal.reason}): log in with {self._command}") from None
 
     def end(self, reason: str) -> None:
         """Record that Spotify no longer accepts this login: no requests until there is a new one."""
@@ -207,7 +222,7 @@ class SpotifyLogin:
         expires_at = self.now + timedelta(seconds=seconds)
         self._update(
             access_token=access, refresh_token=refresh, scope=SCOPE, access_expires_at=expires_at.isoformat(),
-            **self._stored_with_tokens,
+            **{OWNER: self.listener}, **self._stored_with_tokens,
         )  # fmt: skip
 
     def _answer(self, client: spotipy.Spotify, question: Callable[[spotipy.Spotify], Any]) -> Any:
@@ -215,12 +230,8 @@ class SpotifyLogin:
             with errors_of(SERVICE, self.now):
                 return question(client)
         except Refused as refusal:
-            remedy = NEW_SCOPE if "scope" in refusal.reason.lower() else NOT_ALLOWED
+            remedy = f"log in again with {self._command}" if "scope" in refusal.reason.lower() else NOT_ALLOWED
             raise Refused(f"{refusal}; {remedy}", refusal.reason) from None
-
-    @property
-    def _lock_file(self) -> Path:
-        return self.file.with_name(f".{self.file.name}.lock")
 
     def _update(self, **values: Any) -> None:
         write_state(self.file, read_state(self.file) | values, mode=PRIVATE)

@@ -24,16 +24,19 @@ class Politeness:
     """Stores in a file when requests to a server may resume, for all processes.
 
     Attributes:
-        file: the file; one per server.
+        file: the file; one per server, or per listener where a server knows listeners.
         service: the server's name, for messages.
         now: the current time.
         pause: waits the given seconds between two attempts.
+        shared_file: the file for a server's word that requests are too many (429), where that concerns all listeners;
+            None where it is `file`.
     """
 
     file: Path
     service: str
     now: datetime
     pause: Callable[[float], None] = time.sleep
+    shared_file: Path | None = None
 
     def ask(self, question: Callable[[], Answer]) -> Answer:
         """Send a request; failures on the server's side are retried with exponential backoff and jitter.
@@ -54,7 +57,7 @@ class Politeness:
                     raise
                 self.pause(_jitter(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1)))
             except TooOften as error:
-                self._store(self.now + error.wait, str(error))
+                self._store(self.shared_file or self.file, self.now + error.wait, str(error))
                 raise
             except (Refused, NotAccepted) as error:
                 self._back_off(error)
@@ -68,11 +71,12 @@ class Politeness:
         Raises:
             NotYet: an earlier answer forbids them.
         """
-        state = read_state(self.file)
-        until = moment_in(state, "not_before")
-        if until and self.now < until:
-            reason = state.get("reason", "")
-            raise NotYet(f"{self.service} is not asked before {until:%Y-%m-%d %H:%M} UTC: {reason}")
+        for file in filter(None, (self.shared_file, self.file)):
+            state = read_state(file)
+            until = moment_in(state, "not_before")
+            if until and self.now < until:
+                reason = state.get("reason", "")
+                raise NotYet(f"{self.service} is not asked before {until:%Y-%m-%d %H:%M} UTC: {reason}")
 
     def forget(self) -> None:
         """Forget earlier failures: the server answers."""
@@ -83,10 +87,10 @@ class Politeness:
         failures = failures + 1 if isinstance(failures, int) else 1
         longest = min(FIRST_BREAK * 2 ** min(failures - 1, 16), LONGEST_BREAK)
         seconds = _jitter(longest.total_seconds())
-        self._store(self.now + timedelta(seconds=seconds), str(error), failures)
+        self._store(self.file, self.now + timedelta(seconds=seconds), str(error), failures)
 
-    def _store(self, until: datetime, reason: str, failures: int = 0) -> None:
-        write_state(self.file, {"not_before": until.isoformat(), "reason": reason, "failures": failures})
+    def _store(self, file: Path, until: datetime, reason: str, failures: int = 0) -> None:
+        write_state(file, {"not_before": until.isoformat(), "reason": reason, "failures": failures})
 
 
 def _jitter(longest_seconds: float) -> float:

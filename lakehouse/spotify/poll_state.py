@@ -1,13 +1,13 @@
-"""The state kept between polls of Spotify's Web API, and the problems in it that the listener should know."""
+"""The state kept between polls of a listener's plays, and the problems in it that the listener should know."""
 
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
+from lakehouse.settings import Settings
+from lakehouse.spotify.logins import OWNER, poll_state_file
 from lakehouse.state_files import moment_in, read_state, write_state
 
-POLL_STATE = "state/spotify_polls.json"
 # In about three hours of listening, the 50 plays that Spotify shows are all new.
 LONGEST_SILENCE = timedelta(hours=3)
 # For how long a gap is reported.
@@ -43,9 +43,9 @@ class PollState:
         return moment_in(asdict(self), name)
 
 
-def load_poll_state(work_path: Path) -> PollState:
+def load_poll_state(settings: Settings, listener: str) -> PollState:
     """The stored state; damaged or missing values are as before the first poll."""
-    stored: dict[str, Any] = read_state(work_path / POLL_STATE)
+    stored: dict[str, Any] = read_state(poll_state_file(settings, listener))
     texts = {
         field.name: stored[field.name]
         for field in fields(PollState)
@@ -55,9 +55,9 @@ def load_poll_state(work_path: Path) -> PollState:
     return PollState(known_plays=tuple(map(str, known)) if isinstance(known, list) else (), **texts)
 
 
-def save_poll_state(work_path: Path, state: PollState) -> None:
+def save_poll_state(settings: Settings, listener: str, state: PollState) -> None:
     """Store the state."""
-    write_state(work_path / POLL_STATE, asdict(state))
+    write_state(poll_state_file(settings, listener), {OWNER: listener, **asdict(state)})
 
 
 def poll_problems(state: PollState, now: datetime, interval_minutes: int) -> list[str]:

@@ -166,7 +166,7 @@ def test_web_api_commands_of_the_readme_work_in_their_order(spotify: SpotifyServ
     lines = [line for line in shell_lines(README) if line.split()[1] in (*WEB_API_COMMANDS, "-m")]
     assert lines == ["lakehouse auth", "lakehouse auth --status", "lakehouse poll", "lakehouse features",
                      "python -m scheduler", "python -m scheduler health"]  # fmt: skip
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
     environment = kept | {"COLUMNS": "120", "PATH": f"{LAKEHOUSE.parent}:{kept['PATH']}"} | settings
 
     def start(line: str) -> "subprocess.Popen[str]":

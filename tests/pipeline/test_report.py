@@ -110,7 +110,7 @@ def test_where_all_is_well_nothing_needs_attention(
     web_settings: Settings, spotify: SpotifyServer, now: datetime
 ) -> None:
     log_in(web_settings, spotify, now)
-    save_poll_state(web_settings.lake_path, PollState(answered_at=now.isoformat()))
+    save_poll_state(web_settings, "me", PollState(answered_at=now.isoformat()))
     note_ended_job(web_settings, "run", ended_at=now.isoformat(), exit_code=0, told="")
     assert attention(web_settings) == []
 
@@ -147,7 +147,7 @@ def test_a_login_that_ends_is_told(web_settings: Settings, spotify: SpotifyServe
 
 
 def test_a_login_file_that_is_gone_is_told_where_polls_had_begun(web_settings: Settings, now: datetime) -> None:
-    save_poll_state(web_settings.lake_path, PollState(answered_at=now.isoformat()))
+    save_poll_state(web_settings, "me", PollState(answered_at=now.isoformat()))
     assert attention(web_settings) == [
         "attention: nobody is logged in at Spotify any more: log in with `lakehouse auth`"
     ]
@@ -162,11 +162,30 @@ def test_plays_that_are_likely_being_missed_are_told(
         error="Spotify cannot be reached (ConnectionError)", gap="between 10:00 and 12:00 UTC",
         gap_noticed_at=(now - timedelta(days=1)).isoformat(),
     )  # fmt: skip
-    save_poll_state(web_settings.lake_path, silent)
+    save_poll_state(web_settings, "me", silent)
     silence, gap = attention(web_settings)
     assert "has not answered since" in silence
     assert "(Spotify cannot be reached (ConnectionError))" in silence
     assert "plays between 10:00 and 12:00 UTC were likely missed" in gap
+
+
+def test_of_several_listeners_each_is_told_by_name(
+    web_settings: Settings, spotify: SpotifyServer, now: datetime
+) -> None:
+    log_in(web_settings, spotify, now - timedelta(days=165), "anna")
+    [alone] = attention(web_settings)
+    assert alone.startswith("attention: the login at Spotify ends in")
+    assert "log in with `lakehouse auth --listener anna` before" in alone
+    log_in(web_settings, spotify, now)
+    assert attention(web_settings) == [alone.replace("attention: ", "attention: anna: ")]
+    silent = PollState(answered_at=(now - timedelta(hours=5)).isoformat())
+    for listener in ("me", "zoe"):
+        save_poll_state(web_settings, listener, silent)
+    mine, annas, zoes = attention(web_settings)
+    assert mine.startswith("attention: me: Spotify has not answered since")
+    assert annas == alone.replace("attention: ", "attention: anna: ")
+    command = "`lakehouse auth --listener zoe`"
+    assert zoes == f"attention: zoe: nobody is logged in at Spotify any more: log in with {command}"
 
 
 # What an import says

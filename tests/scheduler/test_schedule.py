@@ -20,11 +20,12 @@ from lakehouse.errors import LakehouseError
 from lakehouse.lake.lock import writer_lock
 from lakehouse.settings import Settings
 from lakehouse.spotify.login import SpotifyLogin
-from pipeline.health import ended_jobs, note_ended_job, problems
+from lakehouse.spotify.logins import forget_login
+from pipeline.health import ended_jobs, forget_reports, note_ended_job, problems
 from scheduler.__main__ import build_scheduler, health
 from scheduler.children import Children, ChildResult
 from scheduler.schedule import Job, Schedule
-from tests.support.spotify_server import NOW
+from tests.support.spotify_server import NOW, SpotifyServer, log_in
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
@@ -197,6 +198,24 @@ def test_without_a_login_nothing_is_polled(web_settings: Settings, caplog: pytes
     assert "nobody is logged in" in caplog.text
 
 
+def test_everybody_with_a_login_is_polled_in_one_go(made: Made, logged_in: Settings, spotify: SpotifyServer) -> None:
+    log_in(logged_in, spotify, listener="anna")
+    SpotifyLogin(logged_in, NOW).end("invalid_grant")
+    made.schedule.poll()
+    assert made.children.commands == [(("poll",), 600.0)]
+    [problem] = problems(logged_in, NOW)
+    assert (problem.kind, problem.text[:23]) == ("login_ended", "me: Spotify ended the l")
+
+
+def test_features_are_asked_for_with_anybody_s_login(web_settings: Settings, spotify: SpotifyServer) -> None:
+    made = make(web_settings)
+    made.schedule.nightly()
+    assert "features" not in made.children.names
+    log_in(web_settings, spotify, listener="anna")
+    made.schedule.nightly()
+    assert "features" in made.children.names
+
+
 def test_an_ended_login_is_not_polled_and_is_a_problem(made: Made, logged_in: Settings) -> None:
     SpotifyLogin(logged_in, NOW).end("invalid_grant")
     made.schedule.poll()
@@ -362,6 +381,23 @@ def test_a_run_that_succeeds_ends_the_alarm(made: Made, logged_in: Settings) -> 
     made.children.ends.clear()
     made.schedule.run()
     assert problems(logged_in, NOW) == []
+
+
+def test_a_forgotten_listener_s_name_is_in_no_report(made: Made, logged_in: Settings, spotify: SpotifyServer) -> None:
+    webhook = logged_in.model_validate({**logged_in.model_dump(), "alert_webhook_url": f"{spotify.url}/webhook"})
+    for listener in ("anna", "ben"):
+        log_in(webhook, spotify, listener=listener)
+        SpotifyLogin(webhook, NOW, listener).end("invalid_grant")
+    alerting = make(webhook)
+    alerting.children.ends["poll"] = ChildResult(1, "error anna: Spotify ended the login", 1.0)
+    alerting.schedule.poll()
+    assert [problem.kind for problem in problems(webhook, NOW)] == ["login_ended anna", "login_ended ben"]
+    forget_login(webhook, "anna")
+    forget_reports(webhook, "anna")
+    state = [path.read_text() for path in (webhook.lake_path / "state").glob("*.json")]
+    assert not [text for text in state if "anna" in text]
+    assert [text for text in state if "login_ended ben" in text]
+    assert ended_jobs(webhook)["poll"]["exit_code"] == 1
 
 
 def test_health_follows_the_heartbeat(made: Made, logged_in: Settings, capsys: pytest.CaptureFixture[str]) -> None:

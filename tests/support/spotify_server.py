@@ -27,6 +27,8 @@ from lakehouse.spotify.login import SpotifyLogin
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 WINDOW = 50
 CLIENT_ID, CLIENT_SECRET = "an-app", "the-secret-of-the-app"
+# The account of most tests.
+ACCOUNT = "listener-1"
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class SpotifyServer:
 
     Attributes:
         plays: everything played so far, as items of an answer; the newest 50 are shown.
+        other_plays: the same of further accounts.
+        account: who is logged in in the browser.
         faults: what the next requests get instead of an answer.
         asked: method, path and parameters of every request.
         shown: items of every answer to "recently played".
@@ -72,15 +76,17 @@ class SpotifyServer:
 
     url: str = ""
     plays: list[dict[str, Any]] = field(default_factory=list)
+    other_plays: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    account: str = ACCOUNT
     faults: deque[Fault] = field(default_factory=deque)
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     shown: list[dict[str, Any]] = field(default_factory=list)
     known_features: dict[str, dict[str, Any]] = field(default_factory=dict)
     has_audio_features: bool = False
     silent_for: float = 12.0
-    access_tokens: set[str] = field(default_factory=set)
-    refresh_tokens: set[str] = field(default_factory=set)
-    codes: set[str] = field(default_factory=set)
+    access_tokens: dict[str, str] = field(default_factory=dict)
+    refresh_tokens: dict[str, str] = field(default_factory=dict)
+    codes: dict[str, str] = field(default_factory=dict)
     secrets_given: list[str] = field(default_factory=list)
     webhook: list[Any] = field(default_factory=list)
     rotates_refresh_tokens: bool = False
@@ -102,7 +108,7 @@ class SpotifyServer:
         assert asked["client_id"] == CLIENT_ID
         assert asked["response_type"] == "code"
         code = self._secret()
-        self.codes.add(code)
+        self.codes[code] = self.account
         return f"{asked['redirect_uri']}?{urlencode({'code': code, 'state': asked['state']})}"
 
     def end_consent(self) -> None:
@@ -115,17 +121,19 @@ class SpotifyServer:
 
     def answer_token(self, form: dict[str, str]) -> tuple[int, Any]:
         if form.get("grant_type") == "authorization_code" and form.get("code") in self.codes:
-            self.codes.remove(form["code"])
+            account = self.codes.pop(form["code"])
             refresh = self._secret()
-            self.refresh_tokens.add(refresh)
         elif form.get("grant_type") == "refresh_token" and form.get("refresh_token") in self.refresh_tokens:
+            account = self.refresh_tokens[form["refresh_token"]]
             refresh = self._secret() if self.rotates_refresh_tokens else ""
             if refresh:
-                self.refresh_tokens = {refresh}
+                del self.refresh_tokens[form["refresh_token"]]
         else:
             return 400, {"error": "invalid_grant", "error_description": "Refresh token revoked"}
+        if refresh:
+            self.refresh_tokens[refresh] = account
         access = self._secret()
-        self.access_tokens.add(access)
+        self.access_tokens[access] = account
         answer = {
             "access_token": access,
             "token_type": "Bearer",
@@ -134,9 +142,10 @@ class SpotifyServer:
         }
         return 200, answer | ({"refresh_token": refresh} if refresh else {})
 
-    def recently_played(self, asked: dict[str, str]) -> dict[str, Any]:
+    def recently_played(self, asked: dict[str, str], account: str = ACCOUNT) -> dict[str, Any]:
         """The newest 50 in all, the newest first; `after` and `before` reach no further."""
-        shown = sorted(self.plays, key=_played_ms)[-WINDOW:]
+        plays = self.plays if account == ACCOUNT else self.other_plays.get(account, [])
+        shown = sorted(plays, key=_played_ms)[-WINDOW:]
         if "after" in asked:
             shown = [item for item in shown if _played_ms(item) > int(asked["after"])]
         if "before" in asked:
@@ -211,12 +220,13 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "/reccobeats/v1/audio-features":
             ids = asked["ids"].split(",")
             return (200, state.reccobeats(ids)) if len(ids) <= 40 else (400, {"error": "too many ids"})
-        if self.headers.get("Authorization", "").removeprefix("Bearer ") not in state.access_tokens:
+        account = state.access_tokens.get(self.headers.get("Authorization", "").removeprefix("Bearer "))
+        if account is None:
             return 401, {"error": {"status": 401, "message": "The access token expired"}}
         if path.rstrip("/") == "/v1/me":
-            return 200, {"id": "listener-1", "display_name": state.display_name, "type": "user"}
+            return 200, {"id": account, "display_name": state.display_name, "type": "user"}
         if path == "/v1/me/player/recently-played":
-            return 200, state.recently_played(asked)
+            return 200, state.recently_played(asked, account)
         if path.rstrip("/") == "/v1/audio-features" and state.has_audio_features:
             ids = asked["ids"].split(",")
             return 200, {
@@ -315,13 +325,14 @@ def play_item(played_at: datetime, number: int = 0, **track: Any) -> dict[str, A
 
 def environment_of(settings: Settings, spotify: SpotifyServer) -> dict[str, str]:
     """What a child process needs to have these settings, with nothing of this machine's."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "JAVA_HOME") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "JAVA_HOME", "PYTHONPATH") if name in os.environ}
     named = ("lake_uri", "import_dir", "kaggle_csv", "spotify_token_file")
     return kept | spotify.settings() | {name.upper(): str(getattr(settings, name)) for name in named}
 
 
-def log_in(settings: Settings, spotify: SpotifyServer, now: datetime = NOW) -> None:
-    """The listener agrees; what that asked of the server is forgotten."""
-    login = SpotifyLogin(settings, now)
+def log_in(settings: Settings, spotify: SpotifyServer, now: datetime = NOW, listener: str | None = None) -> None:
+    """LISTENER agrees, or another one, whose account has the same name; what that asked of the server is forgotten."""
+    login = SpotifyLogin(settings, now, listener)
+    spotify.account = listener or ACCOUNT
     login.complete(login.code_in(spotify.agree(login.authorize_url)))
     spotify.asked.clear()

@@ -5,6 +5,7 @@ import logging
 import stat
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -12,7 +13,7 @@ from pyspark.sql import SparkSession
 from bronze.delivered.inbox import INBOX, waiting_files
 from bronze.kaggle_tracks import kaggle_tracks_bronze
 from bronze.listening_history import listening_history_bronze
-from bronze.web.spotify_polling import PAUSE_FILE, poll
+from bronze.web.spotify_polling import poll
 from lakehouse.contract.ops import PIPELINE_RUNS
 from lakehouse.errors import LakehouseError
 from lakehouse.lake.storage import Lake
@@ -21,6 +22,7 @@ from lakehouse.runlog.spool import UNFINISHED, RunLog
 from lakehouse.settings import Settings
 from lakehouse.spotify import web_api
 from lakehouse.spotify.login import LoginNeeded
+from lakehouse.spotify.logins import pause_file
 from lakehouse.spotify.poll_state import load_poll_state, poll_problems
 from lakehouse.spotify.web_api import NotYet, Refused, TooOften, Unreachable
 from lakehouse.state_files import PRIVATE
@@ -37,7 +39,7 @@ def ask(settings: Settings, now: datetime = NOW) -> int:
 
 def kept(settings: Settings) -> list[str]:
     """When the plays in the inbox were played, once for each file that holds them."""
-    answers = [json.loads(path.read_text()) for path in sorted((settings.lake_path / INBOX).glob("*.json"))]
+    answers = [json.loads(path.read_text()) for path in sorted((settings.lake_path / INBOX).rglob("*.json"))]
     return sorted(item["played_at"] for answer in answers for item in answer["items"])
 
 
@@ -96,12 +98,12 @@ def test_a_full_window_without_a_known_play_is_reported_as_a_gap(logged_in: Sett
     assert poll(logged_in, NOW).gap == ""
     spotify.plays += [play_item(NOW + n * MINUTE, n) for n in range(60)]
     assert poll(logged_in, NOW + HOUR).gap == "between 2026-06-01T10:00 and 2026-06-01T12:10 UTC"
-    [problem] = poll_problems(load_poll_state(logged_in.lake_path), NOW + HOUR, 30)
+    [problem] = poll_problems(load_poll_state(logged_in, "me"), NOW + HOUR, 30)
     assert "were likely missed" in problem
     assert poll(logged_in, NOW + HOUR).gap == ""
     later = NOW + timedelta(days=8)
     ask(logged_in, later)
-    assert poll_problems(load_poll_state(logged_in.lake_path), later, 30) == []
+    assert poll_problems(load_poll_state(logged_in, "me"), later, 30) == []
 
 
 def test_many_new_plays_that_reach_the_known_ones_are_no_gap(logged_in: Settings, spotify: SpotifyServer) -> None:
@@ -152,7 +154,7 @@ def test_lasting_faults_end_the_poll_and_are_left_alone_for_a_growing_time(
         spotify.faults.extend([error(503)] * 3)
         with pytest.raises(Unreachable, match="Spotify answers with its own error 503"):
             poll(logged_in, now, pause=pauses.append)
-        until = datetime.fromisoformat(json.loads((logged_in.lake_path / PAUSE_FILE).read_text())["not_before"])
+        until = datetime.fromisoformat(json.loads(pause_file(logged_in, "me").read_text())["not_before"])
         breaks.append((until - now).total_seconds())
         asked = len(spotify.asked)
         with pytest.raises(NotYet, match="Spotify is not asked before"):
@@ -166,7 +168,7 @@ def test_lasting_faults_end_the_poll_and_are_left_alone_for_a_growing_time(
     assert len(set(breaks[6:])) == len(breaks[6:])
     assert len(set(pauses)) == len(pauses)
     assert ask(logged_in, now) == 0
-    assert not (logged_in.lake_path / PAUSE_FILE).exists()
+    assert not pause_file(logged_in, "me").exists()
 
 
 @pytest.mark.parametrize(
@@ -267,9 +269,9 @@ def test_what_was_fetched_is_kept_when_the_next_page_fails(logged_in: Settings, 
 
     original = SpotifyServer.recently_played
 
-    def then_fail(state: SpotifyServer, asked: dict[str, str]) -> dict[str, object]:
+    def then_fail(state: SpotifyServer, *question: Any) -> dict[str, object]:
         state.faults.extend([error(503)] * 3)
-        return original(state, asked)
+        return original(state, *question)
 
     spotify.recently_played = then_fail.__get__(spotify)  # type: ignore[method-assign]
     with pytest.raises(Unreachable):
@@ -277,7 +279,7 @@ def test_what_was_fetched_is_kept_when_the_next_page_fails(logged_in: Settings, 
     assert len(kept(logged_in)) == 50
     assert kept(logged_in)[0] == last
     # The cursor has not moved: the next poll asks again for all.
-    assert load_poll_state(logged_in.lake_path).newest_played_at == ""
+    assert load_poll_state(logged_in, "me").newest_played_at == ""
 
 
 def test_a_poll_that_was_killed_is_recorded_as_killed(
@@ -299,7 +301,7 @@ def test_a_poll_that_was_killed_is_recorded_as_killed(
 
 def test_silence_is_a_problem_after_hours(logged_in: Settings, spotify: SpotifyServer) -> None:
     ask(logged_in)
-    state = load_poll_state(logged_in.lake_path)
+    state = load_poll_state(logged_in, "me")
     assert poll_problems(state, NOW + 3 * HOUR, 30) == []
     [problem] = poll_problems(state, NOW + 4 * HOUR, 30)
     assert "has not answered since 2026-06-01 12:00 UTC" in problem

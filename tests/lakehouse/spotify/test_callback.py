@@ -25,7 +25,7 @@ from lakehouse.spotify.login_status import login_status
 from lakehouse.state_files import read_state, write_state
 from tests.support.command_line import LAKEHOUSE
 from tests.support.ports import free_port
-from tests.support.spotify_server import CLIENT_SECRET, NOW, SpotifyServer, log_in
+from tests.support.spotify_server import CLIENT_SECRET, NOW, SpotifyServer, error, log_in, play_item
 
 
 class Auth:
@@ -64,7 +64,7 @@ def port() -> int:
 
 @pytest.fixture
 def environment(spotify: SpotifyServer, tmp_path: Path, port: int) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
     redirect = f"http://127.0.0.1:{port}/callback"
     return kept | spotify.settings() | {"SPOTIFY_REDIRECT_URI": redirect, "COLUMNS": "120"}
 
@@ -191,10 +191,14 @@ def test_in_a_container_no_browser_is_opened(tmp_path: Path, monkeypatch: pytest
     assert len(opened) == (mark == "absent")
 
 
-def status(environment: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+def command(environment: dict[str, str], folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [LAKEHOUSE, "auth", "--status"], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [LAKEHOUSE, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
+
+
+def status(environment: dict[str, str], folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return command(environment, folder, "auth", "--status", *arguments)
 
 
 def test_status_shows_account_scopes_and_end(
@@ -212,7 +216,7 @@ def test_status_shows_account_scopes_and_end(
     lines = dict(line.split(maxsplit=1) for line in good.stdout.splitlines())
     assert (lines["account"], lines["scopes"]) == ("A Listener (listener-1)", "user-read-recently-played")
     file = web_settings.spotify_token_file
-    login = login_status(file)
+    login = login_status(web_settings, "me")
     assert login is not None
     assert lines["ends"] == f"{login.expires_at:%Y-%m-%d}"
     for days, code, warning in ((160, 0, "the login at Spotify ends in"), (190, 1, "Spotify ended the login of")):
@@ -223,10 +227,51 @@ def test_status_shows_account_scopes_and_end(
         assert warning in answer.stdout
 
 
+def test_each_listener_s_login_is_shown_or_one_s_alone(
+    environment: dict[str, str], web_settings: Settings, spotify: SpotifyServer, tmp_path: Path, port: int
+) -> None:
+    environment |= {"SPOTIFY_TOKEN_FILE": str(web_settings.spotify_token_file)}
+    log_in(web_settings, spotify, datetime.now(UTC))
+    spotify.account = "anna-at-spotify"
+    with auth(environment, tmp_path, "--no-browser", "--listener", "anna", port=port) as login:
+        login.paste(spotify.agree(login.address))
+        told = login.end().splitlines()
+        assert told[-5:-3] == ["listener  anna", "account   A Listener (anna-at-spotify)"]
+    everybody = status(environment, tmp_path).stdout.splitlines()
+    assert [line for line in everybody if line.startswith("listener")] == ["listener  me", "listener  anna"]
+    assert status(environment, tmp_path, "--listener", "anna").stdout.splitlines() == told[-5:]
+    nobody = status(environment, tmp_path, "--listener", "ben")
+    message = "error nobody is logged in at Spotify: log in with `lakehouse auth --listener ben`\n"
+    assert (nobody.returncode, nobody.stderr) == (1, message)
+    SpotifyLogin(web_settings, NOW, "anna").end("invalid_grant")
+    assert status(environment, tmp_path).returncode == 1
+    assert status(environment, tmp_path, "--listener", "me").returncode == 0
+
+
+def test_everybody_is_polled_also_after_one_who_cannot_be(
+    environment: dict[str, str], web_settings: Settings, spotify: SpotifyServer, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC)
+    environment |= {"SPOTIFY_TOKEN_FILE": str(web_settings.spotify_token_file), "LAKE_URI": web_settings.lake_uri}
+    for listener in ("me", "anna"):
+        log_in(web_settings, spotify, now, None if listener == "me" else listener)
+    spotify.other_plays["anna"] = [play_item(now - timedelta(minutes=1))]
+    spotify.faults.append(error(403, "User not registered"))
+    failed = command(environment, tmp_path, "poll")
+    assert (failed.returncode, failed.stdout) == (1, "anna: 1 new plays\n")
+    assert failed.stderr.startswith("error me: Spotify refuses (403): User not registered;")
+    one = command(environment, tmp_path, "poll", "--listener", "anna")
+    assert (one.returncode, one.stdout, one.stderr) == (0, "anna: no news\n", "")
+
+
+@pytest.mark.parametrize("name", ["auth", "poll"])
+def test_a_name_that_cannot_be_a_listener_s_is_refused(environment: dict[str, str], tmp_path: Path, name: str) -> None:
+    answer = command(environment, tmp_path, name, "--listener", "../anna")
+    message = "error '../anna' cannot be a listener's name: up to 40 of a-z 0-9 _ -\n"
+    assert (answer.returncode, answer.stderr) == (2, message)
+
+
 def test_no_app_is_a_usage_error(environment: dict[str, str], tmp_path: Path) -> None:
-    answer = subprocess.run(
-        [LAKEHOUSE, "auth"], cwd=tmp_path, env=environment | {"SPOTIFY_CLIENT_ID": ""}, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
+    answer = command(environment | {"SPOTIFY_CLIENT_ID": ""}, tmp_path, "auth")
     assert answer.returncode == 2
     assert answer.stderr.startswith("error SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET are not set: make an app at")

@@ -55,15 +55,15 @@ def test_refreshing_does_not_extend_the_consent(logged_in: Settings) -> None:
     [("2026-06-01", "2026-12-01"), ("2026-08-31", "2027-02-28"), ("2027-08-31", "2028-02-29"),
      ("2026-12-31", "2027-06-30")],
 )  # fmt: skip
-def test_six_months_are_counted_by_the_calendar(tmp_path: Path, consented: str, ends: str) -> None:
-    write_state(tmp_path / "token.json", {"consented_at": f"{consented}T00:00:00+00:00"})
-    login = login_status(tmp_path / "token.json")
+def test_six_months_are_counted_by_the_calendar(web_settings: Settings, consented: str, ends: str) -> None:
+    write_state(web_settings.spotify_token_file, {"consented_at": f"{consented}T00:00:00+00:00"})
+    login = login_status(web_settings, "me")
     assert login is not None
     assert f"{login.expires_at:%Y-%m-%d}" == ends
 
 
 def test_the_end_is_announced_from_30_days_before(logged_in: Settings) -> None:
-    login = login_status(logged_in.spotify_token_file)
+    login = login_status(logged_in, "me")
     assert login is not None
     assert login.problem(login.expires_at - 30 * DAY - timedelta(seconds=1)) == ""
     assert "ends in 30 days, on 2026-12-01: log in with `lakehouse auth` before" in login.problem(
@@ -77,7 +77,7 @@ def test_a_new_login_begins_six_new_months_and_forgets_that_the_old_one_ended(
 ) -> None:
     SpotifyLogin(logged_in, NOW).end("invalid_grant")
     log_in(logged_in, spotify, NOW + 5 * DAY)
-    login = login_status(logged_in.spotify_token_file)
+    login = login_status(logged_in, "me")
     assert login is not None
     assert (login.ended, login.consented_at) == ("", NOW + 5 * DAY)
 
@@ -158,7 +158,7 @@ def test_a_token_file_that_others_could_read_is_closed_by_the_next_renewal(logge
 
 def test_a_damaged_token_file_is_like_no_login(logged_in: Settings) -> None:
     logged_in.spotify_token_file.write_text('{"access_token": "x"')
-    assert login_status(logged_in.spotify_token_file) is None
+    assert login_status(logged_in, "me") is None
     with pytest.raises(LoginNeeded, match="nobody is logged in"):
         SpotifyLogin(logged_in, NOW).client()
 
@@ -229,7 +229,7 @@ def test_two_processes_do_not_renew_at_once(logged_in: Settings) -> None:
 def test_strange_names_of_accounts_are_shown_as_one_line(web_settings: Settings, spotify: SpotifyServer) -> None:
     spotify.display_name = "Bell\a and\nline \x1b[31m" + "x" * 500
     log_in(web_settings, spotify)
-    login = login_status(web_settings.spotify_token_file)
+    login = login_status(web_settings, "me")
     assert login is not None
     assert login.account.isprintable()
     assert len(login.account) <= 250
