@@ -5,7 +5,7 @@ import os
 from lakehouse.errors import LakehouseError, UsageError
 
 # Each adds its commands, in the order of `lakehouse --help`.
-from pipeline.commands import backup, spotify, stack, tables  # noqa: F401
+from pipeline.commands import backup, listeners, spotify, stack, tables  # noqa: F401
 from pipeline.commands.console import app, fail
 
 

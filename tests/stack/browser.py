@@ -118,7 +118,7 @@ class Browser:
         """Choose values of a native filter, apply, and wait for the charts that follow it."""
         self._forget()
         item = self.page.locator("[data-test=form-item-value]").nth(self._filter_names().index(name))
-        item.locator("input").click()
+        item.locator(".ant-select-selector").click()
         for value in values:
             self.page.locator(f".ant-select-item-option[title='{value}']").click()
         self.page.keyboard.press("Escape")
