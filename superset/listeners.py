@@ -26,13 +26,9 @@ def ask_trino_as_listener(
 
     It is Superset's DB_CONNECTION_MUTATOR.
     """
-    from flask import g
-
-    names = {role.name for role in security_manager.get_user_roles()} if getattr(g, "user", None) else set()
-    listeners = sorted(name.removeprefix(ROLE).strip() for name in names if f"{name} ".startswith(f"{ROLE} "))
-    if listeners and uri.get_backend_name() == "trino":
-        user = TRINO_USER + listeners[-1]
-        params = params | {"connect_args": params.get("connect_args", {}) | {"user": user}}
+    listener = _listener_of_account(security_manager)
+    if listener is not None and uri.get_backend_name() == "trino":
+        params = params | {"connect_args": params.get("connect_args", {}) | {"user": TRINO_USER + listener}}
     return uri, params
 
 
@@ -103,13 +99,20 @@ def offer_filter(response: Any) -> Any:
 def show_one_listener_at_a_time() -> None:
     """Let a dashboard's charts show the first listener while none is chosen: Superset's *Clear all* clears any filter.
 
-    Most tables hold figures of one listener that do not add up.
+    Most tables hold figures of one listener that do not add up. A listener's account has no rows but those of datasets:
+    Superset has no rules for what somebody wrote in SQL Lab, and one cache for all.
     """
+    from superset import security_manager
     from superset.common.query_context_factory import QueryContextFactory
+    from superset.errors import ErrorLevel, SupersetError, SupersetErrorType
+    from superset.exceptions import SupersetSecurityException
 
     create = QueryContextFactory.create
 
     def create_for_one(self: Any, *, datasource: Any, queries: Any, form_data: Any = None, **others: Any) -> Any:
+        if datasource["type"] != "table" and _listener_of_account(security_manager) is not None:
+            kind = SupersetErrorType.DATASOURCE_SECURITY_ACCESS_ERROR
+            raise SupersetSecurityException(SupersetError("This account reads datasets alone.", kind, ErrorLevel.ERROR))
         form = form_data or {}
         asked = [each.get("col") for query in queries for each in query.get("filters") or []]
         if form.get("dashboardId") and form.get("type") != "NATIVE_FILTER" and COLUMN not in asked:
@@ -119,6 +122,15 @@ def show_one_listener_at_a_time() -> None:
         return create(self, datasource=datasource, queries=queries, form_data=form_data, **others)
 
     QueryContextFactory.create = create_for_one
+
+
+def _listener_of_account(security_manager: Any) -> str | None:
+    """Whose account is logged in: '' where its own role is missing, None where it is no listener's."""
+    from flask import g
+
+    names = {role.name for role in security_manager.get_user_roles()} if getattr(g, "user", None) else set()
+    listeners = sorted(name.removeprefix(ROLE).strip() for name in names if f"{name} ".startswith(f"{ROLE} "))
+    return listeners[-1] if listeners else None
 
 
 def _filters(board_id: int) -> list[dict[str, Any]]:
@@ -175,6 +187,7 @@ def _listeners(dataset_id: int) -> list[str]:
     from superset.charts.schemas import ChartDataQueryContextSchema
     from superset.commands.chart.data.get_data_command import ChartDataCommand
     from superset.exceptions import SupersetException
+    from superset.extensions import db
 
     asked = {
         "datasource": {"id": dataset_id, "type": "table"}, "queries": [{"columns": [COLUMN], "metrics": []}],
@@ -182,6 +195,8 @@ def _listeners(dataset_id: int) -> list[str]:
     }  # fmt: skip
     try:
         [found] = ChartDataCommand(ChartDataQueryContextSchema().load(asked)).run()["queries"]
+        # Otherwise Superset forgets under which key it cached the answer, and no run invalidates it.
+        db.session.commit()
     except SupersetException as error:
         # The charts fail likewise, and say so.
         log.warning("listeners are not known: %s", error)

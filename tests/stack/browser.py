@@ -125,6 +125,12 @@ class Browser:
         self.page.locator("[data-test=filter-bar__apply-button]").click()
         return self.shown()
 
+    def clear(self) -> Opened:
+        """Clear all filters, and wait for the charts that follow them."""
+        self._forget()
+        self.page.locator("[data-test=filter-bar__clear-button]").click()
+        return self.shown()
+
     def screenshot(self, path: Path) -> None:
         """Keep the whole dashboard as a picture."""
         path.parent.mkdir(parents=True, exist_ok=True)
