@@ -93,10 +93,10 @@ def session(superset: SupersetServer, accounts: Accounts) -> requests.Session:
     return superset.browse(SECOND, password)
 
 
-def ask(api: Api, dataset: int, *queries: dict[str, Any], result_format: str = "json") -> requests.Response:
-    """Ask for rows of a dataset, as a chart does."""
-    body = {"datasource": {"id": dataset, "type": "table"}, "queries": queries, "result_type": "full"}
-    return api.post("/api/v1/chart/data", body | {"result_format": result_format})
+def ask(api: Api, dataset: int, *queries: dict[str, Any], **result: str) -> requests.Response:
+    """Ask for rows of a dataset, as a chart does; a `result_type` or `result_format` replaces full and JSON."""
+    body = {"datasource": {"id": dataset, "type": "table"}, "queries": queries}
+    return api.post("/api/v1/chart/data", body | {"result_type": "full", "result_format": "json"} | result)
 
 
 @every_dataset
@@ -157,6 +157,23 @@ def test_no_query_of_her_own_shows_rows_of_others(accounts: Accounts, plays: int
     answer = ask(accounts.hers, plays, query)
     shown = {value for row in answer.json()["result"][0]["data"] for value in row.values()} if answer.ok else set()
     assert FIRST not in shown
+
+
+@pytest.mark.parametrize("result_type", ["samples", "drill_detail", "results"])
+def test_no_kind_of_result_shows_rows_of_others(accounts: Accounts, plays: int, result_type: str) -> None:
+    answer = ask(accounts.hers, plays, {"columns": [COLUMN], "metrics": []}, result_type=result_type)
+    assert {row[COLUMN] for row in answer.json()["result"][0]["data"]} == {SECOND}
+
+
+def test_a_chart_that_is_closed_to_her_is_no_annotation_of_hers(accounts: Accounts, plays: int) -> None:
+    [closed] = [uuid for uuid, chart in charts().items() if str(chart) == "data_health/rejects"]
+    layer = {
+        "name": "x", "annotationType": "EVENT", "sourceType": "table", "value": accounts.charts[closed],
+        "show": True, "style": "solid",
+    }  # fmt: skip
+    answer = ask(accounts.hers, plays, {"metrics": [COUNT], "annotation_layers": [layer]})
+    assert not answer.ok
+    assert "was not found" in answer.text
 
 
 def test_trino_is_asked_as_her_so_that_it_refuses_by_itself(accounts: Accounts, plays: int) -> None:
