@@ -124,7 +124,7 @@ def main() -> None:
         accounts.make_admin(admin_password)
         counts = asset_import.import_assets(assets, TRINO_URI, security_manager.find_user("admin"))
         say("assets: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()))
-        accounts.make_own_roles(asset_import.database_of(assets))
+        accounts.make_own_roles(asset_import.database_of(assets), asset_import.OURS)
         accounts.make_pipeline(pipeline_password)
         say("roles and users are ready")
 

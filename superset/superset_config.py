@@ -6,15 +6,21 @@
 | SUPERSET_DATABASE_URI | metadata database, default SQLite in SUPERSET_HOME; a missing password is postgres_password |
 | REDIS_URL | for caches, sessions and rate limits, such as redis://redis:6379; default in memory |
 | SUPERSET_HTTPS | `true` behind a TLS proxy: cookies are then sent over TLS only |
+| LISTENER | whom dashboards show first where there are several listeners |
 
 A secret can also be given as a variable (its name in upper case), or as the path of a file in NAME_FILE.
 """
 
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import listeners
 
 SECRETS = ("superset_secret_key", "superset_guest_token_secret", "superset_async_queries_secret")
 DAY = 24 * 60 * 60
@@ -129,6 +135,8 @@ ENABLE_PROXY_FIX = over_tls
 ENABLE_CORS = False
 PUBLIC_ROLE_LIKE = None
 AUTH_USER_REGISTRATION = False
+# A dashboard with datasets that listeners' accounts may not read is shown to the roles that may.
+FEATURE_FLAGS = {"DASHBOARD_RBAC": True}
 
 APP_NAME = "Listening"
 LOGO_TARGET_PATH = HOME
@@ -137,14 +145,18 @@ ROW_LIMIT = 10_000
 SQL_MAX_ROW = 100_000
 SUPERSET_WEBSERVER_TIMEOUT = 60
 SQLLAB_TIMEOUT = 60
+DB_CONNECTION_MUTATOR = listeners.ask_trino_as_listener
 
 
 def FLASK_APP_MUTATOR(app) -> None:  # noqa: N802
-    """Open the home dashboard after a login, and work around three bugs of Superset 6.1."""
+    """Open the home dashboard after a login, keep listeners apart, and work around bugs of Superset 6.1."""
     from flask import g, redirect, request
     from superset.extensions import cache_manager, db
     from superset.models.dashboard import Dashboard
 
+    app.after_request(listeners.offer_filter)
+    listeners.show_one_listener_at_a_time()
+    listeners.refuse_tables_in_expressions()
     # It caches charts' rows in the data cache, but invalidates them in another one.
     cache_manager.cache.delete_many = cache_manager.data_cache.delete_many
     # Its invalidation stops at the first missing key, one that has expired or that two charts shared.

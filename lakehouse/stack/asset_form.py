@@ -27,6 +27,8 @@ METADATA_NOISE = {
     "import_time", "remote_id", "default_filters", "show_native_filters", "shared_label_colors", "map_label_colors",
     "color_scheme_domain", "filter_scopes",
 }  # fmt: skip
+# Superset adds it where there are several listeners: see `superset/listeners.py`.
+LISTENER_FILTER = "NATIVE_FILTER-listener"
 IN_SCOPE = ("chartsInScope", "tabsInScope")
 EVERYWHERE = {"rootPath": ["ROOT_ID"], "excluded": []}
 
@@ -95,8 +97,12 @@ def as_yaml(asset: Asset) -> str:
 
 
 def _metadata(metadata: Asset, number_of: Mapping[int, int]) -> Asset:
+    filters = metadata.get("native_filter_configuration") or []
+    own = {"native_filter_configuration": [each for each in filters if each.get("id") != LISTENER_FILTER]}
     kept = {
-        name: value for name, value in metadata.items() if name not in METADATA_NOISE and value not in ({}, [], None)
+        name: value
+        for name, value in (metadata | own).items()
+        if name not in METADATA_NOISE and value not in ({}, [], None)
     }
     kept = copy.deepcopy(kept)
     for scoped in kept.get("native_filter_configuration", []):

@@ -1,12 +1,15 @@
 """Refreshes Superset after a run: invalidates its cache, then computes the dashboards' charts into it."""
 
+import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
+from lakehouse.stack.asset_form import LISTENER_FILTER
 from lakehouse.stack.secret_files import read_secret
 from lakehouse.stack.superset_api import SupersetApi, is_there
 
@@ -62,6 +65,8 @@ def refresh(settings: Settings, on_chart: Callable[[int, int], None] = lambda do
     api = SupersetApi(settings, USER, read_secret(settings.secrets_dir, "superset_pipeline_password"))
     datasets = [f"{dataset['id']}__table" for dataset in api.rows("/api/v1/dataset/", "table_name", "id")]
     api.call("POST", "/api/v1/cachekey/invalidate", json={"datasource_uids": datasets})
+    boards = [board["id"] for board in api.rows("/api/v1/dashboard/", "dashboard_title", "id")]
+    filters = {board: _listener_filter(api, board) for board in boards}
     charts = [
         chart
         for chart in api.rows("/api/v1/chart/", "slice_name", "id", "slice_name", "dashboards.id")
@@ -70,10 +75,10 @@ def refresh(settings: Settings, on_chart: Callable[[int, int], None] = lambda do
     failed: dict[str, str] = {}
     computed: list[int] = []
 
-    def compute(chart: dict[str, object]) -> None:
+    def compute(chart: dict[str, Any]) -> None:
         if time.monotonic() - began > WARM_SECONDS:
             return
-        error = _warm_up(api, chart["id"])
+        error = _warm_up(api, chart["id"], filters.get(chart["dashboards"][0]["id"]))
         if error:
             failed[str(chart["slice_name"])] = error
         else:
@@ -85,9 +90,26 @@ def refresh(settings: Settings, on_chart: Callable[[int, int], None] = lambda do
     return Refreshed(len(computed), dict(sorted(failed.items())), time.monotonic() - began)
 
 
-def _warm_up(api: SupersetApi, chart: object) -> str:
-    """Compute a chart into the cache; returns the reason if that failed, else ''."""
+def _listener_filter(api: SupersetApi, board: int) -> dict[str, Any] | None:
+    """A dashboard's filter by listener, None where it has none."""
+    metadata = json.loads(api.call("GET", f"/api/v1/dashboard/{board}").json()["result"]["json_metadata"] or "{}")
+    filters = metadata.get("native_filter_configuration") or []
+    return next((each for each in filters if each["id"] == LISTENER_FILTER), None)
+
+
+def _warm_up(api: SupersetApi, chart: int, listener_filter: dict[str, Any] | None) -> str:
+    """Compute a chart into the cache, as its dashboard opens; returns the reason if that failed, else ''."""
     try:
+        if listener_filter and chart not in listener_filter["scope"]["excluded"]:
+            context = api.call("GET", f"/api/v1/chart/{chart}").json()["result"]["query_context"]
+            asked = json.loads(context or '{"queries": []}')
+            for query in asked["queries"]:
+                # First, as the browser sends it: the cache goes by the order.
+                chosen = listener_filter["defaultDataMask"]["extraFormData"]["filters"]
+                query["filters"] = [*chosen, *query.get("filters", [])]
+            if asked["queries"]:
+                api.call("POST", "/api/v1/chart/data", json=asked | {"force": True})
+            return ""
         [result] = api.call("PUT", "/api/v1/chart/warm_up_cache", json={"chart_id": chart}).json()["result"]
     except LakehouseError as error:
         return str(error)

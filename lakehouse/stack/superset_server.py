@@ -112,6 +112,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "SUPERSET_DATABASE_URI": _value_of(settings.superset_database_uri),
         "REDIS_URL": _value_of(settings.redis_url),
         "SECRETS_DIR": str(settings.secrets_dir.resolve()),
+        "LISTENER": settings.listener,
     }
     return {**os.environ, **ours}
 

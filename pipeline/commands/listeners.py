@@ -68,5 +68,25 @@ def forget(name: str, yes: Annotated[bool, typer.Option("--yes", help="Delete wi
         say(out, f"deleted {file}")
     if name in settings.listeners:
         say(out, f"{settings.listeners_file} still has [{name}]: delete that section")
+    say(out, f"if {name} was invited to Superset, delete the account there (List Users)")
     say(out, "backups, and exports outside the import folder, still hold what was in them: delete those yourself")
     show_new_rows(settings)
+
+
+@listeners_app.command()
+def invite(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The listener; the account gets the same name.")],
+    reset: Annotated[bool, typer.Option("--reset", help="Make a new password for the account that there is.")] = False,
+) -> None:
+    """Make an account in Superset that shows this listener's rows alone, and show its password once."""
+    from lakehouse.stack import superset_invitations
+
+    invitation = superset_invitations.invite(load_settings(), name, reset=reset)
+    lines = (
+        f"Superset  {invitation.address}",
+        f"user      {invitation.user}",
+        f"password  {invitation.password}",
+        "The password is shown this once and kept nowhere: hand it on.",
+    )
+    for line in lines:
+        say(out, line)

@@ -118,11 +118,17 @@ class Browser:
         """Choose values of a native filter, apply, and wait for the charts that follow it."""
         self._forget()
         item = self.page.locator("[data-test=form-item-value]").nth(self._filter_names().index(name))
-        item.locator("input").click()
+        item.locator(".ant-select-selector").click()
         for value in values:
             self.page.locator(f".ant-select-item-option[title='{value}']").click()
         self.page.keyboard.press("Escape")
         self.page.locator("[data-test=filter-bar__apply-button]").click()
+        return self.shown()
+
+    def clear(self) -> Opened:
+        """Clear all filters, and wait for the charts that follow them."""
+        self._forget()
+        self.page.locator("[data-test=filter-bar__clear-button]").click()
         return self.shown()
 
     def screenshot(self, path: Path) -> None:

@@ -1,6 +1,7 @@
 """Postgres, Redis and Superset for tests: real ones, on ports of their own, stopped at the end."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -127,6 +128,17 @@ class SupersetServer:
     def login(self, user: str = "admin", password: str | None = None) -> "Api":
         """Its API for a user."""
         return Api(self.address, user, password or self.admin_password)
+
+    def browse(self, user: str, password: str) -> requests.Session:
+        """The session of a browser in which a user has logged in."""
+        session = local_session()
+        page = session.get(f"{self.address}/login/", timeout=60)
+        [token] = re.findall(r'id="csrf_token"\s+value="([^"]+)"', page.text)
+        login = {"username": user, "password": password, "csrf_token": token}
+        answer = session.post(f"{self.address}/login/", data=login, timeout=60, allow_redirects=False)
+        assert "login" not in answer.headers["Location"]
+        session.headers.update({"X-CSRFToken": token, "Referer": self.address})
+        return session
 
 
 class Api:

@@ -10,27 +10,45 @@ import pytest
 import yaml
 
 from lakehouse.stack.dashboards_export import export
+from lakehouse.stack.superset_invitations import invite
 from lakehouse.stack.superset_server import CONFIGURATION, bootstrap
+from pipeline.documents.superset_datasets import DATABASE_UUID
 from tests.stack.own_charts import OwnChart, lay_out, make_chart
 from tests.stack.services import Api, SupersetServer
 
 BOARD, CHART = "Mine, to keep", "Plays: überall"
 SPOILT = "charts/daily_overview/plays.yaml"
 KINDS = ("dashboard", "chart", "dataset", "database")
+EXTRA = {
+    "table_name": "extra", "schema": "default", "catalog": "delta", "version": "1.0.0",
+    "uuid": "00000000-0000-4000-8000-0000000e07a4", "database_uuid": str(DATABASE_UUID),
+    "sql": "SELECT DISTINCT listener FROM delta.default.listening_with_features",
+    "columns": [{"column_name": "listener", "type": "VARCHAR"}],
+    "metrics": [{"metric_name": "count", "expression": "COUNT(*)"}],
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What Superset holds at one instant: how many of each kind, and its charts by number."""
+    """What Superset holds at one instant: how many of each kind, its charts by number, and its rules for rows.
+
+    Attributes:
+        rules: names of the datasets that each rule holds for.
+    """
 
     counts: dict[str, int]
     charts: dict[int, dict[str, Any]]
+    rules: dict[str, set[str]]
 
     @classmethod
     def now(cls, admin: Api) -> "Seen":
         """As Superset's lists show it."""
         counts = {kind: admin.get(f"/api/v1/{kind}/").json()["count"] for kind in KINDS}
-        return cls(counts, {chart["id"]: chart for chart in admin.rows("/api/v1/chart/")})
+        rules = {
+            rule["name"]: {table["table_name"] for table in rule["tables"]}
+            for rule in admin.rows("/api/v1/rowlevelsecurity/")
+        }
+        return cls(counts, {chart["id"]: chart for chart in admin.rows("/api/v1/chart/")}, rules)
 
 
 @dataclass(frozen=True)
@@ -38,11 +56,12 @@ class Story:
     """Two bootstraps: from a folder with more than git has, then from what git has.
 
     Attributes:
-        folder: the assets of the first one: git's, one more chart, and an exported dashboard.
+        folder: the assets of the first one: git's, one more chart, one more dataset, and an exported dashboard.
         written: the files of each of two exports in a row.
         mine: a user's chart on a dashboard, not exported.
         spoilt: the number of a chart of ours that a user renamed.
         board: the exported dashboard as the first bootstrap made it: its metadata, and its charts.
+        answered: what the new dataset answered to a listener who had been invited before.
     """
 
     folder: Path
@@ -52,6 +71,7 @@ class Story:
     before: Seen
     with_more: Seen
     board: tuple[dict[str, Any], list[dict[str, Any]]]
+    answered: dict[str, Any]
     after: Seen
 
 
@@ -70,6 +90,8 @@ def story(superset: SupersetServer, tmp_path_factory: pytest.TempPathFactory) ->
     assert admin.put(f"/api/v1/chart/{spoilt}", {"slice_name": "Spoilt"}).ok
     extra = plays | {"uuid": "00000000-0000-4000-8000-00000000beef", "slice_name": "Extra"}
     (folder / "charts/daily_overview/extra.yaml").write_text(yaml.safe_dump(extra, sort_keys=False))
+    (folder / "datasets/virtual/extra.yaml").write_text(yaml.safe_dump(EXTRA, sort_keys=False))
+    invitation = invite(superset.settings, "invited-before")
 
     before = Seen.now(admin)
     with pytest.MonkeyPatch.context() as patch:
@@ -79,8 +101,11 @@ def story(superset: SupersetServer, tmp_path_factory: pytest.TempPathFactory) ->
     [board] = [row["id"] for row in admin.rows("/api/v1/dashboard/") if row["dashboard_title"] == BOARD]
     metadata = json.loads(admin.get(f"/api/v1/dashboard/{board}").json()["result"]["json_metadata"])
     shown = admin.get(f"/api/v1/dashboard/{board}/charts").json()["result"]
+    [dataset] = [row["id"] for row in admin.rows("/api/v1/dataset/") if row["uuid"] == EXTRA["uuid"]]
+    asked = {"datasource": {"id": dataset, "type": "table"}, "queries": [{"columns": ["listener"], "metrics": []}]}
+    answered = superset.login(invitation.user, invitation.password).post("/api/v1/chart/data", asked).json()
     bootstrap(superset.settings)
-    return Story(folder, written, mine, spoilt, before, with_more, (metadata, shown), Seen.now(admin))
+    return Story(folder, written, mine, spoilt, before, with_more, (metadata, shown), answered, Seen.now(admin))
 
 
 def test_a_repeated_bootstrap_changes_no_count_and_leaves_what_users_made(story: Story) -> None:
@@ -100,10 +125,18 @@ def test_a_changed_asset_becomes_again_what_is_in_git(story: Story) -> None:
 
 
 def test_what_comes_to_git_comes_to_superset_and_goes_with_it(story: Story) -> None:
-    more = {"dashboard": 1, "chart": 2, "dataset": 0, "database": 0}
+    more = {"dashboard": 1, "chart": 2, "dataset": 1, "database": 0}
     assert story.with_more.counts == {kind: story.before.counts[kind] + more[kind] for kind in KINDS}
     assert {"Extra", CHART} <= {chart["slice_name"] for chart in story.with_more.charts.values()}
     assert not {"Extra", CHART} & {chart["slice_name"] for chart in story.after.charts.values()}
+
+
+def test_a_new_dataset_comes_with_the_rules_of_those_who_were_invited_before(story: Story) -> None:
+    rules = ("Listener", "Listener invited-before")
+    assert ["extra" in story.with_more.rules[name] for name in rules] == [True, True]
+    assert story.after.rules == {name: shown - {"extra"} for name, shown in story.with_more.rules.items()}
+    [result] = story.answered["result"]
+    assert "listener = 'invited-before'" in result["query"]
 
 
 def test_a_new_dashboard_goes_to_git_and_from_there_into_superset(story: Story) -> None:

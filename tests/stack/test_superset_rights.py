@@ -1,4 +1,4 @@
-"""Who may do what in Superset: nobody, a reader, an analyst, the pipeline."""
+"""Who may do what in Superset: nobody, a reader, an invited listener, an analyst, the pipeline."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +9,11 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from lakehouse.stack.secret_files import read_secret
+from lakehouse.stack.superset_invitations import invite
 from lakehouse.stack.trino_registration import local_session
 from tests.stack.browser import browser
 from tests.stack.services import Api, SupersetServer
+from tests.superset.bundle import charts, datasets
 
 PASSWORD = "a long password for tests"  # noqa: S105
 LOOKED_AT = ("/api/v1/dashboard/", "/api/v1/chart/", "/api/v1/me/")
@@ -48,6 +50,15 @@ class FromElsewhere(HTTPAdapter):
 @pytest.fixture(scope="module")
 def reader(superset: SupersetServer) -> Api:
     return user_with(superset, "Reader")
+
+
+@pytest.fixture(scope="module", params=["reader", "listener"])
+def looker(request: pytest.FixtureRequest, superset: SupersetServer) -> Api:
+    """Who only looks at dashboards."""
+    if request.param == "reader":
+        return request.getfixturevalue("reader")  # type: ignore[no-any-return]
+    invitation = invite(superset.settings, "looker")
+    return superset.login(invitation.user, invitation.password)
 
 
 @pytest.fixture(scope="module")
@@ -92,26 +103,46 @@ def test_a_reader_sees_all_dashboards_and_their_data(superset: SupersetServer, r
     assert len(reader.post("/api/v1/chart/data", context).json()["result"][0]["data"]) == 3
 
 
+def test_a_reader_reads_the_datasets_that_dashboards_show_and_no_other(superset: SupersetServer, reader: Api) -> None:
+    shown = {chart.dataset.uuid for chart in charts().values()}
+    numbers = {row["uuid"]: row["id"] for row in superset.login().rows("/api/v1/dataset/")}
+    answers = {uuid: count_rows(reader, numbers[uuid]) for uuid in datasets()}
+    assert {uuid for uuid, code in answers.items() if code == requests.codes.ok} == shown
+    assert {code for uuid, code in answers.items() if uuid not in shown} <= REFUSED
+    assert answers[of_table("rejected_rows")] in REFUSED
+
+
+def test_a_reader_reads_no_other_table_by_sql_in_a_chart(superset: SupersetServer, reader: Api) -> None:
+    [number] = [
+        row["id"] for row in superset.login().rows("/api/v1/dataset/") if row["uuid"] == of_table("temporal_trends")
+    ]
+    code = count_rows(reader, number, "max(raw) FROM delta.ops.rejected_rows UNION SELECT max('')")
+    assert code == requests.codes.bad_request
+
+
 @pytest.mark.parametrize("path", METADATA)
-def test_a_reader_does_not_reach_the_metadata(reader: Api, path: str) -> None:
-    assert reader.get(path).status_code in REFUSED
+def test_who_only_looks_does_not_reach_the_metadata(looker: Api, path: str) -> None:
+    assert looker.get(path).status_code in REFUSED
 
 
-def test_a_reader_does_not_write_sql(superset: SupersetServer, reader: Api) -> None:
+def test_who_only_looks_does_not_write_sql(superset: SupersetServer, looker: Api) -> None:
     body = SQL | {"database_id": database_id(superset)}
-    assert reader.post("/api/v1/sqllab/execute/", body).status_code in REFUSED
+    assert looker.post("/api/v1/sqllab/execute/", body).status_code in REFUSED
 
 
-def test_a_reader_changes_and_makes_nothing(reader: Api) -> None:
-    board, chart = reader.rows("/api/v1/dashboard/")[0]["id"], reader.rows("/api/v1/chart/")[0]["id"]
+def test_who_only_looks_changes_and_makes_nothing(superset: SupersetServer, looker: Api) -> None:
+    board, chart = looker.rows("/api/v1/dashboard/")[0]["id"], looker.rows("/api/v1/chart/")[0]["id"]
+    dataset = superset.login().rows("/api/v1/dataset/")[0]["id"]
+    new_chart = {"slice_name": "x", "viz_type": "table", "datasource_id": dataset, "datasource_type": "table"}
     refused = [
-        reader.put(f"/api/v1/dashboard/{board}", {"dashboard_title": "x"}),
-        reader.put(f"/api/v1/chart/{chart}", {"slice_name": "x"}),
-        reader.delete(f"/api/v1/dashboard/{board}"),
-        reader.delete(f"/api/v1/chart/{chart}"),
-        reader.post("/api/v1/dashboard/", {"dashboard_title": "x"}),
-        reader.post("/api/v1/database/", {"database_name": "x", "sqlalchemy_uri": "sqlite://"}),
-        reader.post("/api/v1/cachekey/invalidate", {"datasource_uids": []}),
+        looker.put(f"/api/v1/dashboard/{board}", {"dashboard_title": "x"}),
+        looker.put(f"/api/v1/chart/{chart}", {"slice_name": "x"}),
+        looker.delete(f"/api/v1/dashboard/{board}"),
+        looker.delete(f"/api/v1/chart/{chart}"),
+        looker.post("/api/v1/dashboard/", {"dashboard_title": "x"}),
+        looker.post("/api/v1/chart/", new_chart),
+        looker.post("/api/v1/database/", {"database_name": "x", "sqlalchemy_uri": "sqlite://"}),
+        looker.post("/api/v1/cachekey/invalidate", {"datasource_uids": []}),
     ]
     assert [answer.status_code in REFUSED for answer in refused] == [True] * len(refused)
 
@@ -135,6 +166,18 @@ def test_an_analyst_does_not_manage_users(analyst: Api, path: str) -> None:
     assert analyst.get(path).status_code in REFUSED
 
 
+def count_rows(api: Api, dataset: int, expression: str = "count(*)") -> int:
+    """The status of an answer to one number of a dataset."""
+    metric = {"expressionType": "SQL", "sqlExpression": expression, "label": "x"}
+    asked = {"datasource": {"id": dataset, "type": "table"}, "queries": [{"metrics": [metric]}]}
+    return int(api.post("/api/v1/chart/data", asked).status_code)
+
+
+def of_table(name: str) -> str:
+    [uuid] = [uuid for uuid, dataset in datasets().items() if dataset.table_name == name]
+    return uuid
+
+
 def test_the_pipeline_may_refresh_and_nothing_else(superset: SupersetServer) -> None:
     password = read_secret(superset.settings.secrets_dir, "superset_pipeline_password")
     pipeline = superset.login("pipeline", password)
@@ -143,6 +186,10 @@ def test_the_pipeline_may_refresh_and_nothing_else(superset: SupersetServer) -> 
         assert pipeline.get(path).status_code in REFUSED
     body = SQL | {"database_id": database_id(superset)}
     assert pipeline.post("/api/v1/sqllab/execute/", body).status_code in REFUSED
+    [rejected] = [
+        row["id"] for row in superset.login().rows("/api/v1/dataset/") if row["table_name"] == "rejected_rows"
+    ]
+    assert count_rows(pipeline, rejected) in REFUSED
 
 
 def test_pages_load_nothing_from_elsewhere_and_other_sites_read_nothing(superset: SupersetServer) -> None:
