@@ -17,6 +17,7 @@ from lakehouse.contract import Table, in_range
 from lakehouse.contract.columns import COLUMNS
 from lakehouse.contract.ops import OPS_TABLES
 from lakehouse.lake.storage import Lake
+from lakehouse.listeners import ByListener
 from lakehouse.settings import Settings
 from pipeline import registry
 from pipeline.registry import ordered
@@ -41,8 +42,8 @@ def catalogue_counts(kaggle_tracks_bronze: DataFrame) -> DataFrame:
     return kaggle_tracks_bronze.groupBy("track_id").agg(F.count("*").alias("play_count"))
 
 
-def both(double_plays: DataFrame, catalogue_counts: DataFrame, *, listener_time_zone: str) -> DataFrame:
-    return double_plays.unionByName(catalogue_counts).where(F.lit(listener_time_zone) != "Nowhere")
+def both(double_plays: DataFrame, catalogue_counts: DataFrame, *, listener_time_zone: ByListener) -> DataFrame:
+    return double_plays.unionByName(catalogue_counts).where(F.lit(listener_time_zone.default) != "Nowhere")
 
 
 def a_table(transform: Callable[..., Any], inputs: str, *parameters: str, **changed: Any) -> Table:
