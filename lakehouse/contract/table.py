@@ -6,7 +6,7 @@ A contract is data until the writer enforces it (`lakehouse.lake`), so importing
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lakehouse.contract.checks import Check, not_null
@@ -24,6 +24,7 @@ CAVEATS = {
     "single_listener": "Describes one listener; nothing here generalises to other people.",
     "slices_not_types": "Groups are slices of a continuum, not natural types.",
     "clock_time_weak": "Hour and weekday say little about the mood of the music; see the interval.",
+    "many_listeners": "Compares the 100 listeners with the most plays; of many listeners what each played most.",
     "synthetic_features": "Made-up features, present only when ALLOW_SYNTHETIC is on.",
 }
 
@@ -44,6 +45,7 @@ class Table:
         purpose: first line of the module's docstring.
         inputs: names of the tables the transform reads, taken from its parameters.
         parameters: names of the settings the transform takes, its keyword-only parameters.
+        compares_listeners: whether a row rests on the rows of several listeners.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Table:
     inputs: tuple[str, ...]
     parameters: tuple[str, ...]
     transform: Callable[..., Any] | None
+    compares_listeners: bool = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the transform."""
@@ -79,7 +82,7 @@ class Table:
     @property
     def is_by_listener(self) -> bool:
         """Whether each row is about one listener, so that listeners are built and stored apart."""
-        return self.key[:1] == ("listener",)
+        return self.key[:1] == ("listener",) and not self.compares_listeners
 
     @property
     def trino_schema(self) -> str:
@@ -106,6 +109,7 @@ def table(
     checks: Sequence[Check] = (),
     caveats: Sequence[str] = (),
     min_rows: int = 0,
+    compares_listeners: bool = False,
 ) -> Callable[[Callable[..., Any]], Table]:
     """Declare the table that the decorated transform computes.
 
@@ -119,6 +123,7 @@ def table(
         checks: rules beyond the key, which is always checked.
         caveats: codes from `CAVEATS`.
         min_rows: fewer rows than this are reported as a warning.
+        compares_listeners: whether a row rests on the rows of several listeners, so that news of any concern all.
     """
 
     def declare(transform: Callable[..., Any]) -> Table:
@@ -126,10 +131,11 @@ def table(
         keyword_only: list[str] = []
         for parameter in inspect.signature(transform).parameters.values():
             (keyword_only if parameter.kind is parameter.KEYWORD_ONLY else positional).append(parameter.name)
-        return _declare(
+        declared = _declare(
             transform.__name__, transform.__module__, grain, key, columns, checks, caveats, min_rows,
             tuple(positional), tuple(keyword_only), transform,
         )  # fmt: skip
+        return replace(declared, compares_listeners=compares_listeners)
 
     return declare
 

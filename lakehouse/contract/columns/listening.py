@@ -3,6 +3,7 @@
 TEXT = """
 # Plays and time: "local" is the listener's time zone
 listener                string  -        Whose plays the row is about; '*': it holds for every listener
+other_listener          string  -        Whom the listener is compared with
 play_id                 string  -        SHA-256 of source, played_at, track_id (or artist and title) and ms_played
 played_at               timestamp UTC    When playing stopped, as Spotify reports it
 played_at_local         timestamp_ntz local When playing stopped, as local wall-clock time

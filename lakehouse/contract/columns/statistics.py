@@ -24,6 +24,13 @@ valence_difference      double  -1..1    Mean valence at weekends minus on weekd
 valence_p_value         double  0..1     Probability of so large a valence difference if there were none
 valence_difference_ci_low double -1..1 Lower end of the 95 % interval of the measured plays' difference
 valence_difference_ci_high double -1..1 Upper end of the 95 % interval of the measured plays' difference
+affinity                double  0..1     Share of the listening of both that is the same, by artist and by recording
+shared_artists          bigint  artists  Artists that both have played
+shared_tracks           bigint  tracks   Recordings that both have played
+closest_artist          string  -        Artist who is most of the listening of both; null if they share none
+widest_gap_artist       string  -        Artist whose shares of the listening of both differ most
+audio_similarity        double  0..1     Share of the audio profiles of both that is the same; null below 20 plays each
+insight                 string  -        The comparison in a sentence
 feature1                string  -        First audio feature of the pair, in the fixed feature order
 feature2                string  -        Second audio feature of the pair, in the fixed feature order
 correlation             double  -1..1    Correlation of the two features over the listener's measured plays
