@@ -95,8 +95,8 @@ def test_the_sentence_has_the_row_s_numbers(spark: SparkSession) -> None:
         "B sets them apart most; it sounds 100 % alike, by at least 21 plays of each."
     )
     assert found["carl"] == (
-        "The listening of ann and carl overlaps by 0 %; artists in common: 0; recordings in common: 0; D sets them apart "
-        "most; there are too few measured plays to compare how it sounds."
+        "The listening of ann and carl overlaps by 0 %; artists in common: 0; recordings in common: 0; D sets them "
+        "apart most; there are too few measured plays to compare how it sounds."
     )
 
 

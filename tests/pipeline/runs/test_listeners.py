@@ -35,14 +35,15 @@ from tests.bronze.records import NOW, extended, write_json
 from tests.simulation.listener import listen
 from tests.support.ports import free_port
 
-SELECTED = ("temporal_trends", "mood_shift_patterns", "weekend_vs_weekday")
+SELECTED = ("temporal_trends", "mood_shift_patterns", "weekend_vs_weekday", "listener_affinity")
 PLAYS = listen(Random(5), datetime(2026, 5, 1, tzinfo=UTC), 6)
 
 
 def by_listener() -> list[Table]:
     """Tables by listener that the selected ones are made of, and these."""
     names = ("feature_matches", "listening_with_features", "plays_by_hour", "sampled_plays", *SELECTED)
-    return [listening_history_bronze, *(pipeline_tables()[name] for name in names)]
+    tables = [listening_history_bronze, *(pipeline_tables()[name] for name in names)]
+    return [table for table in tables if table.is_by_listener]
 
 
 # A long name, which no other text has in it.
