@@ -169,7 +169,7 @@ def test_a_chart_that_is_closed_to_her_is_no_annotation_of_hers(accounts: Accoun
     [closed] = [uuid for uuid, chart in charts().items() if str(chart) == "data_health/rejects"]
     layer = {
         "name": "x", "annotationType": "EVENT", "sourceType": "table", "value": accounts.charts[closed],
-        "show": True, "style": "solid",
+        "show": True, "showMarkers": False, "style": "solid",
     }  # fmt: skip
     answer = ask(accounts.hers, plays, {"metrics": [COUNT], "annotation_layers": [layer]})
     assert not answer.ok
