@@ -46,11 +46,11 @@ def invite(settings: Settings, listener: str, *, reset: bool = False) -> Invitat
         LakehouseError: Superset does not answer or refuses, or was not prepared by this version.
     """
     require_listener_name(listener)
-    api = SupersetApi(settings, "admin", read_secret(settings.secrets_dir, "superset_admin_password"))
+    api = _api(settings)
     role = f"{ROLE} {listener}"
     password = secrets.token_urlsafe(PASSWORD_BYTES)
     account = _found(api, USERS, "username", listener, "id", "username", "roles.name")
-    if account and {each["name"] for each in account["roles"]} != {ROLE, role}:
+    if account and not _is_invited(account, role):
         raise UsageError(
             f"Superset's account {listener} was not made by an invitation: rename or delete it there (List Users)"
         )
@@ -65,6 +65,40 @@ def invite(settings: Settings, listener: str, *, reset: bool = False) -> Invitat
     else:
         _make_account(api, listener, role, password)
     return Invitation(settings.superset_browser_address, listener, password)
+
+
+def withdraw(settings: Settings, listener: str) -> bool:
+    """Delete the account of an invitation, its role and its rule; may be repeated after a failure.
+
+    Returns:
+        Whether there was any of them. An account that was not made by an invitation is left alone.
+
+    Raises:
+        LakehouseError: Superset does not answer or refuses.
+    """
+    api = _api(settings)
+    role = f"{ROLE} {listener}"
+    account = _found(api, USERS, "username", listener, "id", "username", "roles.name")
+    if account and not _is_invited(account, role):
+        account = None
+    # The account first: with its role alone it would see nobody's rows, and with neither it is no invitation's.
+    found = {
+        USERS: account,
+        RULES: _found(api, RULES, "name", role, "id", "name"),
+        ROLES: _found(api, ROLES, "name", role, "id", "name"),
+    }
+    for path, each in found.items():
+        if each:
+            api.call("DELETE", f"{path}{each['id']}")
+    return any(found.values())
+
+
+def _api(settings: Settings) -> SupersetApi:
+    return SupersetApi(settings, "admin", read_secret(settings.secrets_dir, "superset_admin_password"))
+
+
+def _is_invited(account: dict[str, Any], role: str) -> bool:
+    return {each["name"] for each in account["roles"]} == {ROLE, role}
 
 
 def _make_account(api: SupersetApi, listener: str, role: str, password: str) -> None:

@@ -7,7 +7,8 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from lakehouse.console import say
-from lakehouse.settings import load_settings
+from lakehouse.errors import LakehouseError, UsageError
+from lakehouse.settings import Settings, load_settings
 from pipeline.commands.console import app, err, out
 from pipeline.commands.tables import show_new_rows
 
@@ -44,6 +45,7 @@ def rename(old: str, new: str) -> None:
     with err.status(f"renaming {escape(old)}"):
         rename_listener(settings, old, new)
     say(out, f"{old} is {new} now: `lakehouse run` rebuilds their rows in silver and gold")
+    _withdraw_invitation(settings, old)
     if old in settings.listeners:
         say(out, f"{settings.listeners_file} still has [{old}]: make it [{new}]")
     if old == settings.listener:
@@ -68,7 +70,7 @@ def forget(name: str, yes: Annotated[bool, typer.Option("--yes", help="Delete wi
         say(out, f"deleted {file}")
     if name in settings.listeners:
         say(out, f"{settings.listeners_file} still has [{name}]: delete that section")
-    say(out, f"if {name} was invited to Superset, delete the account there (List Users)")
+    _withdraw_invitation(settings, name)
     say(out, "backups, and exports outside the import folder, still hold what was in them: delete those yourself")
     show_new_rows(settings)
 
@@ -90,3 +92,28 @@ def invite(
     )
     for line in lines:
         say(out, line)
+
+
+@listeners_app.command()
+def uninvite(name: Annotated[str, typer.Argument(metavar="NAME", help="The listener whose account goes.")]) -> None:
+    """Delete the account that an invitation made in Superset; the listener's plays stay."""
+    from lakehouse.stack import superset_invitations
+
+    if not superset_invitations.withdraw(load_settings(), name):
+        raise UsageError(f"{name} was not invited: Superset has no such account of a listener")
+    say(out, f"{name}'s account in Superset is deleted")
+
+
+def _withdraw_invitation(settings: Settings, name: str) -> None:
+    """Nobody may see rows by an old name: somebody else may get that name later."""
+    from lakehouse.stack import superset_invitations
+    from lakehouse.stack.superset_api import is_there
+
+    try:
+        if not is_there(settings):
+            raise LakehouseError("Superset does not answer")
+        if superset_invitations.withdraw(settings, name):
+            say(out, f"{name}'s account in Superset is deleted, too")
+    except LakehouseError as error:
+        # What was asked for is done; this may follow.
+        say(out, f"{error}. If {name} was invited, delete that account later: `lakehouse listeners uninvite {name}`")

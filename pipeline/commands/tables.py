@@ -146,6 +146,7 @@ def maintain() -> None:
 def demo_data(
     directory: Annotated[Path, typer.Argument(help="Folder to write to; created when missing.")],
     seed: Annotated[int | None, typer.Option(help="Another seed gives another listener.")] = None,
+    listeners: Annotated[int, typer.Option(help="How many people listen; each but the first has a folder.")] = 1,
 ) -> None:
     """Write a made-up catalogue and listening history to try the stack out.
 
@@ -154,10 +155,11 @@ def demo_data(
     from pipeline.demo.data import write_demo_data
 
     try:
-        files = write_demo_data(directory, seed=seed)
+        files = write_demo_data(directory, seed=seed, listeners=listeners)
     except OSError as error:
         raise UsageError(f"cannot write the demo data: {error}") from None
-    say(out, f"catalogue  {files.catalogue}\nhistory    {files.history}")
+    histories = [files.history, *files.others.values()]
+    say(out, "\n".join([f"catalogue  {files.catalogue}", *(f"history    {history}" for history in histories)]))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Demo data: a made-up catalogue and a made-up listener, to try everything out without anyone's real data.
+"""Demo data: a made-up catalogue and made-up listeners, to try everything out without anyone's real data.
 
 The truths planted in it stand in `parameters.toml`, so that tests can compare what the tables find.
 """
@@ -7,17 +7,18 @@ import csv
 import io
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from lakehouse.errors import UsageError
 from lakehouse.state_files import atomic_file
 from pipeline.demo.catalogue import Catalogue, Track, build_catalogue
 from pipeline.demo.history import build_history
 from pipeline.demo.names import Ids, Names
-from pipeline.demo.parameters import Parameters, load_parameters
+from pipeline.demo.parameters import Parameters, load_parameters, of_others
 from pipeline.demo.records import Record
 
 CSV_HEADER = (
@@ -48,38 +49,55 @@ MEMBER_MODE = 0o644  # permissions of the files in the zip
 
 @dataclass(frozen=True)
 class DemoFiles:
-    """The two files of a demo: the catalogue and the listener's export."""
+    """The files of a demo.
+
+    Attributes:
+        catalogue: the tracks with their features.
+        history: the first listener's export.
+        others: those of further listeners by name, each in a folder of that name.
+    """
 
     catalogue: Path
     history: Path
+    others: Mapping[str, Path]
 
 
-def write_demo_data(directory: Path, *, seed: int | None = None) -> DemoFiles:
-    """Write a made-up catalogue and a made-up listening history, in place of any earlier ones.
+def write_demo_data(directory: Path, *, seed: int | None = None, listeners: int = 1) -> DemoFiles:
+    """Write a made-up catalogue and made-up listening histories, in place of any earlier ones.
 
-    Equal seeds give equal bytes.
+    Equal seeds give equal bytes; the first listener's are the same, however many there are.
 
     Args:
         directory: folder to write to; created when missing.
         seed: of all random draws; None for that of the parameter file.
+        listeners: how many people listen.
 
     Raises:
+        UsageError: the parameter file does not have that many listeners.
         NotADirectoryError: `directory` is a file.
     """
     parameters = load_parameters()
+    others = of_others(parameters)
+    if not 1 <= listeners <= 1 + len(others):
+        raise UsageError(f"the demo data has 1 to {1 + len(others)} listeners, not {listeners}")
     if directory.exists() and not directory.is_dir():
         raise NotADirectoryError(f"{directory} is a file; name a folder for the demo data")
     directory.mkdir(parents=True, exist_ok=True)
     demo = parameters["demo"]
-    seeds = np.random.SeedSequence(demo["default_seed"] if seed is None else seed).spawn(3)
-    name_rng, catalogue_rng, history_rng = (np.random.default_rng(child) for child in seeds)
+    seeds = np.random.SeedSequence(demo["default_seed"] if seed is None else seed).spawn(2 + listeners)
+    name_rng, catalogue_rng, *listener_rngs = (np.random.default_rng(child) for child in seeds)
     names, ids = Names(parameters, name_rng), Ids(parameters)
     catalogue = build_catalogue(parameters, names, ids, catalogue_rng)
-    audio_files, video_file = build_history(parameters, catalogue, names, ids, history_rng)
-    written = DemoFiles(directory / demo["catalogue_file"], directory / demo["history_file"])
-    _write_if_changed(written.catalogue, _catalogue_csv(catalogue))
-    _write_if_changed(written.history, _history_zip(parameters, audio_files, video_file))
-    return written
+    catalogue_file = directory / demo["catalogue_file"]
+    _write_if_changed(catalogue_file, _catalogue_csv(catalogue))
+    histories = {}
+    # One after the other: they take names and ids from the same stock.
+    for (name, planted), rng in zip({"": parameters, **others}.items(), listener_rngs, strict=False):
+        audio_files, video_file = build_history(planted, catalogue, names, ids, rng)
+        histories[name] = directory / name / demo["history_file"]
+        histories[name].parent.mkdir(exist_ok=True)
+        _write_if_changed(histories[name], _history_zip(planted, audio_files, video_file))
+    return DemoFiles(catalogue_file, histories.pop(""), histories)
 
 
 def _catalogue_csv(catalogue: Catalogue) -> bytes:

@@ -1,4 +1,4 @@
-"""The made-up listener of the demo data: what is played in each planned slot, as records by file."""
+"""A made-up listener of the demo data: what is played in each planned slot, as records by file."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.demo.calendar import SATURDAY, Slot, plan
 from pipeline.demo.catalogue import Catalogue
 from pipeline.demo.draws import FloatArray, IntArray, random_between
-from pipeline.demo.library import Library, Song, made_up_pool
+from pipeline.demo.library import Library, Song, library_artists, made_up_pool
 from pipeline.demo.names import Ids, Names
 from pipeline.demo.parameters import Parameters
 from pipeline.demo.records import Record, Recorder, is_video, mark_as_video
@@ -63,7 +63,7 @@ class Listener:
         self._zone = ZoneInfo(parameters["listener"]["time_zone"])
         self._library = Library(parameters, catalogue, ids, rng)
         listener = parameters["listener"]
-        known = catalogue.artists[: listener["library_artists"]]
+        known = library_artists(parameters, catalogue)
         strangers = [names.new_artist() for _ in range(listener["unmatched_artists"])]
         self._other_pools = {
             "artist": made_up_pool(parameters, known, listener["unknown_tracks_per_artist"], names, ids, rng),
@@ -113,10 +113,10 @@ class Listener:
         now = datetime.fromtimestamp(cursor, self._zone)
         progress = (now.date() - listener["first_date"]) / (listener["last_date"] - listener["first_date"])
         drift = tilts["drift_tilt_first"] + progress * (tilts["drift_tilt_last"] - tilts["drift_tilt_first"])
-        night = tilts["night_tilt" if now.hour in tilts["night_hours"] else "day_tilt"]
+        hour = tilts["driver_tilt" if now.hour in tilts["driven_hours"] else "other_hours_tilt"]
         weekend = tilts["weekend_tilt" if now.weekday() >= SATURDAY else "weekday_tilt"]
         strength = (
-            night * (self._library.features[tilts["night_feature"]] - FEATURE_CENTRE)
+            hour * (self._library.features[tilts["driver"]] - FEATURE_CENTRE)
             + weekend * (self._library.features[tilts["weekend_feature"]] - FEATURE_CENTRE)
             + drift * (self._library.features[tilts["drift_feature"]] - FEATURE_CENTRE)
         )

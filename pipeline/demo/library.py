@@ -61,15 +61,27 @@ class Library:
 
     def __init__(self, parameters: Parameters, catalogue: Catalogue, ids: Ids, rng: np.random.Generator) -> None:
         listener = parameters["listener"]
-        artists = catalogue.artists[: listener["library_artists"]]
-        tracks = [track for artist in artists for track in catalogue.recordings[artist]]
-        owner = np.array([rank for rank, artist in enumerate(artists) for _ in catalogue.recordings[artist]])
+        owned = [
+            (rank, track)
+            for rank, artist in enumerate(library_artists(parameters, catalogue))
+            for track in catalogue.recordings[artist]
+            if track.features["valence"]  # 0 where the analysis failed: planted truths rest on features
+        ]
+        owner, tracks = np.array([rank for rank, _ in owned]), [track for _, track in owned]
         names: list[str] = parameters["features"]["names"]
         self.features = {name: np.array([track.features[name] for track in tracks]) for name in names}
         self.mood = _moods(parameters, self.features["valence"], self.features["energy"])
         weights = _library_weights(listener, owner, self.mood)
         self.pool = Pool([_song(track) for track in tracks], weights, listener["recent_recordings"])
         self.other_releases = [_other_release(listener["other_release"], track, ids, rng) for track in tracks]
+
+
+def library_artists(parameters: Parameters, catalogue: Catalogue) -> list[str]:
+    """The artists of the catalogue that the listener plays: favourites, best first, and those that come next."""
+    listener = parameters["listener"]
+    favourites = list(listener["favourites"])
+    others = [artist for artist in catalogue.artists[listener["library_from"] :] if artist not in favourites]
+    return [*favourites, *others][: listener["library_artists"]]
 
 
 def made_up_pool(

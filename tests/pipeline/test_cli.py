@@ -52,6 +52,7 @@ def test_every_command_explains_itself(command: str) -> None:
         (["status"], {"LAKE_URI": "ftp://somewhere"}, "LAKE_URI"),
         (["run", "--select", "nonsense"], {}, "no table is named nonsense"),
         (["demo-data", "/dev/null"], {}, "cannot write the demo data"),
+        (["demo-data", "demo", "--listeners", "0"], {}, "the demo data has 1 to 3 listeners, not 0"),
         (["status"], {"LISTENERS_FILE": str(ROOT / "README.md")}, "README.md is not TOML: "),
         (["listeners", "rename", "anna", "Ben"], {}, "'Ben' cannot be a listener's name"),
         (["listeners", "rename", "anna", "ben"], {}, "there is no listener 'anna': `lakehouse listeners` shows who"),

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from lakehouse.errors import LakehouseError, UsageError
-from lakehouse.stack.superset_invitations import invite
+from lakehouse.stack.superset_invitations import ROLES, RULES, USERS, invite, withdraw
 from tests.stack import query_contexts
 from tests.stack.chart_data import forget_cached, numbers_of
 from tests.stack.household import COLUMN, FIRST, SECOND, second_listener
@@ -239,6 +239,21 @@ def test_a_second_invitation_says_so_and_a_reset_makes_a_new_password(superset: 
 def test_what_cannot_be_an_invitation_is_said(superset: SupersetServer, name: str, reset: bool, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         invite(superset.settings, name, reset=reset)
+
+
+def test_a_withdrawn_invitation_leaves_no_account_role_or_rule(superset: SupersetServer, accounts: Accounts) -> None:
+    theirs = superset.login("carla", invite(superset.settings, "carla").password)
+    assert theirs.get("/api/v1/dashboard/daily-overview").ok
+    assert withdraw(superset.settings, "carla")
+    assert not theirs.get("/api/v1/dashboard/daily-overview").ok
+    for path in (USERS, ROLES, RULES):
+        assert not [each for each in accounts.admin.rows(path) if "carla" in json.dumps(each)], path
+    assert not withdraw(superset.settings, "carla")
+
+
+def test_an_account_that_was_not_invited_is_not_withdrawn(superset: SupersetServer) -> None:
+    assert not withdraw(superset.settings, "admin")
+    assert superset.login().get("/api/v1/me/").ok
 
 
 def test_without_superset_an_invitation_says_so(superset: SupersetServer) -> None:

@@ -2,11 +2,9 @@
 
 import json
 import re
-import unicodedata
 import zipfile
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,13 +12,11 @@ import pytest
 
 from pipeline.demo.data import CSV_HEADER, DemoFiles, write_demo_data
 from pipeline.demo.parameters import load_parameters
+from tests.pipeline.demo.exports import measured_plays, plain, read_catalogue, read_plays, read_records
 
 PARAMETERS = load_parameters()
 FEATURES: list[str] = PARAMETERS["features"]["names"]
-MOODS: list[str] = PARAMETERS["moods"]["names"]
-SESSION_GAP = pd.Timedelta(minutes=30)
 OTHER_SEED = 7
-REMASTER = re.compile(r" - .*remaster.*$")
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +26,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoFiles:
 
 @pytest.fixture(scope="module")
 def catalogue(demo: DemoFiles) -> pd.DataFrame:
-    """The rows of the catalogue file; no artist is an empty text."""
-    return pd.read_csv(demo.catalogue, keep_default_na=False)
+    return read_catalogue(demo.catalogue)
 
 
 @pytest.fixture(scope="module")
@@ -42,73 +37,12 @@ def records(demo: DemoFiles) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def plays(records: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
-    """Counted plays in order of time with session, tier and, if measured, the features of their track."""
-    counted = records[records.verdict == "counted"].sort_values("ts", ignore_index=True)
-    counted["at"] = pd.to_datetime(counted.ts).dt.tz_convert(PARAMETERS["listener"]["time_zone"])
-    counted["hour"], counted["is_weekend"] = counted["at"].dt.hour, counted["at"].dt.dayofweek >= 5
-    counted["session"] = (counted["at"].diff() > SESSION_GAP).cumsum()
-    names = ["spotify_track_uri", "master_metadata_album_artist_name", "master_metadata_track_name"]
-    matched = list(map(matcher(catalogue), *(counted[name] for name in names)))
-    counted["tier"] = [tier for tier, _ in matched]
-    counted["catalogue_id"] = [track_id for _, track_id in matched]
-    features = catalogue.drop_duplicates("track_id").set_index("track_id")[FEATURES]
-    return counted.join(features, on="catalogue_id")
+    return read_plays(records, catalogue, PARAMETERS)
 
 
 @pytest.fixture(scope="module")
 def measured(plays: pd.DataFrame) -> pd.DataFrame:
-    """The plays with features, their mood, and the next measured play's mood in the same session."""
-    known = plays[plays.catalogue_id.notna()].copy()
-    high, low = known[["valence", "energy"]] >= 0.6, known[["valence", "energy"]] < 0.4
-    happy, sad = high.valence, low.valence
-    corners = [happy & high.energy, happy & low.energy, sad & high.energy, sad & low.energy]
-    known["mood"] = np.select(corners, MOODS[:4], MOODS[4])
-    known["next_mood"] = known.groupby("session").mood.shift(-1)
-    return known
-
-
-def read_records(history: Path) -> pd.DataFrame:
-    with zipfile.ZipFile(history) as archive:
-        frames = [pd.DataFrame(json.loads(archive.read(name))).assign(file=name) for name in archive.namelist()]
-    records = pd.concat([frame.astype(object) for frame in frames], ignore_index=True)
-    records["verdict"] = [verdict(record) for record in records.to_dict("records")]
-    content = records.drop(columns=["file"]).astype(str).agg("|".join, axis=1)
-    records.loc[content.duplicated(), "verdict"] = "duplicate"
-    return records
-
-
-def verdict(record: dict[Any, Any]) -> str:
-    if record["spotify_episode_uri"]:
-        return "podcast"
-    if record["audiobook_uri"]:
-        return "audiobook"
-    if not record["spotify_track_uri"]:
-        return "no_track"
-    return "counted" if record["ms_played"] >= 30_000 else "too_short"
-
-
-def plain(text: str) -> str:
-    letters = unicodedata.normalize("NFKD", text.casefold())
-    return REMASTER.sub("", "".join(letter for letter in letters if not unicodedata.combining(letter)))
-
-
-def matcher(catalogue: pd.DataFrame) -> Any:
-    """A function from (uri, artist, title) to (tier, id of a catalogue track)."""
-    ids = set(catalogue.track_id)
-    first_artist = catalogue.artists.str.split(";").str[0].map(plain)
-    names = zip(first_artist, catalogue.track_name.map(plain), strict=True)
-    recordings = dict(zip(names, catalogue.track_id, strict=True))
-    artists = set(first_artist)
-
-    def match(uri: str, artist: str, title: str) -> tuple[str, str | None]:
-        track_id, recording = uri.removeprefix("spotify:track:"), (plain(artist), plain(title))
-        if track_id in ids:
-            return "track", track_id
-        if recording in recordings:
-            return "recording", recordings[recording]
-        return ("artist" if plain(artist) in artists else "none"), None
-
-    return match
+    return measured_plays(plays, PARAMETERS["moods"]["names"])
 
 
 def all_ids(records: pd.DataFrame) -> list[str]:
@@ -370,76 +304,3 @@ def test_other_features_and_genre_explain_a_realistic_part(
     coefficients = np.linalg.lstsq(design, tracks[feature], rcond=None)[0]
     explained = 1 - np.var(tracks[feature] - design @ coefficients) / np.var(tracks[feature])
     assert lowest <= explained <= highest
-
-
-# ---- planted truths of the listening
-
-
-def test_sessions_are_as_many_as_planted(plays: pd.DataFrame) -> None:
-    assert plays.session.nunique() == PARAMETERS["rhythm"]["sessions"] + PARAMETERS["wake_up"]["mornings"]
-
-
-@pytest.mark.parametrize(("is_weekend", "hours"), [(False, "weekday_hours"), (True, "weekend_hours")])
-def test_hours_of_session_starts_follow_the_planted_rhythm(plays: pd.DataFrame, is_weekend: bool, hours: str) -> None:
-    starts = plays.groupby("session").first()
-    starts = starts[(starts.is_weekend == is_weekend) & (starts.hour != PARAMETERS["wake_up"]["hour"])]
-    found = starts.hour.value_counts().reindex(range(24), fill_value=0)
-    assert np.corrcoef(found, PARAMETERS["rhythm"][hours])[0, 1] >= 0.7
-
-
-def test_weekends_have_more_plays_a_day(plays: pd.DataFrame) -> None:
-    window = pd.date_range(PARAMETERS["listener"]["first_date"], PARAMETERS["listener"]["last_date"])
-    weekend_days = (window.dayofweek >= 5).sum()
-    per_day = plays.is_weekend.sum() / weekend_days, (~plays.is_weekend).sum() / (len(window) - weekend_days)
-    assert per_day[0] / per_day[1] == pytest.approx(PARAMETERS["rhythm"]["weekend_factor"], abs=0.2)
-
-
-def test_favourites_are_played_most(plays: pd.DataFrame) -> None:
-    planted = list(PARAMETERS["listener"]["favourites"])
-    most_played = plays.master_metadata_album_artist_name.value_counts().index
-    assert list(most_played[:2]) == planted[:2]
-    assert len(set(most_played[:10]) & set(planted)) >= 8
-
-
-@pytest.mark.parametrize("mood", MOODS)
-def test_every_mood_occurs_often(measured: pd.DataFrame, mood: str) -> None:
-    assert (measured.mood == mood).sum() >= 40
-
-
-def test_mood_transitions_are_the_planted_chain(measured: pd.DataFrame) -> None:
-    found = pd.crosstab(measured.mood, measured.next_mood, normalize="index").loc[MOODS, MOODS].to_numpy()
-    errors = np.abs(found - np.array(PARAMETERS["moods"]["transitions"]))
-    assert errors.max() <= 0.12  # about 3 standard errors of the rarest mood
-    assert errors.mean() <= 0.04
-
-
-def test_acousticness_drives_the_night(measured: pd.DataFrame) -> None:
-    at_night = measured.hour.isin(PARAMETERS["rhythm"]["tilts"]["night_hours"])
-    night, other = measured[at_night][FEATURES], measured[~at_night][FEATURES]
-    effects = (night.mean() - other.mean()) / np.sqrt((night.var() + other.var()) / 2)
-    assert effects.abs().idxmax() == PARAMETERS["rhythm"]["tilts"]["night_feature"]
-    assert effects["acousticness"] >= 0.5
-
-
-def test_night_has_enough_measured_plays(measured: pd.DataFrame) -> None:
-    assert measured.hour.isin(PARAMETERS["rhythm"]["tilts"]["night_hours"]).sum() >= 80
-
-
-def test_weekends_sound_happier(measured: pd.DataFrame) -> None:
-    weekend, weekday = (measured[measured.is_weekend == is_weekend].valence for is_weekend in (True, False))
-    standard_error = np.sqrt(weekend.var() / len(weekend) + weekday.var() / len(weekday))
-    assert weekend.mean() - weekday.mean() >= max(0.04, 3 * standard_error)
-
-
-def test_energy_rises_slowly(measured: pd.DataFrame) -> None:
-    day = (measured["at"] - measured["at"].min()).dt.total_seconds()
-    assert measured[PARAMETERS["rhythm"]["tilts"]["drift_feature"]].corr(day) >= 0.08
-
-
-@pytest.mark.parametrize("feature", ["valence", "energy"])
-def test_exactly_the_unusual_mornings_stand_out_at_their_hour(measured: pd.DataFrame, feature: str) -> None:
-    values = measured[measured.hour == PARAMETERS["wake_up"]["hour"]][feature]
-    deviation = (values - values.median()).abs()
-    unusual = 0.6745 * deviation / deviation.median() > 3.5
-    assert len(values) == PARAMETERS["wake_up"]["mornings"]
-    assert unusual.sum() == PARAMETERS["wake_up"]["unusual_mornings"]
