@@ -10,55 +10,21 @@ import pytest
 from tests.support.frames import Tables
 
 PARAMETERS = tomllib.loads(files("pipeline.demo").joinpath("parameters.toml").read_text(encoding="utf-8"))
-RHYTHM, TILTS, MOODS = PARAMETERS["rhythm"], PARAMETERS["rhythm"]["tilts"], PARAMETERS["moods"]["names"]
+TILTS = PARAMETERS["rhythm"]["tilts"]
 
 
 def table(tables: Tables, name: str, key: str) -> pd.DataFrame:
     return tables(name).toPandas().set_index(key).sort_index()
 
 
-def test_weekends_have_more_and_happier_music(demo_table: Tables) -> None:
-    periods = table(demo_table, "weekend_vs_weekday", "period")
-    weekend, weekday = periods.loc["Weekend"], periods.loc["Weekday"]
-    assert weekend["plays_per_day"] / weekday["plays_per_day"] == pytest.approx(RHYTHM["weekend_factor"], abs=0.2)
-    assert weekend["valence_difference"] >= 0.04
-    assert weekend["valence_p_value"] < 0.01
-    assert weekend["valence_difference_ci_low"] > 0
-
-
-def test_acousticness_drives_the_night(demo_table: Tables) -> None:
-    night = table(demo_table, "part_of_day_drivers", "part_of_day").loc["night"]
-    assert night["top_driver"] == TILTS["night_feature"]
-    assert night["driver_effect_size"] >= 0.5
-    assert night["driver_ci_low"] > 0
-
-
 def test_night_hours_sound_more_acoustic_than_those_of_the_day(demo_table: Tables) -> None:
     hours = table(demo_table, "mood_time_correlations", "hour_of_day")
-    at_night = hours.index.isin(TILTS["night_hours"])
+    at_night = hours.index.isin(TILTS["driven_hours"])
     night, day = (
         np.average(part["avg_acousticness"], weights=part["featured_play_count"])
         for part in (hours[at_night], hours[~at_night])
     )
     assert night - day >= 0.1
-
-
-def test_only_the_unusual_mornings_are_unusual_at_their_hour(demo_table: Tables) -> None:
-    row = table(demo_table, "listening_anomalies", "hour_of_day").loc[PARAMETERS["wake_up"]["hour"]]
-    assert row["sample_size"] == PARAMETERS["wake_up"]["mornings"]
-    assert row["anomaly_count"] == PARAMETERS["wake_up"]["unusual_mornings"]
-    assert row["avg_valence_deviation"] < -0.2  # the usual morning song is bright
-    assert row["anomaly_severity"] == "High"
-
-
-def test_moods_follow_one_another_by_the_planted_chain(demo_table: Tables) -> None:
-    patterns = demo_table("sequential_patterns").toPandas()
-    found = patterns.pivot_table("transition_probability", "mood_category", "next_mood_category", fill_value=0.0)
-    errors = np.abs(found.loc[MOODS, MOODS].to_numpy() - np.array(PARAMETERS["moods"]["transitions"]))
-    assert errors.max() <= 0.12  # about 3 standard errors of the rarest mood
-    assert errors.mean() <= 0.04
-    repeats = patterns[patterns["mood_category"] == patterns["next_mood_category"]]
-    assert set(repeats.loc[repeats["mood_category"] != "Neutral", "pattern_type"]) == {"Favoured repeat"}
 
 
 def test_moods_jump_more_often_than_they_stay_within_one_level(demo_table: Tables) -> None:
