@@ -28,22 +28,26 @@ def second_listener(settings: Settings) -> Iterator[None]:
         for table in filter(tells_listeners_apart, all_tables().values()):
             place = str(settings.lake_path / table.location)
             delta = DeltaTable(place)
-            rows = delta.to_pyarrow_table(filters=[(COLUMN, "=", FIRST)])
-            # A table that compares listeners has no rows of one who is alone.
-            if len(rows):
-                versions[place] = delta.version()
-                write_deltalake(place, _as_hers(rows), mode="append")
+            versions[place] = delta.version()
+            write_deltalake(place, _of_both(delta) if table.compares_listeners else _as_hers(delta), mode="append")
         yield
     finally:
         for place, version in versions.items():
             DeltaTable(place).restore(version)
 
 
-def _as_hers(rows: pa.Table) -> pa.Table:
-    rows = rows.take(pa.array(range(0, len(rows), 2)))
+def _as_hers(table: DeltaTable) -> pa.Table:
+    rows = table.to_pyarrow_table(filters=[(COLUMN, "=", FIRST)])
+    rows = rows.take(pa.array(range(0, len(rows), 2), pa.int64()))
     for place, field in enumerate(rows.schema):
         if field.name == COLUMN:
             rows = rows.set_column(place, field, pa.array([SECOND] * len(rows), field.type))
         elif pa.types.is_float64(field.type):
             rows = rows.set_column(place, field, pc.multiply(rows[field.name], 0.5))
     return rows
+
+
+def _of_both(table: DeltaTable) -> pa.Table:
+    """What compares the two; there is nothing of one who is alone."""
+    pairs = [{COLUMN: one, "other_listener": other} for one, other in ((FIRST, SECOND), (SECOND, FIRST))]
+    return pa.Table.from_pylist(pairs, schema=table.to_pyarrow_table().schema)

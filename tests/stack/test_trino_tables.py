@@ -101,8 +101,9 @@ def test_the_rows_compared_hold_what_is_hard(trino: Settings, spark: SparkSessio
 @pytest.mark.parametrize("block", sql_blocks(), ids=str)
 def test_every_sql_block_of_the_documents_runs(block: SqlBlock, query: Query) -> None:
     rows = query(block.sql)
+    needs_several_listeners = any(each.compares_listeners and each.name in block.sql for each in all_tables().values())
     if block.sql.startswith(("SELECT", "WITH", "SHOW", "DESCRIBE")):
-        assert rows
+        assert bool(rows) != needs_several_listeners
 
 
 @pytest.mark.parametrize("code", python_blocks(), ids=["client", "sqlalchemy"])
