@@ -28,8 +28,8 @@ def second_listener(settings: Settings) -> Iterator[None]:
         for table in filter(tells_listeners_apart, all_tables().values()):
             place = str(settings.lake_path / table.location)
             delta = DeltaTable(place)
-            versions[place] = delta.version()
             write_deltalake(place, _of_both(delta) if table.compares_listeners else _as_hers(delta), mode="append")
+            versions[place] = delta.version()
         yield
     finally:
         for place, version in versions.items():
