@@ -7,7 +7,15 @@ from pathlib import Path
 
 from bronze.delivered.catalogue_files import is_catalogue
 from bronze.delivered.delivered_files import BadFile, printable
-from bronze.delivered.inbox import deliveries_of, listener_of, remember, signatures_of, units_of, waiting_files
+from bronze.delivered.inbox import (
+    deliveries_of,
+    listener_of,
+    remember,
+    seen_files,
+    signatures_of,
+    units_of,
+    waiting_files,
+)
 from bronze.kaggle_tracks import import_catalogue, kaggle_tracks_bronze
 from bronze.listening_history import holds_demo, holds_real, import_history, listening_history_bronze
 from bronze.my_tracks_features import import_features, is_features_answer
@@ -73,10 +81,11 @@ def take(
         report.errors.append(printable(f"{path} is a second catalogue and stays out: `lakehouse catalogue` takes it"))
     features = [path for path in paths if is_features_answer(path)]
     histories: dict[Path, str] = {}
+    seen = seen_files(settings)
     for path in paths:
         if path not in catalogues and path not in features:
             try:
-                histories[path] = listener or listener_of(path, settings)
+                histories[path] = listener or listener_of(path, settings, seen)
             except UsageError as error:
                 report.errors.append(printable(str(error)))
     if histories:

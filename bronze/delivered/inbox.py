@@ -32,7 +32,7 @@ def waiting_files(settings: Settings) -> list[Path]:
     Raises:
         LakehouseError: a folder cannot be read.
     """
-    seen = read_state(settings.work_path / SEEN_FILES)
+    seen = seen_files(settings)
     try:
         visible = units_of((path for folder in _folders(settings) for path in _visible(folder)), settings)
         # The catalogue may lie in the import folder.
@@ -48,20 +48,29 @@ def waiting_files(settings: Settings) -> list[Path]:
         ) from None
 
 
+def seen_files(settings: Settings) -> dict[str, Any]:
+    """The signatures of imported files and folders, by their paths."""
+    return read_state(settings.work_path / SEEN_FILES)
+
+
 def units_of(paths: Iterable[Path], settings: Settings) -> list[Path]:
     """What is delivered at the paths: of the import folder and a listener's what lies in them, else the path itself."""
-    seen, folders = read_state(settings.work_path / SEEN_FILES), {folder.absolute() for folder in _folders(settings)}
+    seen, folders = seen_files(settings), {folder.absolute() for folder in _folders(settings)}
     whole = [below for path in paths for below in (_visible(path) if path.absolute() in folders else [path])]
     return [unit for path in whole for unit in ((_is_of_listener(path, seen, settings) and _visible(path)) or [path])]
 
 
-def listener_of(path: Path, settings: Settings) -> str:
+def listener_of(path: Path, settings: Settings, seen: Mapping[str, Any]) -> str:
     """Whose file it is: the listener's whose folder it lies in, inside the import folder or the inbox, else LISTENER's.
+
+    Args:
+        path: a file or folder.
+        settings: name the folders.
+        seen: of `seen_files`.
 
     Raises:
         UsageError: the folder's name cannot be a listener's.
     """
-    seen = read_state(settings.work_path / SEEN_FILES)
     for place in (path, *path.parents):
         if place.is_dir() and _is_delivery(place, settings):
             if not re.fullmatch(LISTENER_NAME, place.name):
@@ -95,18 +104,18 @@ def _is_of_listener(path: Path, seen: Mapping[str, Any], settings: Settings) -> 
 
 def deliveries_of(listener: str, settings: Settings) -> list[Path]:
     """All that lies in import folder and inbox for a listener, imported or not: their folders, and single files."""
-    found = []
+    found, seen = [], seen_files(settings)
     for folder in _folders(settings):
         for path in _visible(folder):
             # A folder with another kind of name belongs to nobody.
             with suppress(UsageError):
-                found += [path] if listener_of(path, settings) == listener else []
+                found += [path] if listener_of(path, settings, seen) == listener else []
     return found
 
 
 def listeners_with_folder(settings: Settings) -> set[str]:
     """Listeners who have a folder in the import folder or the inbox."""
-    seen = read_state(settings.work_path / SEEN_FILES)
+    seen = seen_files(settings)
     paths = [path for folder in _folders(settings) for path in _visible(folder)]
     return {path.name for path in paths if _is_of_listener(path, seen, settings)}
 
@@ -134,7 +143,7 @@ def rename_folders(old: str, new: str, settings: Settings) -> None:
 
 def _remember_moved(path: Path, target: Path | None, settings: Settings) -> None:
     """Keep the signatures of moved files under their new paths; of deleted ones none."""
-    seen = read_state(settings.work_path / SEEN_FILES)
+    seen = seen_files(settings)
     kept = {}
     for key, signature in seen.items():
         if Path(key).is_relative_to(path.absolute()):
@@ -186,7 +195,7 @@ def remember(settings: Settings, signatures: dict[str, str], refused: list[str])
         for key in signatures
         if inbox in Path(key).parents and not any(Path(key).name in message for message in refused)
     }
-    seen = read_state(settings.work_path / SEEN_FILES) | signatures
+    seen = seen_files(settings) | signatures
     write_state(settings.work_path / SEEN_FILES, {key: seen[key] for key in seen if key not in done})
     for key in done:
         Path(key).unlink(missing_ok=True)

@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from bronze.delivered import shared_exports
-from bronze.delivered.inbox import SEEN_FILES, listener_of, remember, signatures_of, waiting_files
+from bronze.delivered.inbox import SEEN_FILES, listener_of, remember, seen_files, signatures_of, waiting_files
 from bronze.imports import holds_demo_beside_real, take
 from bronze.kaggle_tracks import kaggle_tracks_bronze
 from bronze.listening_history import holds_demo, holds_real, listening_history_bronze
@@ -312,7 +312,7 @@ def test_a_folder_that_was_imported_before_there_were_listeners_stays_as_it_is(s
     remember(small.settings, signatures_of([folder]), refused=[])
     assert waiting_files(small.settings) == []
     write_json(folder / "2.json", [account()])
-    assert [listener_of(path, small.settings) for path in waiting_files(small.settings)] == ["me"]
+    assert listeners_of_waiting(small) == ["me"]
 
 
 def test_an_empty_folder_is_said_once_and_waits_for_its_listener(small: SmallLake) -> None:
@@ -321,7 +321,7 @@ def test_an_empty_folder_is_said_once_and_waits_for_its_listener(small: SmallLak
     assert small.take(*waiting_files(small.settings)).errors == ["anna holds no listening history that is known here"]
     assert waiting_files(small.settings) == []
     write_json(folder / "1.json", [account()])
-    assert [listener_of(path, small.settings) for path in waiting_files(small.settings)] == ["anna"]
+    assert listeners_of_waiting(small) == ["anna"]
 
 
 def test_the_import_folder_by_name_is_what_lies_in_it(small: SmallLake) -> None:
@@ -376,3 +376,8 @@ def test_two_listeners_may_hear_the_same(small: SmallLake) -> None:
     for listener in ("anna", "ben"):
         report = small.take(write_json(small.root / f"{listener}.json", [account()]), listener=listener)
         assert report.new_plays == 1
+
+
+def listeners_of_waiting(small: SmallLake) -> list[str]:
+    seen = seen_files(small.settings)
+    return [listener_of(path, small.settings, seen) for path in waiting_files(small.settings)]
