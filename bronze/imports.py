@@ -6,15 +6,17 @@ from datetime import datetime
 from pathlib import Path
 
 from bronze.delivered.catalogue_files import is_catalogue
-from bronze.delivered.delivered_files import BadFile, printable
+from bronze.delivered.delivered_files import LINKED, BadFile, printable
 from bronze.delivered.inbox import (
     deliveries_of,
+    linked_part,
     listener_of,
     remember,
     seen_files,
     signatures_of,
     units_of,
     waiting_files,
+    where_named,
 )
 from bronze.kaggle_tracks import import_catalogue, kaggle_tracks_bronze
 from bronze.listening_history import holds_demo, holds_real, import_history, listening_history_bronze
@@ -64,12 +66,17 @@ def take(
         on_file: called with each file's name before it is read.
     """
     paths = units_of(paths, settings)
-    signatures = signatures_of(paths if catalogue is None else [*paths, catalogue])
+    catalogue = where_named(catalogue, settings) if catalogue else None
+    named = paths if catalogue is None else [*paths, catalogue]
+    signatures = signatures_of(named)
+    linked = {path: link for path in named if (link := linked_part(path, settings))}
+    paths = [path for path in paths if path not in linked]
     # A catalogue that a command names supersedes those that wait; one that is delivered later supersedes it.
     waiting = [path for path in waiting_files(settings) if _is_catalogue(path, settings)] if catalogue else []
     superseded = signatures_of(waiting)
-    catalogues = [catalogue] if catalogue else [path for path in paths if _is_catalogue(path, settings)]
-    report = ImportReport()
+    catalogues = [path for path in paths if _is_catalogue(path, settings)] if catalogue is None else [catalogue]
+    catalogues = [path for path in catalogues if path not in linked]
+    report = ImportReport(errors=[printable(f"{link} {LINKED}") for link in linked.values()])
     for path in catalogues[:1]:
         on_file(printable(path.name))
         try:

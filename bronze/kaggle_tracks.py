@@ -56,7 +56,7 @@ def import_catalogue(
             stay out; nothing is changed.
     """
     file = catalogue_at(path)
-    content = fingerprint(file.path)
+    content = fingerprint(file)
     state = lake.state(kaggle_tracks_bronze)
     if state and (state.provenance.parameters or {}).get("sha256") == content:
         return None

@@ -12,8 +12,16 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from bronze.delivered import spotify_api
-from bronze.delivered.delivered_files import DEMO_STAYS_OUT, BadFile, DeliveredFile, files_at, parts_of, printable
-from bronze.delivered.history_files import DEMO_SOURCE, ParsedFile, beginning_of, parse_all
+from bronze.delivered.delivered_files import (
+    DEMO_STAYS_OUT,
+    BadFile,
+    DeliveredFile,
+    files_at,
+    kind_of_content,
+    parts_of,
+    printable,
+)  # fmt: skip
+from bronze.delivered.history_files import DEMO_SOURCE, ParsedFile, parse_all
 from bronze.delivered.plays import DUPLICATE, MALFORMED, PLAY_VERDICTS
 from bronze.delivered.rejects import Rejected, record_rejects
 from bronze.delivered.shared_exports import find_shared_exports
@@ -134,7 +142,7 @@ class _Intake:
         self.report.errors.append(reason)
         self.report.verdicts[file.name] = {MALFORMED: 1}
         _audit(self.log, file, "unknown", MALFORMED, 1, None, None)
-        record_rejects(self.log, file.name, [Rejected(0, reason, beginning_of(file))], self.now)
+        record_rejects(self.log, file.name, [Rejected(0, reason, kind_of_content(file))], self.now)
 
     def _with_unique_name(self, file: DeliveredFile) -> DeliveredFile:
         """The file under a name that is unique in this import: two folders may hold files of the same name."""

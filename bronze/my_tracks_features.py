@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bronze.delivered.audio_features_api import FILE_KIND, LISTS, read, tracks_in
+from bronze.delivered.delivered_files import BadFile, files_at, parts_of, printable
 from bronze.delivered.masking import mask_text
 from bronze.delivered.plays import Malformed
 from bronze.delivered.rejects import LONGEST_RAW_RECORD, Rejected, record_rejects
@@ -15,7 +16,10 @@ from lakehouse.lake.provenance import Provenance
 from lakehouse.lake.schema import schema_of
 from lakehouse.lake.storage import Lake
 from lakehouse.runlog.spool import RunLog
-from lakehouse.state_files import moment_in, read_state
+from lakehouse.state_files import moment_in
+
+# Bytes; an answer of a hundred tracks has a hundred thousand.
+LARGEST_ANSWER = 4 * 2**20
 
 my_tracks_features_bronze = source_table(
     "my_tracks_features_bronze",
@@ -50,23 +54,47 @@ def import_features(lake: Lake, paths: list[Path], log: RunLog, now: datetime, e
     """
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for path in paths:
-        stored = read_state(path)
-        provider, fetched_at = str(stored.get("provider")), moment_in(stored, "fetched_at")
         try:
-            tracks = tracks_in(provider, stored.get("answer")) if provider in LISTS and fetched_at else None
-        except Malformed:
-            tracks = None
-        if tracks is None or fetched_at is None:
-            errors.append(f"{path.name} is not an answer with audio features")
+            provider, fetched_at, tracks = _read_answer(path)
+        except (BadFile, Malformed) as error:
+            errors.append(str(error))
             continue
+        rejected = []
         for number, track in enumerate(tracks):
             try:
                 row = read(provider, track, fetched_at)
                 rows.setdefault((row["track_id"], provider), row)
             except Malformed as reason:
                 raw = mask_text(json.dumps(track))[:LONGEST_RAW_RECORD]
-                record_rejects(log, path.name, [Rejected(number, str(reason), raw)], now)
+                rejected.append(Rejected(number, str(reason), raw))
+        record_rejects(log, path.name, rejected, now)
     return _append(lake, list(rows.values()), log) if rows else 0
+
+
+def _read_answer(path: Path) -> tuple[str, datetime, list[Any]]:
+    """The provider of a stored answer, when it was fetched, and its tracks.
+
+    Raises:
+        BadFile: the file cannot be read.
+        Malformed: it is no such answer.
+    """
+    not_one = Malformed(printable(f"{path.name} is not an answer with audio features"))
+    [file] = [part for file in files_at(path) for part in parts_of(file)]
+    with file.open() as stream:
+        content = stream.read(LARGEST_ANSWER + 1)
+    try:
+        stored = json.loads(content) if len(content) <= LARGEST_ANSWER else None
+    except (ValueError, RecursionError):
+        raise not_one from None
+    if not isinstance(stored, dict):
+        raise not_one
+    provider, fetched_at = str(stored.get("provider")), moment_in(stored, "fetched_at")
+    if provider not in LISTS or fetched_at is None:
+        raise not_one
+    try:
+        return provider, fetched_at, tracks_in(provider, stored.get("answer"))
+    except Malformed:
+        raise not_one from None
 
 
 def _append(lake: Lake, rows: list[dict[str, Any]], log: RunLog) -> int:

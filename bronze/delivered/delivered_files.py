@@ -1,11 +1,15 @@
 """Opens the files, folders and zips that a user delivers, without trusting any of them.
 
-Nothing is unpacked to disk, and a path from inside a zip is used only as a name in the audit.
+Nothing is unpacked to disk, a path from inside a zip is used only as a name in the audit, and no link is followed:
+whoever may put files into a folder must not choose what else is read.
 """
 
+import errno
 import gzip
 import hashlib
 import io
+import os
+import stat
 import struct
 import zipfile
 import zlib
@@ -30,6 +34,12 @@ DEMO_FOLDER = "Demo Streaming History"
 DEMO_PREFIX = "demo_"
 DEMO_ID = r"demo[0-9]{18}"
 DEMO_STAYS_OUT = "demo data stays out of a lake of real data; name another lake in LAKE_URI to try it"
+# A pipe is opened without waiting for its writer, then refused.
+FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+LINKED = "is a link, and links are not followed: deliver the file itself"
+# Kinds of content by how it begins.
+KINDS = {b"PK\x03\x04": "a zip", b"\x1f\x8b": "gzip", b"{": "begins as a JSON object", b"[": "begins as a JSON list"}
+FIRST_BYTES = 100
 # With the other methods one read may return more than was asked for, without a bound.
 KNOWN_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # Raised by the standard library on damaged files, and on files without permission to read.
@@ -58,6 +68,7 @@ class DeliveredFile:
     Attributes:
         path: the file or the zip on disk.
         name: its name in the audit, which begins with the folder or zip that the user named.
+        root: what the user named: the file, or a folder around it; None for the file.
         listener: whose it is; '' where that does not matter.
         member: its path inside the zip, '' for a file on disk.
         is_named: whether the user named this very file, not a folder or a zip around it.
@@ -67,6 +78,7 @@ class DeliveredFile:
 
     path: Path
     name: str
+    root: Path | None = None
     listener: str = ""
     member: str = ""
     is_named: bool = True
@@ -92,6 +104,28 @@ class DeliveredFile:
     def is_packed(self) -> bool:
         """Whether it is compressed, so that its full size is unknown."""
         return self.base_name.lower().endswith(".gz")
+
+    def open_stored(self) -> io.BufferedReader:
+        """Open the file or the zip on disk as it is.
+
+        Raises:
+            OSError: it cannot be opened, it is no file, or it or a folder from `root` on is a link.
+        """
+        root = self.root or self.path
+        folders = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY
+        # One folder after the other: none can be exchanged for a link after it was looked at.
+        below = self.path.relative_to(root).parts
+        opened = os.open(root, folders if below else FILE_FLAGS)
+        for depth, part in enumerate(below, 1):
+            try:
+                inner = os.open(part, folders if depth < len(below) else FILE_FLAGS, dir_fd=opened)
+            finally:
+                os.close(opened)
+            opened = inner
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            os.close(opened)
+            raise OSError(errno.EINVAL, "no file")
+        return os.fdopen(opened, "rb")
 
     def open(self) -> io.BufferedReader:
         """Open for reading; a .gz is unpacked within the budget.
@@ -119,10 +153,10 @@ class _BoundedReader(io.RawIOBase):
     def _open(self, file: DeliveredFile) -> io.BufferedIOBase:
         keep_open = self._resources.enter_context
         if file.member:
-            archive = keep_open(zipfile.ZipFile(file.path))
+            archive = keep_open(zipfile.ZipFile(keep_open(file.open_stored())))
             stream = cast(io.BufferedIOBase, keep_open(archive.open(file.member)))
         else:
-            stream = keep_open(file.path.open("rb"))
+            stream = keep_open(file.open_stored())
         return keep_open(gzip.GzipFile(fileobj=stream)) if file.is_packed else stream
 
     def readable(self) -> bool:
@@ -155,13 +189,14 @@ def files_at(path: Path) -> Iterator[DeliveredFile]:
     while waiting:
         current = waiting.pop()
         try:
-            children = sorted(current.iterdir(), reverse=True) if current.is_dir() else None
+            is_folder = current.is_dir() and not current.is_symlink()
+            children = sorted(current.iterdir(), reverse=True) if is_folder else None
         except OSError:
             children = None
         if children is None:
             is_named = current == path
             name = path.name if is_named else f"{path.resolve().name}/{current.relative_to(path).as_posix()}"
-            yield DeliveredFile(current, _name(name), is_named=is_named)
+            yield DeliveredFile(current, _name(name), path, is_named=is_named)
         else:
             waiting += [child for child in children if not child.name.startswith(".") and not child.is_symlink()]
 
@@ -170,15 +205,19 @@ def parts_of(file: DeliveredFile) -> list[DeliveredFile]:
     """The files inside a zip by name, without hidden ones; for any other file the file itself.
 
     Raises:
-        BadFile: it does not exist, or it is a zip that is broken, encrypted, too large or with unsafe paths.
+        BadFile: it does not exist or is a link, or it is a zip that is broken, encrypted, too large or with unsafe
+            paths.
     """
+    shown = file.path if file.is_named else file.name
     try:
+        if file.path.is_symlink():
+            raise BadFile(f"{shown} {LINKED}")
         if not file.path.is_file():
             what = "cannot be read" if file.path.exists() else "no such file or folder"
-            raise BadFile(f"{file.path if file.is_named else file.name}: {what}")
+            raise BadFile(f"{shown}: {what}")
         if file.path.suffix.lower() != ".zip":
             return [replace(file, size=file.path.stat().st_size)]
-        with zipfile.ZipFile(file.path) as archive:
+        with file.open_stored() as stored, zipfile.ZipFile(stored) as archive:
             members = [member for member in archive.infolist() if not member.filename.endswith("/")]
     except UNREADABLE as error:
         reason = one_line(error, LONGEST_REASON)
@@ -213,10 +252,23 @@ def _problem_of(members: list[zipfile.ZipInfo]) -> str:
     return ""
 
 
-def fingerprint(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    with path.open("rb") as stream:
+def fingerprint(file: DeliveredFile) -> str:
+    """SHA-256 of the content of a file, or of the zip that it is in."""
+    with file.open_stored() as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def kind_of_content(file: DeliveredFile) -> str:
+    """How large a file is, and of which kind by its first bytes; none of what it says."""
+    try:
+        size = file.size or file.path.lstat().st_size
+        with replace(file, budget=Budget()).open() as stream:
+            first = stream.read(FIRST_BYTES).lstrip()
+    except OSError:
+        return ""
+    except BadFile:
+        return f"({size:,} bytes, cannot be read)"
+    return f"({size:,} bytes, {next((kind for start, kind in KINDS.items() if first.startswith(start)), 'unknown')})"
 
 
 def printable(text: str) -> str:

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, islice, repeat
 from pathlib import Path
@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bronze.delivered import account_history, extended_history, spotify_api
-from bronze.delivered.delivered_files import DEMO_ID, BadFile, Budget, DeliveredFile
+from bronze.delivered.delivered_files import DEMO_ID, BadFile, DeliveredFile, kind_of_content
 from bronze.delivered.json_records import json_records
 from bronze.delivered.masking import mask, mask_text
 from bronze.delivered.plays import Excluded, Malformed, Play, Record, kind_of
@@ -56,9 +56,8 @@ LARGE_DELIVERY = 64 * 2**20
 # Each takes some hundred megabytes.
 MOST_PROCESSES = 4
 RECORDS_PER_BATCH = 20_000
-# Characters kept of a file that is not JSON, and bytes read for them: masking makes the text shorter.
-LONGEST_BEGINNING = 200
-MASKED_BYTES = 10 * LONGEST_BEGINNING
+# Why nothing of a file is kept that has a history's name alone.
+NOT_RECOGNISED = "no record of this file is one of a listening history"
 
 # The fields of a Play, then those derived from it.
 PLAYS_SCHEMA = pa.schema(
@@ -98,11 +97,13 @@ class ParsedFile:
         plays: Parquet file of its plays, in `PLAYS_SCHEMA`.
         excluded: records that are not plays of tracks, by verdict.
         rejected: records that could not be read.
+        is_recognised: whether a record is one of the source, readable or not: the file's name alone may deceive.
     """
 
     file: DeliveredFile
     source: str
     plays: Path
+    is_recognised: bool = False
     excluded: dict[str, ExcludedRecords] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
 
@@ -163,22 +164,15 @@ def parse(file: DeliveredFile, target: Path, now: datetime) -> ParsedFile | None
             is_demo = file.is_demo or _has_demo_ids(source, first_ones, now)
             parsed = ParsedFile(file, DEMO_SOURCE if is_demo else source.SOURCE, target)
             _parse_records(parsed, source, chain(first_ones, records), now)
+            if not parsed.is_recognised:
+                kind = kind_of_content(file)
+                parsed.rejected = [Rejected(record.row_number, NOT_RECOGNISED, kind) for record in parsed.rejected]
             return parsed
     except BadFile:
         target.unlink(missing_ok=True)
         if source is None and not file.is_named:
             return None
         raise
-
-
-def beginning_of(file: DeliveredFile) -> str:
-    """The first characters of a file that is not JSON, with personal values masked, to keep with its rejection."""
-    try:
-        with replace(file, budget=Budget()).open() as stream:
-            text = stream.read(MASKED_BYTES).decode("utf-8", "replace")
-    except BadFile:
-        return ""
-    return mask_text(text.replace("\x00", ""))[:LONGEST_BEGINNING]
 
 
 def _parse_records(parsed: ParsedFile, source: Source, records: Iterable[Any], now: datetime) -> None:
@@ -194,6 +188,7 @@ def _parse_records(parsed: ParsedFile, source: Source, records: Iterable[Any], n
 def _rows(parsed: ParsedFile, source: Source, records: Iterable[Any], now: datetime) -> Iterator[tuple[Any, ...]]:
     """The plays among the records, without the last three columns; `parsed` gets the other records."""
     for row_number, record in enumerate(records):
+        parsed.is_recognised = parsed.is_recognised or _recognises(source, record)
         try:
             outcome = _read(source, record, now)
             if parsed.source != DEMO_SOURCE and _is_made_up(outcome):
@@ -233,9 +228,13 @@ def _source_of(records: list[Any]) -> Source | None:
     """The source of the first record that any source recognises."""
     for record in records:
         for source in SOURCES:
-            if isinstance(record, dict) and source.recognises(record):
+            if _recognises(source, record):
                 return source
     return None
+
+
+def _recognises(source: Source, record: object) -> bool:
+    return isinstance(record, dict) and source.recognises(record)
 
 
 def _raw_text(record: object) -> str:

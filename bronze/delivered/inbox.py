@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -53,10 +54,35 @@ def seen_files(settings: Settings) -> dict[str, Any]:
     return read_state(settings.work_path / SEEN_FILES)
 
 
+def linked_part(path: Path, settings: Settings) -> Path | None:
+    """The first link on a path, below the folders for imports and catalogues, by whichever name these are given.
+
+    Who may put files there must not choose what else is read.
+    """
+    folders = [folder for folder in (*_folders(settings), settings.kaggle_csv.parent) if folder.is_dir()]
+    # With any "..", as the system follows them.
+    absolute = path.absolute()
+    is_below = False
+    for part in (*reversed(absolute.parents), absolute):
+        is_one = part.is_dir() and any(part.samefile(folder) for folder in folders)
+        if is_below and part.is_symlink() and not is_one:
+            return part
+        is_below = is_below or is_one
+    return None
+
+
+def where_named(path: Path, settings: Settings) -> Path:
+    """Where a path leads that a user named: elsewhere than in those folders, whoever made the link is trusted."""
+    return Path(os.path.realpath(path)) if path.is_symlink() and linked_part(path, settings) is None else path
+
+
 def units_of(paths: Iterable[Path], settings: Settings) -> list[Path]:
     """What is delivered at the paths: of the import folder and a listener's what lies in them, else the path itself."""
     seen, folders = seen_files(settings), {folder.absolute() for folder in _folders(settings)}
-    whole = [below for path in paths for below in (_visible(path) if path.absolute() in folders else [path])]
+    whole = [
+        below for path in paths
+        for below in (_visible(path) if path.absolute() in folders else [where_named(path, settings)])
+    ]  # fmt: skip
     return [unit for path in whole for unit in ((_is_of_listener(path, seen, settings) and _visible(path)) or [path])]
 
 
@@ -99,7 +125,7 @@ def _is_delivery(path: Path, settings: Settings) -> bool:
 def _is_of_listener(path: Path, seen: Mapping[str, Any], settings: Settings) -> bool:
     """Whether it is a listener's folder; one that was imported before there were listeners stays LISTENER's."""
     is_named = re.fullmatch(LISTENER_NAME, path.name) is not None
-    return is_named and path.is_dir() and _is_delivery(path, settings) and seen.get(_key(path), NOTHING) == NOTHING
+    return is_named and _is_folder(path) and _is_delivery(path, settings) and seen.get(_key(path), NOTHING) == NOTHING
 
 
 def deliveries_of(listener: str, settings: Settings) -> list[Path]:
@@ -123,7 +149,7 @@ def listeners_with_folder(settings: Settings) -> set[str]:
 def delete_deliveries(paths: Iterable[Path], settings: Settings) -> None:
     """Delete files and folders of import folder and inbox, and what is remembered of them."""
     for path in paths:
-        if path.is_dir():
+        if _is_folder(path):
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
@@ -133,7 +159,7 @@ def delete_deliveries(paths: Iterable[Path], settings: Settings) -> None:
 def rename_folders(old: str, new: str, settings: Settings) -> None:
     """Give a listener's folders in import folder and inbox another name; imported files stay so."""
     for folder in _folders(settings):
-        if (folder / old).is_dir():
+        if _is_folder(folder / old):
             (folder / new).mkdir(exist_ok=True)
             for path in (folder / old).iterdir():
                 path.rename(folder / new / path.name)
@@ -152,6 +178,11 @@ def _remember_moved(path: Path, target: Path | None, settings: Settings) -> None
             key = _key(target / Path(key).relative_to(path.absolute()))
         kept[key] = signature
     write_state(settings.work_path / SEEN_FILES, kept)
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether it is a folder, and no link to one."""
+    return path.is_dir() and not path.is_symlink()
 
 
 def _is_emptied(path: Path, settings: Settings) -> bool:
@@ -206,13 +237,16 @@ def _key(path: Path) -> str:
 
 
 def _signature(path: Path) -> str:
-    """Digest of names, sizes and modification times of a file, or of all files in a folder; '' where unreadable."""
+    """Digest of names, sizes and modification times of a file, or of all files in a folder; '' where unreadable.
+
+    Of a link only what is said of it itself.
+    """
     digest = hashlib.sha256()
     try:
-        for file in [path, *sorted(path.rglob("*"))]:
-            if file.is_file():
-                stat = file.stat()
-                digest.update(repr((str(file.relative_to(path)), stat.st_size, stat.st_mtime_ns)).encode())
+        for file in [path, *(sorted(path.rglob("*")) if _is_folder(path) else [])]:
+            found = file.lstat()
+            if stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode):
+                digest.update(repr((str(file.relative_to(path)), found.st_size, found.st_mtime_ns)).encode())
     except OSError:
         return ""
     return digest.hexdigest()

@@ -81,6 +81,10 @@ class SmallLake:
         assert len({row[:2] for row in rows}) == len(rows)
         return rows
 
+    def rejected_raw(self) -> list[str]:
+        """What the last import kept of records and files that it rejected."""
+        return [row["raw"] for row in self.recorded(REJECTED_ROWS)]
+
     def rows(self, table: Table) -> list[dict[str, Any]]:
         """A table's rows, with instants in UTC, independent of the machine's time zone."""
         return [

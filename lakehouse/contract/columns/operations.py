@@ -24,7 +24,7 @@ generated_at            timestamp UTC    When the synthetic features were genera
 verdict                 string  -        counted, too_short, podcast, audiobook, duplicate, no_track or malformed
 first_played_at         timestamp UTC    Earliest played_at among the records, null when none has one
 last_played_at          timestamp UTC    Latest played_at among the records, null when none has one
-raw                     string  -        The record as found, personal values masked; text that is no JSON is cut off
+raw                     string  -        The record, personal values masked; of a file without a known one its kind
 rejected_at             timestamp UTC    When the record was rejected
 check_name              string  -        Name of the check
 severity                string  -        Grade of the check: 'fail' refuses the table, 'warn' only reports

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from bronze.delivered import delivered_files, history_files, rejects
-from bronze.delivered.delivered_files import BadFile, files_at, parts_of
-from bronze.delivered.history_files import FIRST_RECORDS, ParsedFile, beginning_of, parse, parse_all
+from bronze.delivered.delivered_files import BadFile, files_at, kind_of_content, parts_of
+from bronze.delivered.history_files import FIRST_RECORDS, ParsedFile, parse, parse_all
 from bronze.delivered.rejects import LONGEST_RAW_RECORD
 from tests.bronze.records import NOW, PERSONAL, SOME_ID, account, api_item, delivered, extended, write_json
 
@@ -106,11 +106,13 @@ def test_broken_first_records_do_not_hide_what_a_file_is(tmp_path: Path, first: 
     assert [len(outcome.rejected), len(plays(outcome))] == [9, 1]
 
 
-def test_a_name_of_spotifys_tells_what_a_file_is_when_no_record_does(tmp_path: Path) -> None:
-    assert [rejected.reason for rejected in history(tmp_path / AUDIO, [{"a": 1}, 7]).rejected] == [
+def test_a_name_of_spotifys_tells_what_a_file_is_when_its_first_records_do_not(tmp_path: Path) -> None:
+    outcome = history(tmp_path / AUDIO, [{"a": 1}, *[7] * FIRST_RECORDS, extended()])
+    assert [rejected.reason for rejected in outcome.rejected[:2]] == [
         "ts is missing, not a time",
         "the record is a number, not an object",
     ]
+    assert len(plays(outcome)) == 1
 
 
 @pytest.mark.parametrize("content", [[{"searchTime": "2024", "platform": "ios"}], [], [5, 6]])
@@ -306,7 +308,7 @@ def test_the_files_of_a_zip_share_one_bound(tmp_path: Path, monkeypatch: pytest.
         assert parse(file, tmp_path / "t.parquet", NOW) is not None
     with pytest.raises(BadFile, match=r"_2\.json\.gz unpacks to more than .* GiB, with the files before it in the zip"):
         parse(beyond, tmp_path / "t.parquet", NOW)
-    assert beginning_of(beyond).startswith('[{"ts":')
+    assert kind_of_content(beyond).endswith("begins as a JSON list)")
 
 
 # Several files
@@ -372,7 +374,7 @@ def test_the_raw_text_is_the_record_without_personal_values(tmp_path: Path) -> N
     ],
 )
 def test_personal_values_are_masked_wherever_they_hide(tmp_path: Path, record: object) -> None:
-    [rejected] = history(tmp_path / AUDIO, [record]).rejected
+    [rejected] = history(tmp_path / AUDIO, [record, extended()]).rejected
     assert not any(secret in rejected.raw + rejected.reason for secret in PERSONAL.values())
 
 
@@ -383,7 +385,7 @@ def test_a_reason_never_quotes_an_address(tmp_path: Path) -> None:
 
 def test_raw_text_can_be_stored(tmp_path: Path) -> None:
     long, odd, deep = raws(
-        tmp_path / AUDIO, {"a": "x" * 50_000}, {"a": "\ud800\x00\n"}, json.loads("[" * 400 + "]" * 400)
+        tmp_path / AUDIO, {"a": "x" * 50_000}, {"a": "\ud800\x00\n"}, json.loads("[" * 400 + "]" * 400), extended()
     )
     assert len(long) == LONGEST_RAW_RECORD
     assert json.loads(odd)["a"] == "?\x00\n"
@@ -391,27 +393,29 @@ def test_raw_text_can_be_stored(tmp_path: Path) -> None:
     assert deep == "(nested too deeply to be kept)" or deep.startswith("[[[")
 
 
-def test_the_beginning_of_a_broken_file_is_kept_without_personal_values(tmp_path: Path) -> None:
-    text = json.dumps({**PERSONAL, "ts": "2024"})[:-1] + "x" * 500
-    for encoding in ("utf-8", "utf-16", "utf-8-sig"):
-        kept = beginning_of(delivered(write_json(tmp_path / AUDIO, text, encoding)))
-        assert len(kept) == 200
-        assert '"ts": "2024"' in kept
-        assert not any(secret in kept for secret in PERSONAL.values())
+def test_of_a_file_with_no_record_of_a_history_nothing_is_kept(tmp_path: Path) -> None:
+    path = write_json(tmp_path / AUDIO, [{"password": "hunter2"}, "hunter2", {"ts": "hunter2"}])
+    parsed = parse(delivered(path), tmp_path / "plays.parquet", NOW)
+    assert parsed is not None
+    assert [record.row_number for record in parsed.rejected] == [0, 1, 2]
+    assert {record.reason for record in parsed.rejected} == {"no record of this file is one of a listening history"}
+    assert {record.raw for record in parsed.rejected} == {f"({path.stat().st_size} bytes, begins as a JSON list)"}
 
 
-def test_the_beginning_of_a_file_that_starts_inside_a_value_hides_addresses(tmp_path: Path) -> None:
-    path = write_json(tmp_path / AUDIO, 'ddr": "203.0.113.77", "conn_country": "US"}]')
-    assert beginning_of(delivered(path)) == 'ddr": "***", "conn_country": "US"}]'
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"", "(0 bytes, unknown)"),
+        (b"hunter2", "(7 bytes, unknown)"),
+        (b' \n{"a": 1}', "(10 bytes, begins as a JSON object)"),
+        (b"PK\x03\x04...", "(7 bytes, a zip)"),
+    ],
+)
+def test_the_kind_of_a_file_says_nothing_of_its_content(tmp_path: Path, content: bytes, kind: str) -> None:
+    assert kind_of_content(delivered(write_json(tmp_path / "a.json", content))) == kind
 
 
-def test_a_value_cut_off_by_the_end_of_what_is_read_is_masked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for length in range(10, 60):
-        monkeypatch.setattr(history_files, "MASKED_BYTES", length)
-        kept = beginning_of(delivered(write_json(tmp_path / AUDIO, '[{"username": "secret\\\\\\" secret", "x": 1}')))
-        assert "secret" not in kept
-
-
-def test_of_a_file_that_cannot_be_opened_nothing_is_kept(tmp_path: Path) -> None:
-    assert beginning_of(delivered(tmp_path / "missing.json")) == ""
-    assert beginning_of(delivered(write_json(tmp_path / "a.json.gz", "no gzip"))) == ""
+def test_a_file_that_cannot_be_opened_has_no_kind(tmp_path: Path) -> None:
+    assert kind_of_content(delivered(tmp_path / "missing.json")) == ""
+    packed = write_json(tmp_path / "a.json.gz", "no gzip")
+    assert kind_of_content(delivered(packed)) == "(7 bytes, cannot be read)"
