@@ -21,8 +21,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Self
 
 from lakehouse.errors import LakehouseError, UsageError
-from lakehouse.lake.lock import SCHEDULER_LOCK, writer_lock
-from lakehouse.lake.restore_swap import entries, exchange, new_folder
+from lakehouse.lake.lock import writer_lock
+from lakehouse.lake.restore_swap import SCHEDULER_LOCK, entries, exchange, is_backed_up, is_reserved, new_folder
 from lakehouse.settings import Settings
 from lakehouse.stack.superset_metadata import SupersetMetadata
 from lakehouse.state_files import PRIVATE, atomic_file, only_one_process
@@ -158,8 +158,7 @@ def _files(lake_path: Path) -> Iterator[tuple[str, Path]]:
         top = lake_path / entry
         for path in [top] if top.is_file() else sorted(top.rglob("*")):
             inside = path.relative_to(lake_path)
-            is_scratch = path.name.startswith(".") and path.suffix != ".crc"
-            if path.is_file() and not path.is_symlink() and not is_scratch and str(inside) != SCHEDULER_LOCK:
+            if path.is_file() and not path.is_symlink() and is_backed_up(PurePosixPath(inside)):
                 yield f"{LAKE}/{inside.as_posix()}", path
 
 
@@ -220,13 +219,18 @@ def _head(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> Backup:
 
 def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
     path = PurePosixPath(member.name)
-    is_ours = member.name == SUPERSET or (path.parts[:1] == (LAKE,) and len(path.parts) > 1)
-    is_plain = member.isreg() and not member.issparse() and not path.is_absolute() and ".." not in path.parts
-    content = archive.extractfile(member) if is_ours and is_plain else None
+    # Each name in one spelling.
+    is_plain = member.isreg() and not member.issparse() and path.as_posix() == member.name and ".." not in path.parts
+    inside = path.relative_to(LAKE) if path.is_relative_to(LAKE) and path != PurePosixPath(LAKE) else None
+    is_ours = member.name == SUPERSET or (inside is not None and not is_reserved(inside))
+    content = archive.extractfile(member) if is_ours and is_plain and member.name.isprintable() else None
     if content is None:
         raise LakehouseError(
             f"the backup holds {member.name[:80]!r}, which no backup contains: it is not to be trusted"
         )
+    if inside is not None and not is_backed_up(inside):
+        # Older programs saved what killed writers had left.
+        return
     # Not by `archive.extract`: it would date files to 1970, as the archive does, and Delta deletes old commits.
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 
 from bronze.delivered.inbox import waiting_files
 from lakehouse.errors import LakehouseError, UsageError
-from lakehouse.lake.lock import SCHEDULER_LOCK
+from lakehouse.lake.restore_swap import SCHEDULER_LOCK
 from lakehouse.settings import Settings, load_settings
 from lakehouse.state_files import moment_in, only_one_process, read_state
 from pipeline.health import problems

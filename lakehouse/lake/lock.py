@@ -19,8 +19,6 @@ from lakehouse.state_files import process_lock
 
 LOCK_FILE = ".writer.lock"
 POLL_SECONDS = 0.2
-# The scheduler holds it for as long as it runs.
-SCHEDULER_LOCK = "state/scheduler.lock"
 
 
 @contextmanager

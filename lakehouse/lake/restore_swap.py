@@ -8,20 +8,36 @@ import json
 import os
 import shutil
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 RESTORED, REPLACED, UNPACKING = ".restored", ".replaced", ".restoring-"
-# Of this machine alone: locks, Trino's list of tables, and what a restore itself makes.
-NOT_RESTORED = ("metastore", ".writer.lock")
+# The scheduler holds it for as long as it runs.
+SCHEDULER_LOCK = "state/scheduler.lock"
+# Further names of this machine alone: Trino's list of tables, and the scheduler's lock.
+OF_THIS_MACHINE = ("metastore", SCHEDULER_LOCK)
+
+
+def is_reserved(inside: PurePosixPath) -> bool:
+    """Whether a path in the lake is this machine's: locks, the metastore, and what a restore itself makes there."""
+    # A disk may not tell capitals from small letters.
+    parents = [parent.as_posix().casefold() for parent in (inside, *inside.parents)]
+    return inside.parts[0].startswith(".") or any(name in parents for name in OF_THIS_MACHINE)
+
+
+def is_backed_up(inside: PurePosixPath) -> bool:
+    """Whether a backup takes a file, by its path in the lake: nothing reserved, and no unfinished write.
+
+    Of names that begin with a dot, those of the checksums that Hadoop puts beside files are finished.
+    """
+    *folders, name = inside.parts
+    is_scratch = any(part.startswith(".") for part in folders) or (name.startswith(".") and not name.endswith(".crc"))
+    return not is_scratch and not is_reserved(inside)
 
 
 def entries(lake_path: Path) -> list[str]:
-    """Names of the folders and files that a backup takes and a restore replaces."""
+    """Names of the folders and files in the lake's folder that a backup takes and a restore replaces."""
     found = [path.name for path in lake_path.iterdir()] if lake_path.is_dir() else []
-    ours = (RESTORED, REPLACED)
-    return sorted(
-        name for name in found if name not in NOT_RESTORED and name not in ours and not name.startswith(UNPACKING)
-    )
+    return sorted(name for name in found if not is_reserved(PurePosixPath(name)))
 
 
 def new_folder(lake_path: Path) -> Path:

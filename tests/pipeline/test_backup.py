@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from lakehouse.errors import LakehouseError, UsageError
-from lakehouse.lake.lock import SCHEDULER_LOCK, writer_lock
+from lakehouse.lake.lock import writer_lock
+from lakehouse.lake.restore_swap import SCHEDULER_LOCK
 from lakehouse.settings import Settings
 from lakehouse.stack.superset_metadata import SupersetMetadata
 from lakehouse.state_files import only_one_process
@@ -174,6 +175,25 @@ REFUSED = {
     "a hard link": (archive({"lake/link": (tarfile.LNKTYPE, "/etc/passwd")}), "not to be trusted"),
     "a device": (archive({"lake/device": (tarfile.CHRTYPE, "")}), "not to be trusted"),
     "something else": (archive({"other/file": ""}), "not to be trusted"),
+    **{
+        f"the reserved name {name}": (archive({f"lake/{name}": ""}), "not to be trusted")
+        for name in (
+            ".restored/a",
+            ".Restored/.names.json",
+            ".replaced/a",
+            ".restoring-x/a",
+            ".names.json",
+            ".writer.lock",
+            "metastore/default/a",
+            "METASTORE/a",
+            "metastore",
+            "state/scheduler.lock",
+            "state/scheduler.lock/a",
+            "./bronze/a",
+            "bronze//a",
+            "bronze/a\n",
+        )
+    },
     "more than announced": (archive({"lake/a": "many", "lake/b": ""}, bytes=3), "more than it announces"),
     "more files than announced": (archive({"lake/a": "", "lake/b": ""}, files=1), "more than it announces"),
     "a description without end": (archive({"lake/" + "a" * 50_000: ""}), "a description is too large"),
@@ -190,6 +210,16 @@ def test_an_unusable_archive_is_refused_and_nothing_changed(what: str, settings:
         restore(settings, tmp_path / "file")
     assert content(settings) == LAKE
     assert superset(settings) == ("of then", "Moods")
+
+
+def test_what_a_killed_writer_left_is_neither_saved_nor_restored(settings: Settings, tmp_path: Path) -> None:
+    write(settings, {"models/.writing-1/card.json": "half", "gold/.part.tmp": "half"})
+    backup(settings, tmp_path / "file")
+    restore(settings, tmp_path / "file")
+    assert content(settings) == LAKE
+    (tmp_path / "older").write_bytes(archive({"lake/models/.writing-1/card.json": "", "lake/bronze/a": ""}))
+    restore(settings, tmp_path / "older", lake_only=True)
+    assert content(settings) == {"bronze/a": ""}
 
 
 def test_a_backup_that_is_cut_off_anywhere_is_refused(settings: Settings, tmp_path: Path) -> None:
