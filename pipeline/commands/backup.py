@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from lakehouse.console import say
 from lakehouse.settings import load_settings
 from pipeline.commands.console import app, err
+from pipeline.commands.tables import show_new_rows
 
 if TYPE_CHECKING:
     from pipeline.backup import Backup, OnProgress
@@ -39,17 +40,13 @@ def restore(
 
     Nothing changes until all of it is unpacked and found complete. Users of Superset keep the passwords they have here.
     """
-    from lakehouse.stack import trino_registration
     from pipeline import backup as backups
-    from pipeline import registry
 
     settings = load_settings()
     with _progress_bar("unpacking") as on_progress:
         restored = backups.restore(settings, file, lake_only=lake_only, on_progress=on_progress)
     _say_contents(f"restored from {restored.made_at} UTC", restored)
-    if trino_registration.answers(settings) and trino_registration.built(settings, registry.all_tables().values()):
-        registration = trino_registration.register(settings, registry.all_tables().values())
-        say(err, registration.summary)
+    show_new_rows(settings)
 
 
 def _say_contents(what: str, contents: "Backup") -> None:

@@ -1,0 +1,38 @@
+"""A restore beside a stack that is up: what Superset shows afterwards."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.stack.services import Api, SupersetServer
+from tests.superset.bundle import datasets
+from tests.support.command_line import lakehouse
+
+
+def command(superset: SupersetServer, folder: Path, *arguments: str) -> str:
+    """What a command of this stack's prints."""
+    settings = superset.settings
+    names = ("lake_uri", "stack_dir", "secrets_dir", "trino_port", "superset_port")
+    given = {name.upper(): str(getattr(settings, name)) for name in names}
+    assert settings.superset_database_uri
+    given["SUPERSET_DATABASE_URI"] = settings.superset_database_uri.get_secret_value()
+    done = lakehouse(folder, *arguments, **given)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def is_cached(api: Api, dataset: int) -> bool:
+    query: dict[str, Any] = {"columns": ["listener"], "metrics": [], "row_limit": 71}
+    body = {"datasource": {"id": dataset, "type": "table"}, "queries": [query]}
+    answer = api.post("/api/v1/chart/data", body | {"result_type": "full", "result_format": "json"})
+    return bool(answer.json()["result"][0]["is_cached"])
+
+
+def test_after_a_restore_no_chart_shows_rows_of_before(superset: SupersetServer, tmp_path: Path) -> None:
+    admin = superset.login()
+    [uuid] = [uuid for uuid, dataset in datasets().items() if dataset.table_name == "temporal_trends"]
+    [number] = [each["id"] for each in admin.rows("/api/v1/dataset/") if each["uuid"] == uuid]
+    command(superset, tmp_path, "backup", "saved", "--lake-only")
+    assert [is_cached(admin, number), is_cached(admin, number)] == [False, True]
+    printed = command(superset, tmp_path, "restore", "saved", "--lake-only")
+    assert "charts show the new data" in printed
+    assert [is_cached(admin, number), is_cached(admin, number)] == [False, True]
