@@ -15,9 +15,14 @@ from filelock import FileLock, Timeout
 
 from lakehouse.errors import LakehouseError
 
-PRIVATE = 0o600
+PRIVATE, PRIVATE_FOLDER = 0o600, 0o700
 # Folders being filled, and those that were replaced; readers skip names that start with a dot.
 WRITING, REPLACED = ".writing-", ".replaced-"
+
+
+def keep_private() -> None:
+    """Let whatever this process and its children make from now on be readable by this user alone."""
+    os.umask(0o077)
 
 
 def read_state(file: Path) -> dict[str, Any]:
@@ -35,7 +40,7 @@ def read_state(file: Path) -> dict[str, Any]:
     return state if isinstance(state, dict) else {}
 
 
-def write_state(file: Path, state: object, *, mode: int = 0o644) -> None:
+def write_state(file: Path, state: object, *, mode: int = PRIVATE) -> None:
     """Replace a JSON file atomically.
 
     Args:
@@ -49,7 +54,7 @@ def write_state(file: Path, state: object, *, mode: int = 0o644) -> None:
     write_atomically(file, json.dumps(state, indent=1), mode=mode)
 
 
-def write_atomically(file: Path, text: str, *, mode: int = 0o644) -> None:
+def write_atomically(file: Path, text: str, *, mode: int = PRIVATE) -> None:
     """Replace a text file atomically; see `write_state`."""
     try:
         with atomic_file(file, mode=mode) as stream:
@@ -92,7 +97,7 @@ def atomic_file(file: Path, *, mode: int = 0o644, only_writer: bool = False) -> 
 
 
 @contextmanager
-def atomic_folder(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path, *, mode: int = 0o755) -> Iterator[Path]:
     """An empty folder to fill, which replaces `folder` at the end; one process at a time writes below its parent.
 
     Readers see the old folder, the new one, or for an instant none, never half of one. What killed writers left is
@@ -110,7 +115,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
             if file.is_file():
                 with file.open("rb") as stream:
                     os.fsync(stream.fileno())
-        filled.chmod(0o755)
+        filled.chmod(mode)
         if folder.exists():
             folder.rename(Path(tempfile.mkdtemp(prefix=REPLACED, dir=folder.parent)) / folder.name)
         filled.rename(folder)

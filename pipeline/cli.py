@@ -3,6 +3,7 @@
 import os
 
 from lakehouse.errors import LakehouseError, UsageError
+from lakehouse.state_files import keep_private
 
 # Each adds its commands, in the order of `lakehouse --help`.
 from pipeline.commands import backup, listeners, spotify, stack, tables  # noqa: F401
@@ -14,6 +15,7 @@ def main() -> None:
 
     Exit codes: 0 success, 1 failure, 2 wrong usage.
     """
+    keep_private()
     try:
         app(standalone_mode=True)
     except LakehouseError as error:

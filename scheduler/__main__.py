@@ -22,7 +22,7 @@ from bronze.delivered.inbox import waiting_files
 from lakehouse.errors import LakehouseError, UsageError
 from lakehouse.lake.restore_swap import SCHEDULER_LOCK
 from lakehouse.settings import Settings, load_settings
-from lakehouse.state_files import moment_in, only_one_process, read_state
+from lakehouse.state_files import keep_private, moment_in, only_one_process, read_state
 from pipeline.health import problems
 from scheduler.logs import log, start_logging
 from scheduler.schedule import HEARTBEAT_EVERY, HEARTBEAT_FILE, Schedule
@@ -101,6 +101,7 @@ def health(settings: Settings, now: datetime) -> int:
 
 def main() -> int:
     """Entry point: errors become one line on stderr and an exit code."""
+    keep_private()
     try:
         settings = load_settings()
         if sys.argv[1:] == ["health"]:

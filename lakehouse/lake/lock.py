@@ -6,6 +6,7 @@ A lake in an object store has a lease as well (`lakehouse.lake.lease`), which ot
 import json
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from filelock import Timeout
 
 from lakehouse.errors import LakehouseError
 from lakehouse.lake.restore_swap import finish_exchange
-from lakehouse.state_files import process_lock
+from lakehouse.state_files import PRIVATE_FOLDER, process_lock
 
 LOCK_FILE = ".writer.lock"
 POLL_SECONDS = 0.2
@@ -35,7 +36,7 @@ def writer_lock(lake_path: Path, *, purpose: str, wait_seconds: float) -> Iterat
     """
     lock = process_lock(lake_path / LOCK_FILE)
     try:
-        lake_path.mkdir(parents=True, exist_ok=True)
+        _make_private(lake_path)
         lock.acquire(timeout=wait_seconds, poll_interval=POLL_SECONDS)
     except Timeout:
         raise LakehouseError(f"another run is writing to this lake ({_holder(lake_path)}): try again later") from None
@@ -52,6 +53,15 @@ def writer_lock(lake_path: Path, *, purpose: str, wait_seconds: float) -> Iterat
         yield
     finally:
         lock.release()
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder, or close one that was made before lakes were private; its group may be let in on purpose."""
+    folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    # What belongs to somebody else is theirs to close.
+    if mode & stat.S_IRWXO and folder.stat().st_uid == os.getuid():
+        folder.chmod(mode & ~stat.S_IRWXO)
 
 
 def _holder(lake_path: Path) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from lakehouse.errors import LakehouseError
 from lakehouse.models.card import CARD_JSON, CARD_TEXT, card_text, finite
-from lakehouse.state_files import atomic_folder
+from lakehouse.state_files import PRIVATE_FOLDER, atomic_folder
 
 # Types in our artifacts that skops does not trust by itself; both hold arrays and run nothing when rebuilt.
 TRUSTED_TYPES = frozenset({"sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor", "numpy.dtype"})
@@ -112,7 +112,7 @@ class LocalFolders:
 
     def write(self, folder: str, files: Mapping[str, bytes]) -> None:
         """Replace a folder by these files; a kill at any instant leaves no half-written folder visible."""
-        with atomic_folder(self.root / folder) as filled:
+        with atomic_folder(self.root / folder, mode=PRIVATE_FOLDER) as filled:
             for name, content in files.items():
                 (filled / name).write_bytes(content)
 

@@ -117,6 +117,8 @@ class _Export:
         file = self._folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(as_yaml(asset), encoding="utf-8")
+        # Part of the source, which containers read.
+        file.chmod(0o644)
         self._files[path], self._name_of[asset["uuid"]] = asset, path
         self.summary.written.append(path)
 

@@ -15,6 +15,7 @@ from lakehouse.settings import Settings
 from lakehouse.stack.processes import LOOPBACK, Background, require_free_port, wait_until_it_answers
 from lakehouse.stack.secret_files import create_secrets
 from lakehouse.stack.trino_registration import local_session
+from lakehouse.state_files import PRIVATE_FOLDER
 
 CONFIGURATION = PROJECT / "superset"
 PROGRAMS = PROJECT / ".venv-superset" / "bin"
@@ -102,6 +103,8 @@ def environment(settings: Settings) -> dict[str, str]:
     """The environment that Superset's configuration reads, from our settings alone."""
     home = settings.stack_dir.resolve() / "superset"
     home.mkdir(parents=True, exist_ok=True)
+    # Its database holds hashes of passwords.
+    home.chmod(PRIVATE_FOLDER)
     address = settings.trino_address.partition("://")[2]
     ours = {
         "SUPERSET_HOME": str(home),

@@ -22,6 +22,7 @@ from lakehouse.state_files import only_one_process
 from pipeline.backup import HEAD, backup, restore
 from tests.support.command_line import lakehouse
 from tests.support.ports import free_port
+from tests.support.private import open_to_others
 
 LAKE = {
     "bronze/plays/_delta_log/0.json": "one",
@@ -269,6 +270,9 @@ def test_as_streams_by_the_command_line(settings: Settings, tmp_path: Path) -> N
     options = {"env": environment, "cwd": tmp_path, "check": True, "capture_output": True}
     saved = subprocess.run([*command, "backup", "-"], **options).stdout  # type: ignore[call-overload]
     write(settings, {"silver/new": "later"})
+    SupersetMetadata(settings).sqlite_file.unlink()
     done = subprocess.run([*command, "restore", "-"], input=saved, **options)  # type: ignore[call-overload]
     assert b"restored from" in done.stderr
+    assert open_to_others(settings.lake_path / "bronze") == []
+    assert open_to_others(SupersetMetadata(settings).sqlite_file) == []
     assert content(settings) == LAKE

@@ -22,6 +22,7 @@ from pipeline.commands.console import app
 from tests.bronze.records import extended, write_json
 from tests.support.command_line import LAKEHOUSE, lakehouse
 from tests.support.ports import free_port
+from tests.support.private import open_to_others
 from tests.support.readme import README, WEB_API_COMMANDS, ReadmeRun, shell_lines
 from tests.support.spotify_server import SpotifyServer, play_item
 
@@ -145,6 +146,13 @@ def test_docs_are_written_into_the_repository_only(tmp_path: Path) -> None:
     assert answer.returncode == 2
     assert "is not the project's folder" in answer.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_commands_made_is_for_their_user_alone(readme_run: ReadmeRun) -> None:
+    readme_run.require_success()
+    lake = readme_run.folder / "data" / "lake"
+    assert open_to_others(lake) == []
+    assert len(list(lake.rglob("*"))) > 100
 
 
 def test_lakehouse_commands_of_the_readme_work_in_their_order(readme_run: ReadmeRun) -> None:

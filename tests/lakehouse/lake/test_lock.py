@@ -64,6 +64,17 @@ def test_the_lock_of_a_killed_writer_is_free_at_once(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize(("before", "after"), [(0o755, 0o750), (0o770, 0o770), (0o700, 0o700), (None, 0o700)])
+def test_a_lake_is_closed_to_strangers(tmp_path: Path, before: int | None, after: int) -> None:
+    lake = tmp_path / "lake"
+    if before is not None:
+        lake.mkdir()
+        lake.chmod(before)
+    with writer_lock(lake, purpose="run", wait_seconds=0):
+        pass
+    assert lake.stat().st_mode & 0o777 == after
+
+
 def test_an_error_frees_the_lock(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="broken"), writer_lock(tmp_path, purpose="run", wait_seconds=0):
         raise ValueError("broken")
