@@ -30,6 +30,8 @@ UPLOADS = ".staging"
 MOST_SKEW_SECONDS = 300
 # As many names as one request may hold.
 MOST_AT_ONCE = 1000
+# Bytes of an object that is read as a whole, unless a caller says how many.
+LARGEST_OBJECT = 2**20
 NOT_MET = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 NOT_THERE = ("NoSuchKey", "404")
 
@@ -130,11 +132,13 @@ class ObjectStore:
                 return
             more = {"ContinuationToken": answer["NextContinuationToken"]}
 
-    def read(self, name: str) -> Kept | None:
-        """An object; None where there is none."""
+    def read(self, name: str, most_bytes: int = LARGEST_OBJECT) -> Kept | None:
+        """An object; None where there is none, or it is larger."""
         try:
             answer = self._ask("get_object", may_decline=NOT_THERE, Key=f"{self._prefix}{name}")
         except _Declined:
+            return None
+        if answer["ContentLength"] > most_bytes:
             return None
         try:
             content = answer["Body"].read()

@@ -2,10 +2,16 @@
 
 An artifact is a folder models/<name>/<version> with one skops file per part, and its card as card.json (for programs)
 and card.md (for people). skops rebuilds only the types it trusts and those named here, so a file from elsewhere cannot
-run code; the checksums in the card detect damage. A refused artifact is trained again, never repaired.
+run code; trees are checked before compiled code follows them, sizes before they are read, and the checksums in the card
+detect damage. A refused artifact is trained again, never repaired.
 """
 
+import errno
+import io
 import json
+import os
+import re
+import stat
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +29,10 @@ TRUSTED_TYPES = frozenset({"sklearn.ensemble._hist_gradient_boosting.predictor.T
 # A fitted estimator is only supported by the library version that fitted it, a hash by the one that computed it.
 PINNED_LIBRARIES = ("scikit-learn", "skops", "pandas")
 PART_SUFFIX = ".skops"
+PART_FILE = re.compile(rf"[a-z0-9_]{{1,60}}{re.escape(PART_SUFFIX)}")
+# Bytes of a card, of a part, and of a part unpacked. The largest part is that of a catalogue's artists: a million of them
+# take some hundred megabytes.
+LARGEST_CARD, LARGEST_PART, LARGEST_UNPACKED = 2**20, 2**30, 4 * 2**30
 VERSION_DIGITS = 12
 
 
@@ -78,11 +88,11 @@ class Folders(Protocol):
     def folders(self, parent: str) -> list[str]:
         """Names of the complete folders below a folder, sorted."""
 
-    def read(self, folder: str, file: str) -> bytes:
+    def read(self, folder: str, file: str, most_bytes: int) -> bytes:
         """The content of a file.
 
         Raises:
-            OSError: it cannot be read.
+            OSError: it cannot be read, or is larger.
         """
 
     def write(self, folder: str, files: Mapping[str, bytes]) -> None:
@@ -102,13 +112,18 @@ class LocalFolders:
         found = [path.name for path in place.iterdir() if path.is_dir()] if place.is_dir() else []
         return sorted(name for name in found if not name.startswith("."))
 
-    def read(self, folder: str, file: str) -> bytes:
+    def read(self, folder: str, file: str, most_bytes: int) -> bytes:
         """The content of a file.
 
         Raises:
-            OSError: it cannot be read.
+            OSError: it cannot be read, is larger, or is no file but a link or a device.
         """
-        return (self.root / folder / file).read_bytes()
+        descriptor = os.open(self.root / folder / file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as stream:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode) or found.st_size > most_bytes:
+                raise OSError(errno.EFBIG, f"no file of at most {most_bytes:,} bytes")
+            return stream.read(most_bytes)
 
     def write(self, folder: str, files: Mapping[str, bytes]) -> None:
         """Replace a folder by these files; a kill at any instant leaves no half-written folder visible."""
@@ -144,8 +159,8 @@ class ArtifactStore:
         """
         where = f"model {name} {version}"
         try:
-            card = json.loads(self._folders.read(f"{name}/{version}", CARD_JSON))
-        except (OSError, ValueError) as error:
+            card = json.loads(self._folders.read(f"{name}/{version}", CARD_JSON, LARGEST_CARD))
+        except (OSError, ValueError, RecursionError) as error:
             raise ArtifactRefusedError(f"{where}: its card cannot be read ({error})") from error
         if not isinstance(card, dict) or (card.get("name"), card.get("version")) != (name, version):
             raise ArtifactRefusedError(f"{where}: the card is of another model")
@@ -154,6 +169,8 @@ class ArtifactStore:
             raise ArtifactRefusedError(f"{where}: made with {card.get('libraries')}, installed is {installed}")
         if not isinstance(card.get("sha256"), dict) or not card["sha256"]:
             raise ArtifactRefusedError(f"{where}: the card names no files")
+        if not all(PART_FILE.fullmatch(file) for file in card["sha256"]):
+            raise ArtifactRefusedError(f"{where}: the card names files that no model of ours has")
         return card
 
     def verify(self, card: Mapping[str, Any]) -> None:
@@ -179,7 +196,7 @@ class ArtifactStore:
     def _read_part(self, card: Mapping[str, Any], file: str) -> bytes:
         where = f"model {card['name']} {card['version']}, {file}"
         try:
-            data = self._folders.read(f"{card['name']}/{card['version']}", file)
+            data = self._folders.read(f"{card['name']}/{card['version']}", file, LARGEST_PART)
         except OSError as error:
             raise ArtifactRefusedError(f"{where}: cannot be read ({error})") from error
         if sha256(data).hexdigest() != card["sha256"].get(file):
@@ -190,10 +207,17 @@ class ArtifactStore:
         import skops.io
         from skops.io.exceptions import UntrustedTypesFoundException
 
+        from lakehouse.models.sound_trees import require_sound_trees
+
         where = f"model {card['name']} {card['version']}, {file}"
         data = self._read_part(card, file)
         try:
-            return skops.io.loads(data, trusted=sorted(TRUSTED_TYPES))
+            with zipfile.ZipFile(io.BytesIO(data)) as packed:
+                if sum(member.file_size for member in packed.infolist()) > LARGEST_UNPACKED:
+                    raise ValueError(f"it unpacks to more than {LARGEST_UNPACKED:,} bytes")
+            part = skops.io.loads(data, trusted=sorted(TRUSTED_TYPES))
+            require_sound_trees(part)
+            return part
         except UntrustedTypesFoundException as error:
             raise ArtifactRefusedError(f"{where}: holds types that are not ours ({error})") from error
         except Exception as error:  # skops passes on any error of its nodes: not one of our files

@@ -22,15 +22,15 @@ class ObjectFolders:
         names = (name.removeprefix(f"{inside}/").split("/") for name, _ in self._store.objects(inside))
         return sorted({folder for folder, *rest in names if rest == [CARD_JSON]})
 
-    def read(self, folder: str, file: str) -> bytes:
+    def read(self, folder: str, file: str, most_bytes: int) -> bytes:
         """The content of a file.
 
         Raises:
-            OSError: it is missing.
+            OSError: it is missing, or larger.
         """
-        kept = self._store.read(f"{self._root}/{folder}/{file}")
+        kept = self._store.read(f"{self._root}/{folder}/{file}", most_bytes)
         if kept is None:
-            raise FileNotFoundError(f"{folder}/{file} is missing")
+            raise FileNotFoundError(f"{folder}/{file} is missing, or has more than {most_bytes:,} bytes")
         return kept.content
 
     def write(self, folder: str, files: Mapping[str, bytes]) -> None:

@@ -29,6 +29,7 @@ from lakehouse.models.artifacts import (
 )
 from lakehouse.models.own_process import in_own_process
 from lakehouse.settings import Settings
+from lakehouse.state_files import moment_in
 
 MODELS = "models"
 
@@ -64,11 +65,16 @@ class Models:
         for version in self._store.versions(model.name):
             try:
                 card = self._store.card(model.name, version)
-                cards.append((datetime.fromisoformat(card["trained_at"]), Provenance(**card["provenance"]), card))
+                trained_at, provenance = moment_in(card, "trained_at"), Provenance(**card["provenance"])
             except ArtifactRefusedError as error:
                 refused = error
-            except (KeyError, TypeError, ValueError):
+                continue
+            except (KeyError, TypeError):
+                trained_at = None
+            if trained_at is None:
                 refused = ArtifactRefusedError(f"model {model.name} {version}: its card does not say how it was made")
+            else:
+                cards.append((trained_at, provenance, card))
         if not cards:
             if refused:
                 raise refused

@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from lakehouse.models.artifacts import Artifact, ArtifactRefusedError, ArtifactStore, LocalFolders, artifact_version
+from lakehouse.models import artifacts
+from lakehouse.models.artifacts import (
+    LARGEST_CARD,
+    Artifact,
+    ArtifactRefusedError,
+    ArtifactStore,
+    LocalFolders,
+    artifact_version,
+)
 
 CARD = {"purpose": "a test", "figures": [{"segment": "per_play", "mae": 0.14, "r2": float("nan")}], "rows": 3}
 
@@ -96,6 +104,10 @@ def test_a_part_that_skops_cannot_read_is_refused(store: ArtifactStore, tmp_path
         ({"version": "v0"}, "another model"),
         ({"libraries": {"scikit-learn": "0.1"}}, "installed is"),
         ({"sha256": {}}, "names no files"),
+        ({"sha256": {"../../../../dev/zero": "0"}}, "names files that no model of ours has"),
+        ({"sha256": {"/dev/zero": "0"}}, "names files that no model of ours has"),
+        ({"sha256": {"a/model.skops": "0"}}, "names files that no model of ours has"),
+        ({"sha256": {"model.skops\n": "0"}}, "names files that no model of ours has"),
     ],
 )
 def test_a_foreign_card_is_refused(store: ArtifactStore, tmp_path: Path, change: dict[str, Any], message: str) -> None:
@@ -106,11 +118,32 @@ def test_a_foreign_card_is_refused(store: ArtifactStore, tmp_path: Path, change:
         store.load("mood", "v1")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "[" * 100_000, "{" + " " * LARGEST_CARD + "}"], ids=range(5))
 def test_an_unreadable_card_is_refused(store: ArtifactStore, tmp_path: Path, text: str) -> None:
     store.save(artifact())
     (tmp_path / "models/mood/v1/card.json").write_text(text)
     with pytest.raises(ArtifactRefusedError):
+        store.load("mood", "v1")
+
+
+@pytest.mark.parametrize("file", ["card.json", "model.skops"])
+@pytest.mark.parametrize("target", ["/dev/zero", "elsewhere"])
+def test_a_link_in_place_of_a_file_is_not_followed(
+    store: ArtifactStore, tmp_path: Path, file: str, target: str
+) -> None:
+    store.save(artifact())
+    place = tmp_path / "models/mood/v1" / file
+    place.rename(tmp_path / "models/mood/v1/elsewhere")
+    place.symlink_to(target)
+    with pytest.raises(ArtifactRefusedError, match="cannot be read"):
+        store.load("mood", "v1")
+
+
+@pytest.mark.parametrize("bound", ["LARGEST_PART", "LARGEST_UNPACKED"])
+def test_a_part_that_is_too_large_is_refused(store: ArtifactStore, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+    store.save(artifact(model={"a": np.zeros(10_000)}))
+    monkeypatch.setattr(artifacts, bound, 1_000 if bound == "LARGEST_UNPACKED" else 100)
+    with pytest.raises(ArtifactRefusedError, match=r"no file of at most 100 bytes|unpacks to more than 1,000 bytes"):
         store.load("mood", "v1")
 
 
