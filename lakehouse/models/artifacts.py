@@ -30,7 +30,7 @@ TRUSTED_TYPES = frozenset({"sklearn.ensemble._hist_gradient_boosting.predictor.T
 PINNED_LIBRARIES = ("scikit-learn", "skops", "pandas")
 PART_SUFFIX = ".skops"
 PART_FILE = re.compile(rf"[a-z0-9_]{{1,60}}{re.escape(PART_SUFFIX)}")
-# Bytes of a card, of a part, and of a part unpacked. The largest part is that of a catalogue's artists: a million of them
+# Bytes of a card, of a part, and of a part unpacked. The largest part is a catalogue's artists: a million of them
 # take some hundred megabytes.
 LARGEST_CARD, LARGEST_PART, LARGEST_UNPACKED = 2**20, 2**30, 4 * 2**30
 VERSION_DIGITS = 12
