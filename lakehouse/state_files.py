@@ -33,7 +33,7 @@ def read_state(file: Path) -> dict[str, Any]:
     """
     try:
         state = json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
     except OSError as error:
         raise LakehouseError(f"{file} cannot be read ({error.strerror}): check who owns it") from None

@@ -48,11 +48,18 @@ def writer_lock(lake_path: Path, *, purpose: str, wait_seconds: float) -> Iterat
             "host": socket.gethostname(),
             "since": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
         }
-        (lake_path / LOCK_FILE).write_text(json.dumps({**holder, "purpose": purpose}), encoding="utf-8")
+        _write_holder(lake_path / LOCK_FILE, holder | {"purpose": purpose})
         finish_exchange(lake_path)
         yield
     finally:
         lock.release()
+
+
+def _write_holder(lock_file: Path, holder: dict[str, object]) -> None:
+    """Write who holds the lock into its file; a link in its place is not followed."""
+    descriptor = os.open(lock_file, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        json.dump(holder, stream)
 
 
 def _make_private(folder: Path) -> None:

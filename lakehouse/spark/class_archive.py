@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
-from lakehouse.spark.session import CLASS_ARCHIVE, LOG_FILE, build_session
+from lakehouse.spark.session import CLASS_ARCHIVE, build_session
 
 
 def work_as_runs_do(session: SparkSession, folder: str) -> None:
@@ -52,7 +52,7 @@ def main() -> None:
     gateway.proc.stdin.close()
     gateway.proc.wait()
     if not CLASS_ARCHIVE.exists():
-        raise LakehouseError(f"Java did not write {CLASS_ARCHIVE}; {LOG_FILE} may say why")
+        raise LakehouseError(f"Java did not write {CLASS_ARCHIVE}: is there room on the disk?")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 """The only builder of Spark sessions, for runs, tests and benchmarks alike."""
 
+import atexit
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from pyspark.errors import PySparkRuntimeError
@@ -16,10 +19,10 @@ from lakehouse.settings import Settings, in_bytes
 from lakehouse.spark.cluster import cluster_configuration, require_master, require_workers, ship_code
 from lakehouse.spark.jars import JARS_FOLDER, jars_for
 from lakehouse.spark.java_names import keep_java_names
+from lakehouse.state_files import PRIVATE
 
 # Classes of Spark and Delta, loaded and verified once: the JVM maps the file instead of opening jars.
 CLASS_ARCHIVE = JARS_FOLDER / "classes.jsa"
-LOG_FILE = Path(tempfile.gettempdir()) / f"lakehouse-spark-{os.getuid()}.log"
 
 # Code cache: where C1, the JVM's quick compiler, works alone, the default can fill up in a run of thirty tables, which
 # makes Spark fail. Metaspace: a run loads 180 MB of classes; by default a full garbage collection comes at 21 MB, and
@@ -80,11 +83,13 @@ def build_session(settings: Settings, *, app_name: str = "lakehouse", class_data
     builder = SparkSession.Builder().appName(app_name).master(settings.spark_master)
     for key, value in _configuration(settings, jars, class_data or _class_data_options()).items():
         builder = builder.config(key, value)
-    with _jvm_messages_in(LOG_FILE):
+    log_file = _scratch_folder() / "spark.log"
+    with _jvm_messages_in(log_file):
         try:
             session = builder.getOrCreate()
         except PySparkRuntimeError as error:
-            raise LakehouseError(f"Spark did not start ({error}): {LOG_FILE} says why") from None
+            atexit.unregister(_delete_scratch_folder)
+            raise LakehouseError(f"Spark did not start ({error}): {log_file} says why") from None
     if settings.has_cluster:
         require_workers(session, settings.spark_master)
         ship_code(session, settings.work_path)
@@ -97,13 +102,24 @@ def start_python_workers(session: SparkSession) -> None:
         session.range(1).mapInPandas(lambda frames: frames, "id long").collect()
 
 
+@cache
+def _scratch_folder() -> Path:
+    """A folder of this process alone, deleted at its end: a name that others know, they can take before us."""
+    folder = Path(tempfile.mkdtemp(prefix="lakehouse-spark-"))
+    atexit.register(_delete_scratch_folder)
+    return folder
+
+
+def _delete_scratch_folder() -> None:
+    shutil.rmtree(_scratch_folder(), ignore_errors=True)
+
+
 @contextmanager
 def _jvm_messages_in(log_file: Path) -> Iterator[None]:
     """Redirect this process's standard error to a file while the JVM starts and inherits it."""
     terminal = os.dup(2)
     try:
-        # Links are not followed: other users can write to the folder of temporary files.
-        log = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+        log = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE)
         os.dup2(log, 2)
         os.close(log)
         yield
@@ -138,7 +154,7 @@ def _configuration(settings: Settings, jars: list[Path], class_data: str) -> dic
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         # ICU's case mappings take two seconds to load; Java's own are the same for the language set above.
         "spark.sql.icu.caseMappings.enabled": "false",
-        "spark.sql.warehouse.dir": f"{tempfile.gettempdir()}/lakehouse-warehouse",
+        "spark.sql.warehouse.dir": str(_scratch_folder() / "warehouse"),
         # A commit records its provenance, even if no row changed.
         "spark.databricks.delta.skipRecordingEmptyCommits": "false",
         "spark.databricks.delta.schema.autoMerge.enabled": "false",

@@ -8,10 +8,10 @@ import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import spotipy
 from spotipy.cache_handler import CacheHandler
-from spotipy.exceptions import SpotifyOauthError
 from spotipy.oauth2 import SpotifyOAuth
 
 from lakehouse.errors import LakehouseError, UsageError, one_line
@@ -93,17 +93,18 @@ class SpotifyLogin:
             UsageError: the address does not come from a login, or from another one.
         """
         try:
-            state, code = self._oauth.parse_auth_response_url(redirected.strip())
-        except SpotifyOauthError as error:
-            reason = one_line(error.error, LONGEST_TEXT)
-            raise LakehouseError(f"Spotify did not log you in ({reason}): try again") from None
+            answer = dict(parse_qsl(urlsplit(redirected.strip()).query))
         except ValueError:  # not an address at all
-            state = code = None
-        if not code:
+            answer = {}
+        if not answer.keys() & {"code", "error"}:
             raise UsageError("this address holds no code: it must be the one the browser shows after you agreed")
-        if state != self._oauth.state:
+        # First: anybody may send the browser here with any words.
+        if answer.get("state") != self._oauth.state:
             raise UsageError("this address belongs to another login: use the one of the page opened just now")
-        return str(code)
+        if "error" in answer:
+            reason = one_line(answer["error"], LONGEST_TEXT)
+            raise LakehouseError(f"Spotify did not log you in ({reason}): try again")
+        return answer["code"]
 
     def complete(self, code: str) -> LoginStatus:
         """Exchange a code for tokens and store them, then ask whose account it is.

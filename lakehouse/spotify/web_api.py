@@ -20,6 +20,8 @@ LARGEST_ANSWER_BYTES = 16 * 2**20
 CHUNK_BYTES = 2**16
 # In characters.
 LONGEST_REASON = 200
+# Raised by reading an answer that is of another form, nested too deeply, or has numbers without end.
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 # For a 429 without Retry-After, and the longest Retry-After that is believed.
 DEFAULT_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(days=30)
 
@@ -103,7 +105,7 @@ def errors_of(service: str, now: datetime) -> Iterator[None]:
     """
     try:
         yield
-    except (requests.RequestException, SpotifyBaseException, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (requests.RequestException, SpotifyBaseException, *UNREADABLE) as error:
         response = _response_behind(error)
         if response is not None:
             raise _error_of(service, response, now) from None
@@ -139,7 +141,7 @@ def reason_in(response: requests.Response) -> str:
     """What the server says about an error, in one short line."""
     try:
         body = response.json()
-    except ValueError:
+    except UNREADABLE:
         return "without a reason"
     error = body.get("error") if isinstance(body, dict) else None
     message = error.get("message") if isinstance(error, dict) else error

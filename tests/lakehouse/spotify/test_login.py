@@ -16,7 +16,7 @@ from lakehouse.errors import LakehouseError, UsageError
 from lakehouse.settings import Settings
 from lakehouse.spotify.login import LoginNeeded, SpotifyLogin
 from lakehouse.spotify.login_status import login_status
-from lakehouse.spotify.web_api import Refused, TooOften, Unreachable
+from lakehouse.spotify.web_api import Refused, TooOften, Unreachable, errors_of
 from lakehouse.state_files import only_one_process, read_state, write_state
 from tests.support.spotify_server import CLIENT_SECRET, NOW, Fault, SpotifyServer, error, log_in, too_often
 
@@ -91,6 +91,8 @@ def test_a_new_login_begins_six_new_months_and_forgets_that_the_old_one_ended(
         ("http://[", "holds no code"),
         ("http://127.0.0.1:8888/callback?code=abc", "belongs to another login"),
         ("http://127.0.0.1:8888/callback?code=abc&state=other", "belongs to another login"),
+        ("http://127.0.0.1:8888/callback?error=x", "belongs to another login"),
+        ("http://127.0.0.1:8888/callback?error=x&state=other", "belongs to another login"),
     ],
 )
 def test_an_address_of_another_login_or_none_is_explained(web_settings: Settings, address: str, message: str) -> None:
@@ -98,9 +100,19 @@ def test_an_address_of_another_login_or_none_is_explained(web_settings: Settings
         SpotifyLogin(web_settings, NOW).code_in(address)
 
 
+@pytest.mark.parametrize("seconds", [10**15, -(10**15), 10**400])
+def test_tokens_with_an_end_beyond_all_dates_are_refused_in_one_line(web_settings: Settings, seconds: int) -> None:
+    login = SpotifyLogin(web_settings, NOW)
+    with pytest.raises(Unreachable, match="Spotify sent an answer that cannot be read"), errors_of("Spotify", NOW):
+        login.keep({"access_token": "a", "refresh_token": "r", "expires_in": seconds})
+    assert login_status(web_settings, "me") is None
+
+
 def test_a_refusal_by_the_listener_is_reported(web_settings: Settings) -> None:
+    login = SpotifyLogin(web_settings, NOW)
+    [state] = parse_qs(urlparse(login.authorize_url).query)["state"]
     with pytest.raises(LakehouseError, match=r"Spotify did not log you in \(access_denied\): try again"):
-        SpotifyLogin(web_settings, NOW).code_in("http://127.0.0.1:8888/callback?error=access_denied&state=x")
+        login.code_in(f"http://127.0.0.1:8888/callback?error=access_denied&state={state}")
 
 
 def test_a_code_can_be_used_once(web_settings: Settings, spotify: SpotifyServer) -> None:

@@ -21,6 +21,9 @@ from lakehouse.spotify.web_api import (
 )
 from tests.support.spotify_server import NOW, Fault, SpotifyServer, error, too_often
 
+# Deeper than Python's parser goes.
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
 
 def get(spotify: SpotifyServer, *faults: Fault) -> requests.Response:
     spotify.faults.extend(faults)
@@ -78,6 +81,8 @@ def test_an_unreachable_server_is_reported_without_its_address(spotify: SpotifyS
         (Fault("cut"), Unreachable, "Spotify cannot be reached"),
         (Fault("malformed"), Unreachable, "Spotify sent an answer that cannot be read"),
         (Fault("status", 418, body=[]), Refused, r"Spotify refuses \(418\): without a reason"),
+        (Fault("status", 418, body=DEEP), Refused, r"Spotify refuses \(418\): without a reason"),
+        (Fault("status", 200, body=DEEP), Unreachable, "Spotify sent an answer that cannot be read"),
     ],
     ids=lambda value: str(getattr(value, "status", "") or getattr(value, "kind", "")),
 )
