@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import cast
 
 from lakehouse.errors import LakehouseError, one_line
+from lakehouse.zips import open_zip
 
 # Spotify's largest known exports are some hundred megabytes in some dozen files.
 MAX_UNPACKED_BYTES = 4 * 2**30
@@ -153,7 +154,7 @@ class _BoundedReader(io.RawIOBase):
     def _open(self, file: DeliveredFile) -> io.BufferedIOBase:
         keep_open = self._resources.enter_context
         if file.member:
-            archive = keep_open(zipfile.ZipFile(keep_open(file.open_stored())))
+            archive = keep_open(open_zip(keep_open(file.open_stored())))
             stream = cast(io.BufferedIOBase, keep_open(archive.open(file.member)))
         else:
             stream = keep_open(file.open_stored())
@@ -217,7 +218,7 @@ def parts_of(file: DeliveredFile) -> list[DeliveredFile]:
             raise BadFile(f"{shown}: {what}")
         if file.path.suffix.lower() != ".zip":
             return [replace(file, size=file.path.stat().st_size)]
-        with file.open_stored() as stored, zipfile.ZipFile(stored) as archive:
+        with file.open_stored() as stored, open_zip(stored) as archive:
             members = [member for member in archive.infolist() if not member.filename.endswith("/")]
     except UNREADABLE as error:
         reason = one_line(error, LONGEST_REASON)

@@ -23,6 +23,7 @@ from typing import Any, Protocol
 from lakehouse.errors import LakehouseError
 from lakehouse.models.card import CARD_JSON, CARD_TEXT, card_text, finite
 from lakehouse.state_files import PRIVATE_FOLDER, atomic_folder
+from lakehouse.zips import open_zip
 
 # Types in our artifacts that skops does not trust by itself; both hold arrays and run nothing when rebuilt.
 TRUSTED_TYPES = frozenset({"sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor", "numpy.dtype"})
@@ -212,7 +213,7 @@ class ArtifactStore:
         where = f"model {card['name']} {card['version']}, {file}"
         data = self._read_part(card, file)
         try:
-            with zipfile.ZipFile(io.BytesIO(data)) as packed:
+            with open_zip(io.BytesIO(data)) as packed:
                 if sum(member.file_size for member in packed.infolist()) > LARGEST_UNPACKED:
                     raise ValueError(f"it unpacks to more than {LARGEST_UNPACKED:,} bytes")
             part = skops.io.loads(data, trusted=sorted(TRUSTED_TYPES))

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import struct
+import tracemalloc
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -274,6 +275,16 @@ def test_any_damage_to_a_file_is_reported_or_harmless(tmp_path: Path) -> None:
 )
 def test_a_zip_with_paths_that_lead_out_of_it_is_refused(tmp_path: Path, name: str) -> None:
     assert "leads out of it" in refusal(make_zip(tmp_path / "a.zip", {"good.json": "[]", name: "[]"}))
+
+
+def test_a_zip_of_endless_names_is_refused_before_they_are_read(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", {f"{number}.json": "" for number in range(30_000)})
+    tracemalloc.start()
+    try:
+        assert "its list of files is too long" in refusal(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_zip_with_a_nameless_file_is_refused(tmp_path: Path) -> None:
