@@ -21,6 +21,7 @@ from sqlalchemy.engine import make_url
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import listeners
+import plain_names
 
 SECRETS = ("superset_secret_key", "superset_guest_token_secret", "superset_async_queries_secret")
 DAY = 24 * 60 * 60
@@ -157,6 +158,7 @@ def FLASK_APP_MUTATOR(app) -> None:  # noqa: N802
     app.after_request(listeners.offer_filter)
     listeners.show_one_listener_at_a_time()
     listeners.refuse_tables_in_expressions()
+    plain_names.show_names_as_text()
     # It caches charts' rows in the data cache, but invalidates them in another one.
     cache_manager.cache.delete_many = cache_manager.data_cache.delete_many
     # Its invalidation stops at the first missing key, one that has expired or that two charts shared.
