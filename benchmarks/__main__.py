@@ -58,6 +58,7 @@ FILE_COLUMNS = 160
 SHOWN = {
     "wall_s": "wall s", "cpu_s": "CPU s", "peak_mb": "peak MB", "written_mb": "written MB", "spark_jobs": "jobs",
     "spark_tasks": "tasks", "to_driver_mb": "to driver MB", "executors_mb": "executors MB",
+    "task_mb": "task MB", "task_rows": "task rows",
 }  # fmt: skip
 
 
@@ -148,7 +149,7 @@ def _measure(arguments: argparse.Namespace, folder: Path, results: Results, cons
             run(_many_listeners(folder, arguments.listeners, arguments.plays, results))
     if CLUSTER in arguments.only:
         with console.status("clusters"):
-            run(_on_clusters(folder, arguments.plays, results.skipped))
+            run(_on_clusters(folder, arguments.listeners, arguments.plays, results.skipped))
 
 
 def _arguments() -> argparse.Namespace:
@@ -194,10 +195,10 @@ def _many_listeners(folder: Path, listeners: int, sizes: list[int], results: Res
         yield from collection_runs(dataset, folder / "listeners" / str(plays))
 
 
-def _on_clusters(folder: Path, sizes: list[int], skipped: list[str]) -> Iterable[Measure]:
-    """Generated plays on clusters, once: it takes long."""
+def _on_clusters(folder: Path, listeners: int, sizes: list[int], skipped: list[str]) -> Iterable[Measure]:
+    """Many listeners on clusters, once: it takes long."""
     for plays in sizes:
-        dataset = generated_plays(plays, (real_data() or demo_data(folder)).catalogue, folder)
+        dataset = many_listeners(listeners, plays, (real_data() or demo_data(folder)).catalogue)
         place = folder / "clusters" / dataset.name
         place.mkdir(parents=True)
         if missing := _missing(dataset, folder, beside_gb=EXECUTORS_GB):

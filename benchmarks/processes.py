@@ -38,6 +38,8 @@ class Measure:
         spark_tasks: tasks in them.
         to_driver_mb: most that one of them sent to the driver.
         executors_mb: most memory at once of what ran for it on a cluster; not in peak_mb.
+        task_mb: most memory of one task for sorting, grouping and joining.
+        task_rows: most rows that one task got from other tasks.
     """
 
     scenario: str
@@ -49,6 +51,8 @@ class Measure:
     spark_tasks: int = 0
     to_driver_mb: float = 0.0
     executors_mb: float = 0.0
+    task_mb: float = 0.0
+    task_rows: int = 0
 
 
 def reference_s() -> float:
@@ -107,6 +111,8 @@ def measured(
         spark_tasks=sum(job.tasks for job in jobs),
         to_driver_mb=max((job.sent for job in jobs), default=0) / MEGABYTE,
         executors_mb=family.peak_of_workers / MEGABYTE,
+        task_mb=max((job.task_memory for job in jobs), default=0) / MEGABYTE,
+        task_rows=max((job.task_rows for job in jobs), default=0),
     )
 
 
@@ -122,6 +128,8 @@ def in_all(scenario: str, parts: Sequence[Measure]) -> Measure:
         spark_tasks=sum(part.spark_tasks for part in parts),
         to_driver_mb=max(part.to_driver_mb for part in parts),
         executors_mb=max(part.executors_mb for part in parts),
+        task_mb=max(part.task_mb for part in parts),
+        task_rows=max(part.task_rows for part in parts),
     )
 
 

@@ -18,11 +18,15 @@ class SparkJob:
         purpose: the table that it was for, or what Spark says of it.
         tasks: how many it ran.
         sent: bytes that they sent to the driver as results.
+        task_memory: most bytes that one of them held at once to sort, group and join.
+        task_rows: most rows that one of them got from other tasks.
     """
 
     purpose: str
     tasks: int = 0
     sent: int = 0
+    task_memory: int = 0
+    task_rows: int = 0
 
 
 def spark_jobs(folder: Path) -> list[SparkJob]:
@@ -35,9 +39,12 @@ def spark_jobs(folder: Path) -> list[SparkJob]:
             by_stage |= dict.fromkeys(event["Stage IDs"], jobs[-1])
         elif event["Event"] == "SparkListenerTaskEnd":
             job = by_stage[event["Stage ID"]]
+            metrics = event.get("Task Metrics") or {}
             job.tasks += 1
+            job.task_memory = max(job.task_memory, metrics.get("Peak Execution Memory", 0))
+            job.task_rows = max(job.task_rows, metrics.get("Shuffle Read Metrics", {}).get("Total Records Read", 0))
             if event["Task Type"] == "ResultTask":
-                job.sent += (event.get("Task Metrics") or {}).get("Result Size", 0)
+                job.sent += metrics.get("Result Size", 0)
     return jobs
 
 
