@@ -77,7 +77,8 @@ def superset_figures(name: str, lake: Path, folder: Path, downloads: Path) -> Su
         folder: an empty folder for the servers' files.
         downloads: where Trino's server and client lie.
     """
-    redis = RedisServer(folder / "redis", free_port())
+    create_secrets(folder / "secrets")
+    redis = RedisServer(folder / "redis", free_port(), read_secret(folder / "secrets", "redis_password"))
     settings = settings_in(folder, downloads).model_copy(
         update={
             "superset_port": free_port(),
@@ -88,7 +89,6 @@ def superset_figures(name: str, lake: Path, folder: Path, downloads: Path) -> Su
     settings.lake_path.parent.mkdir(parents=True, exist_ok=True)
     settings.lake_path.symlink_to(lake)
     silent = Console(quiet=True)
-    create_secrets(settings.secrets_dir)
     password = read_secret(settings.secrets_dir, "superset_admin_password")
     try:
         redis.start()

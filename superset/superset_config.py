@@ -4,17 +4,19 @@
 |---|---|
 | SECRETS_DIR | folder of the secrets that `lakehouse` created, one file each |
 | SUPERSET_DATABASE_URI | metadata database, default SQLite in SUPERSET_HOME; a missing password is postgres_password |
-| REDIS_URL | for caches, sessions and rate limits, such as redis://redis:6379; default in memory |
+| REDIS_URL | for caches, sessions and rate limits, such as redis://default@redis:6379; default in memory |
 | SUPERSET_HTTPS | `true` behind a TLS proxy: cookies are then sent over TLS only |
 | LISTENER | whom dashboards show first where there are several listeners |
 
-A secret can also be given as a variable (its name in upper case), or as the path of a file in NAME_FILE.
+The password of Redis is redis_password where REDIS_URL has a user alone. A secret can also be given as a variable (its
+name in upper case), or as the path of a file in NAME_FILE.
 """
 
 import os
 import sys
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 from sqlalchemy.engine import make_url
 
@@ -71,7 +73,19 @@ def cache(prefix: str, seconds: int) -> dict[str, object]:
     return common | {"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": 1000}
 
 
-REDIS_URL = os.environ.get("REDIS_URL", "").rstrip("/")
+def redis_url() -> str:
+    """URL of Redis, with its password; '' for none."""
+    named = os.environ.get("REDIS_URL", "").rstrip("/")
+    parts = urlsplit(named)
+    if parts.username and parts.password is None:
+        place = (
+            f"{parts.username}:{quote(required_secret('redis_password'), safe='')}@{parts.netloc.rpartition('@')[2]}"
+        )
+        return parts._replace(netloc=place).geturl()
+    return named
+
+
+REDIS_URL = redis_url()
 
 SECRET_KEY, GUEST_TOKEN_JWT_SECRET, GLOBAL_ASYNC_QUERIES_JWT_SECRET = map(required_secret, SECRETS)
 

@@ -33,6 +33,7 @@ SECRETS = {
     "superset_admin_password": Secret("password of Superset's user `admin`", 18),
     "superset_pipeline_password": Secret("password of Superset's user `pipeline`, which may refresh its caches", 24),
     "postgres_password": Secret("password of Postgres' user `superset`", 24),
+    "redis_password": Secret("password of the containers' Redis, which holds Superset's sessions and caches", 24),
 }
 
 

@@ -6,6 +6,7 @@ Exit codes: 0 success, 1 failure, 2 unusable setting.
 
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from lakehouse.state_files import write_atomically
 
 # The user id in the images of the pipeline, Trino and Superset.
 USER = 1000
-METASTORE, POSTGRES_SECRET = Path("/metastore"), Path("/postgres-secret")
+METASTORE = Path("/metastore")
+# Volumes with the one secret of a service that runs as another user.
+SINGLE_SECRETS = {"postgres_password": Path("/postgres-secret"), "redis_password": Path("/redis-secret")}
 SHOW = "docker compose run --rm spotify-pipeline lakehouse credentials"
 
 
 def prepare(
-    lake: Path, secrets: Path, *, owned: tuple[Path, ...], postgres_secret: Path, user: int = USER
+    lake: Path, secrets: Path, *, owned: tuple[Path, ...], single_secrets: Mapping[str, Path], user: int = USER
 ) -> list[str]:
     """Create missing folders and secrets, and correct their owners.
 
@@ -29,7 +32,7 @@ def prepare(
         lake: the lake's volume.
         secrets: the volume of the secrets.
         owned: further volumes whose owner is the user.
-        postgres_secret: the volume of the one secret for Postgres, which runs as another user.
+        single_secrets: the volume that gets this secret alone, by the secret's name.
         user: id of the user and its group.
 
     Returns:
@@ -41,10 +44,10 @@ def prepare(
     for folder in (lake, secrets, *owned):
         change_owner(folder, user)
     secrets.chmod(0o700)
-    copy = postgres_secret / "postgres_password"
-    if not copy.exists():
-        # Only Postgres mounts this volume, and its user id is not known here.
-        write_atomically(copy, (secrets / copy.name).read_text(encoding="utf-8"), mode=0o444)
+    for name, volume in single_secrets.items():
+        if not (volume / name).exists():
+            # Only its service mounts this volume, and its user id is not known here.
+            write_atomically(volume / name, (secrets / name).read_text(encoding="utf-8"), mode=0o444)
     return created
 
 
@@ -62,7 +65,7 @@ def main() -> int:
     try:
         settings = load_settings()
         owned = (METASTORE, settings.spotify_token_file.parent)
-        created = prepare(settings.work_path, settings.secrets_dir, owned=owned, postgres_secret=POSTGRES_SECRET)
+        created = prepare(settings.work_path, settings.secrets_dir, owned=owned, single_secrets=SINGLE_SECRETS)
     except LakehouseError as error:
         sys.stderr.write(f"error {error}\n")
         return 2 if isinstance(error, UsageError) else 1

@@ -98,9 +98,9 @@ def superset(trino: Settings, tmp_path_factory: pytest.TempPathFactory) -> Itera
     # Postgres runs as another user, who cannot enter pytest's folders.
     with tempfile.TemporaryDirectory(prefix="lakehouse-tests-") as folder:
         Path(folder).chmod(0o755)
-        redis = RedisServer(tmp_path_factory.mktemp("redis"), free_port())
         secrets = tmp_path_factory.mktemp("secrets") / "made"
         create_secrets(secrets)
+        redis = RedisServer(tmp_path_factory.mktemp("redis"), free_port(), read_secret(secrets, "redis_password"))
         with postgres(Path(folder) / "postgres", free_port(), read_secret(secrets, "postgres_password")) as uri:
             settings = trino.model_copy(
                 update={

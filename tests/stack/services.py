@@ -66,6 +66,7 @@ class RedisServer:
 
     folder: Path
     port: int
+    password: str
     background: Background = field(init=False)
 
     def __post_init__(self) -> None:
@@ -73,14 +74,17 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """Where it is."""
-        return f"redis://{LOOPBACK}:{self.port}"
+        """Where it is, without its password."""
+        return f"redis://default@{LOOPBACK}:{self.port}"
 
     def start(self) -> None:
         """Start it and wait until it answers."""
         program = require_program(shutil.which("redis-server"), "Redis", "make stack-packages")
-        command = [str(program), "--bind", LOOPBACK, "--port", str(self.port), "--save", "", "--appendonly", "no"]
-        self.background.start([*command, "--dir", str(self.folder)], os.environ)
+        self.folder.mkdir(exist_ok=True)
+        options = self.folder / "redis.conf"
+        options.write_text(f"requirepass {self.password}\n")
+        command = [str(program), str(options), "--bind", LOOPBACK, "--port", str(self.port), "--save", ""]
+        self.background.start([*command, "--appendonly", "no", "--dir", str(self.folder)], os.environ)
         wait_until_it_answers(
             self.background, "Redis", lambda: self._cli("ping") == "PONG", SERVICE_SECONDS, lambda log: log.read_text()
         )
@@ -99,7 +103,10 @@ class RedisServer:
 
     def _cli(self, *arguments: str) -> str:
         program = require_program(shutil.which("redis-cli"), "Redis", "make stack-packages")
-        done = subprocess.run([program, "-p", str(self.port), *arguments], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [program, "-p", str(self.port), *arguments],
+            env=os.environ | {"REDISCLI_AUTH": self.password}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
         return done.stdout.strip()
 
 

@@ -7,14 +7,14 @@ import pytest
 
 from lakehouse.stack import volumes
 from lakehouse.stack.secret_files import SECRETS
-from lakehouse.stack.volumes import prepare
+from lakehouse.stack.volumes import SINGLE_SECRETS, prepare
 
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="owners are changed by root alone")
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
-    for name in ("lake", "metastore", "secrets", "postgres-secret", "spotify"):
+    for name in ("lake", "metastore", "secrets", "postgres-secret", "redis-secret", "spotify"):
         (tmp_path / name).mkdir()
     return tmp_path
 
@@ -22,7 +22,7 @@ def made(tmp_path: Path) -> Path:
 def prepared(folder: Path, user: int) -> list[str]:
     return prepare(
         folder / "lake", folder / "secrets", owned=(folder / "metastore", folder / "spotify"),
-        postgres_secret=folder / "postgres-secret", user=user,
+        single_secrets={name: folder / path.name for name, path in SINGLE_SECRETS.items()}, user=user,
     )  # fmt: skip
 
 
@@ -30,11 +30,12 @@ def content(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_secrets_are_made_once_and_postgres_gets_its_own(made: Path) -> None:
+def test_secrets_are_made_once_and_each_server_gets_its_own(made: Path) -> None:
     assert prepared(made, os.getuid()) == list(SECRETS)
     before = content(made)
-    assert before["postgres-secret/postgres_password"] == before["secrets/postgres_password"]
-    assert [path.name for path in (made / "postgres-secret").iterdir()] == ["postgres_password"]
+    for server in ("postgres", "redis"):
+        assert before[f"{server}-secret/{server}_password"] == before[f"secrets/{server}_password"]
+        assert [path.name for path in (made / f"{server}-secret").iterdir()] == [f"{server}_password"]
     assert prepared(made, os.getuid()) == []
     assert content(made) == before
 

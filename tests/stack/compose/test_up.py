@@ -1,10 +1,12 @@
 """`docker compose up` gives a whole stack, and gives nothing away."""
 
 import json
+import socket
 import subprocess
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
 from lakehouse.stack.secret_files import SECRETS
@@ -123,6 +125,22 @@ def test_nobody_but_superset_and_the_pipeline_reaches_its_database(stack: Stack)
     assert stack.run("exec", "-T", "spotify-scheduler", "getent", "hosts", "postgres").returncode != 0
 
 
+def test_redis_and_postgres_answer_nobody_without_their_passwords(stack: Stack) -> None:
+    """Neither another container nor a process of this machine, which reaches containers by their addresses."""
+    ping = (
+        "import socket; s = socket.create_connection(('redis', 6379), 9); s.sendall(b'PING\\r\\n'); print(s.recv(99))"
+    )
+    assert "NOAUTH" in stack("exec", "-T", "superset", "python", "-c", ping)
+    [network] = stack.container("redis")["NetworkSettings"]["Networks"].values()
+    with socket.create_connection((network["IPAddress"], 6379), 9) as connection:
+        connection.sendall(b"PING\r\n")
+        assert b"NOAUTH" in connection.recv(99)
+    [network] = stack.container("postgres")["NetworkSettings"]["Networks"].values()
+    for password in ("", "superset"):
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            psycopg.connect(host=network["IPAddress"], user="superset", dbname="superset", password=password)
+
+
 def test_no_secret_is_in_what_docker_tells(stack: Stack, secret_values: dict[str, str]) -> None:
     assert len(set(secret_values.values())) == len(SECRETS)
     containers = stack("ps", "--all", "--quiet").split()
@@ -143,7 +161,8 @@ def test_no_secret_is_in_the_images(stack: Stack, secret_values: dict[str, str],
 def test_secrets_are_mounted_where_they_are_needed_alone(stack: Stack) -> None:
     mounts = {service: {m["Destination"] for m in stack.container(service)["Mounts"]} for service in SERVICES}
     assert {service for service in SERVICES if "/secrets" in mounts[service]} == {"superset", "spotify-scheduler"}
-    assert {service for service in SERVICES if "/run/postgres-secret" in mounts[service]} == {"postgres"}
+    for single in ("postgres", "redis"):
+        assert {service for service in SERVICES if f"/run/{single}-secret" in mounts[service]} == {single}
     assert stack("exec", "-T", "spotify-scheduler", "cat", "data/settings/SPOTIFY_CLIENT_SECRET") == PLANTED
 
 
