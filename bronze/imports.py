@@ -1,10 +1,11 @@
 """Imports delivered files of every kind into bronze: those that a command names, and those in the import folders."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from bronze.delivered.attempts import deaths, noted_attempt
 from bronze.delivered.catalogue_files import is_catalogue
 from bronze.delivered.delivered_files import LINKED, BadFile, printable
 from bronze.delivered.inbox import (
@@ -113,6 +114,27 @@ def take(
     # First: once files are remembered as imported, no run reads them again.
     log.note_import_complete()
     remember(settings, signatures, refused=report.errors)
+    return report
+
+
+def take_waiting(
+    lake: Lake,
+    settings: Settings,
+    waiting: Sequence[Path],
+    log: RunLog,
+    now: datetime,
+    *,
+    on_file: Callable[[str], None],
+) -> ImportReport:
+    """Import what waits, all in one; each on its own during whose import a run died, so that only one can die again."""
+    signatures = signatures_of(waiting)
+    died = deaths(settings, signatures)
+    together = [path for path in waiting if not died[str(path.absolute())]]
+    report = ImportReport()
+    for paths in [together, *([path] for path in waiting if path not in together)]:
+        noted = {key: signatures[key] for key in (str(path.absolute()) for path in paths)}
+        with noted_attempt(settings, noted):
+            report = report.with_next(take(lake, settings, paths, log, now, on_file=on_file))
     return report
 
 

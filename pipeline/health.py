@@ -4,8 +4,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+from bronze.delivered.attempts import MOST_DEATHS
+from bronze.delivered.delivered_files import printable
+from bronze.delivered.inbox import set_aside
 from lakehouse.settings import Settings
 from lakehouse.spotify.login_status import login_status
 from lakehouse.spotify.logins import auth_command, known_listeners, prefix
@@ -44,7 +48,15 @@ def problems(settings: Settings, now: datetime) -> list[Problem]:
             found.append(
                 Problem(f"{job}_failed", f"the scheduled {job} failed{when}: {ended.get('told') or 'no reason'}")
             )
+    found += [Problem(f"set_aside {path}", _left_out(path)) for path in set_aside(settings)]
     return found
+
+
+def _left_out(path: Path) -> str:
+    return printable(
+        f"{path} is left out until it changes: {MOST_DEATHS} runs died while they imported it, perhaps for want of "
+        f"memory; `lakehouse import {path}` tries it again"
+    )
 
 
 def _login_problems(settings: Settings, listener: str, now: datetime) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ breaks off in the middle gives no plays.
 import json
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
@@ -23,7 +24,14 @@ from bronze.delivered.delivered_files import DEMO_ID, BadFile, DeliveredFile, ki
 from bronze.delivered.json_records import json_records
 from bronze.delivered.masking import mask, mask_text
 from bronze.delivered.plays import Excluded, Malformed, Play, Record, kind_of
-from bronze.delivered.rejects import LONGEST_RAW_RECORD, Rejected, refuse_too_many
+from bronze.delivered.rejects import (
+    LONGEST_RAW_RECORD,
+    MOST_RAW_OF_FILE,
+    NO_ROOM,
+    DeliveryBounds,
+    Rejected,
+    refuse_too_many,
+)  # fmt: skip
 from lakehouse.models.own_process import own_processes
 
 DEMO_SOURCE = "demo"
@@ -128,10 +136,22 @@ def parse_all(
     with own_processes(min(os.cpu_count() or 1, MOST_PROCESSES)) if is_large else nullcontext() as processes:
         parsing = (processes.map if processes else map)(_parse_or_refuse, files, targets, repeat(now))
         results = []
+        bounds: defaultdict[Path, DeliveryBounds] = defaultdict(DeliveryBounds)
         for file in files:
             on_file(file.name)
-            results.append(next(parsing))
+            results.append(_within(bounds[file.root or file.path], next(parsing)))
     return results
+
+
+def _within(bounds: DeliveryBounds, result: ParsedFile | BadFile | None) -> ParsedFile | BadFile | None:
+    """The result, if its delivery has room for what was rejected."""
+    if isinstance(result, ParsedFile):
+        try:
+            result.rejected = bounds.take(result.file, result.rejected)
+        except BadFile as error:
+            result.plays.unlink()
+            return error
+    return result
 
 
 def _parse_or_refuse(file: DeliveredFile, target: Path, now: datetime) -> ParsedFile | BadFile | None:
@@ -187,6 +207,7 @@ def _parse_records(parsed: ParsedFile, source: Source, records: Iterable[Any], n
 
 def _rows(parsed: ParsedFile, source: Source, records: Iterable[Any], now: datetime) -> Iterator[tuple[Any, ...]]:
     """The plays among the records, without the last three columns; `parsed` gets the other records."""
+    raw_left = MOST_RAW_OF_FILE
     for row_number, record in enumerate(records):
         parsed.is_recognised = parsed.is_recognised or _recognises(source, record)
         try:
@@ -194,7 +215,9 @@ def _rows(parsed: ParsedFile, source: Source, records: Iterable[Any], now: datet
             if parsed.source != DEMO_SOURCE and _is_made_up(outcome):
                 raise Malformed("the track is one of the demo data, which stays apart from real listening")
         except Malformed as reason:
-            parsed.rejected.append(Rejected(row_number, mask_text(str(reason)), _raw_text(record)))
+            raw = _raw_text(record)
+            raw_left -= len(raw)
+            parsed.rejected.append(Rejected(row_number, mask_text(str(reason)), raw if raw_left >= 0 else NO_ROOM))
             refuse_too_many(parsed.file, parsed.rejected, "records")
             continue
         if isinstance(outcome, Excluded):

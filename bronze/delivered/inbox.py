@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from bronze.delivered.attempts import MOST_DEATHS, deaths, forget_attempts, noted_paths
 from lakehouse.errors import LakehouseError, UsageError
 from lakehouse.listeners import LISTENER_NAME
 from lakehouse.settings import Settings
@@ -30,9 +31,24 @@ NOTHING = hashlib.sha256().hexdigest()
 def waiting_files(settings: Settings) -> list[Path]:
     """The catalogue file and the files of import folder and inbox, where new or changed since their import.
 
+    Without those that were set aside because runs died that imported them.
+
     Raises:
         LakehouseError: a folder cannot be read.
     """
+    waiting = _new_files(settings)
+    died = deaths(settings, signatures_of(waiting))
+    return [path for path in waiting if died[_key(path)] < MOST_DEATHS]
+
+
+def set_aside(settings: Settings) -> list[Path]:
+    """What would wait for import if no runs had died that imported it."""
+    noted = [path for path in noted_paths(settings) if path.exists()]
+    died, seen = deaths(settings, signatures_of(noted)), seen_files(settings)
+    return [path for path in noted if died[_key(path)] >= MOST_DEATHS and seen.get(_key(path)) != _signature(path)]
+
+
+def _new_files(settings: Settings) -> list[Path]:
     seen = seen_files(settings)
     try:
         visible = units_of((path for folder in _folders(settings) for path in _visible(folder)), settings)
@@ -169,6 +185,7 @@ def rename_folders(old: str, new: str, settings: Settings) -> None:
 
 def _remember_moved(path: Path, target: Path | None, settings: Settings) -> None:
     """Keep the signatures of moved files under their new paths; of deleted ones none."""
+    forget_attempts(settings, path)
     seen = seen_files(settings)
     kept = {}
     for key, signature in seen.items():

@@ -26,3 +26,17 @@ class ImportReport:
     ignored: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+
+    def with_next(self, other: "ImportReport") -> "ImportReport":
+        """The report of this import and of the one after it."""
+        rows = [report.catalogue_rows for report in (self, other) if report.catalogue_rows is not None]
+        return ImportReport(
+            verdicts=self.verdicts | other.verdicts,
+            new_plays=self.new_plays + other.new_plays,
+            removed_demo=self.removed_demo or other.removed_demo,
+            catalogue_rows=rows[-1] if rows else None,
+            new_features=self.new_features + other.new_features,
+            ignored=self.ignored + other.ignored,
+            warnings=self.warnings + other.warnings,
+            errors=self.errors + other.errors,
+        )

@@ -48,7 +48,7 @@ def rebuild(
     with recorded_run(settings, trigger, still_writer, opened=opened) as run:
         Thread(target=start_python_workers, args=(run.lake.spark,), daemon=True).start()
         if imports_something:
-            run.summary.imported = imports.take(
+            run.summary.imported = imports.take_waiting(
                 run.lake, settings, waiting, run.log, datetime.now(UTC), on_file=progress.on_file
             )
         # What imports fill may have changed, or exist only now.

@@ -9,6 +9,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from bronze import imports
+from bronze.delivered.inbox import waiting_files
 from bronze.kaggle_tracks import import_catalogue
 from bronze.listening_history import import_history
 from lakehouse.contract import Table
@@ -56,6 +57,13 @@ class SmallLake:
 
     def take(self, *paths: Path, **options: Any) -> ImportReport:
         return imports.take(self.lake, self.settings, list(paths), self.new_log(), self.now, **options)
+
+    def take_waiting(self) -> ImportReport:
+        """Import what waits, as runs do."""
+        waiting = waiting_files(self.settings)
+        return imports.take_waiting(
+            self.lake, self.settings, waiting, self.new_log(), self.now, on_file=lambda name: None
+        )
 
     def new_log(self) -> RunLog:
         self.run_ids.append(f"run-{len(self.run_ids)}")

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from bronze.delivered import delivered_files, history_files, rejects
-from bronze.delivered.delivered_files import BadFile, files_at, kind_of_content, parts_of
+from bronze.delivered.delivered_files import BadFile, DeliveredFile, files_at, kind_of_content, parts_of
 from bronze.delivered.history_files import FIRST_RECORDS, ParsedFile, parse, parse_all
-from bronze.delivered.rejects import LONGEST_RAW_RECORD
+from bronze.delivered.rejects import LONGEST_RAW_RECORD, NO_ROOM
 from tests.bronze.records import NOW, PERSONAL, SOME_ID, account, api_item, delivered, extended, write_json
 
 MADE_UP = extended(spotify_track_uri=f"spotify:track:demo{1:018}")
@@ -286,6 +286,41 @@ def test_a_file_cut_off_after_many_batches_gives_no_plays(tmp_path: Path, monkey
 def test_a_truncated_packed_file_gives_no_plays(tmp_path: Path) -> None:
     packed = gzip.compress(json.dumps([extended(ms_played=number) for number in range(5000)]).encode())
     assert "cannot be read" in refusal(tmp_path / f"{AUDIO}.gz", packed[:-100])
+
+
+@pytest.fixture
+def four_broken(tmp_path: Path) -> list[DeliveredFile]:
+    """Of one folder, each with two records that cannot be read and one that can."""
+    for number in range(4):
+        write_json(tmp_path / f"export/{number}.json", [extended(), *[extended(ms_played=-1)] * 2])
+    return [part for file in files_at(tmp_path / "export") for part in parts_of(file)]
+
+
+def test_a_delivery_with_too_many_broken_records_is_refused_from_there_on(
+    four_broken: list[DeliveredFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rejects, "MOST_REJECTED_TOGETHER", 5)
+    alone = delivered(write_json(tmp_path / "alone.json", [extended(ms_played=-1)]))
+    first, second, *others, of_another = parse_all([*four_broken, alone], tmp_path, NOW, lambda name: None)
+    for good in (first, second, of_another):
+        assert isinstance(good, ParsedFile)
+        assert good.plays.exists()
+    for refused in others:
+        assert str(refused).endswith(
+            "with the files before it more than 5 records cannot be read, the first one here: ms_played is negative"
+        )
+    assert sorted(path.name for path in tmp_path.glob("*.parquet")) == ["0.parquet", "1.parquet", "4.parquet"]
+
+
+def test_what_is_kept_of_broken_records_has_a_bound_by_file_and_by_delivery(
+    four_broken: list[DeliveredFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    length = len(json.dumps(extended(ms_played=-1)))
+    monkeypatch.setattr(history_files, "MOST_RAW_OF_FILE", length)
+    monkeypatch.setattr(rejects, "MOST_RAW_OF_DELIVERY", 2 * length + 2 * len(NO_ROOM))
+    parsed = parse_all(four_broken, tmp_path, NOW, lambda name: None)
+    kept = [[record.raw == NO_ROOM for record in file.rejected] for file in parsed if isinstance(file, ParsedFile)]
+    assert kept == [[False, True], [False, True], [True, True], [True, True]]
 
 
 def test_a_file_with_too_many_broken_records_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
