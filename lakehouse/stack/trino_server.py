@@ -14,8 +14,8 @@ from lakehouse import PROJECT
 from lakehouse.console import say
 from lakehouse.errors import LakehouseError
 from lakehouse.java import trino_java_home
+from lakehouse.maven import fetch, maven_repository, require_disk
 from lakehouse.settings import Settings, in_bytes
-from lakehouse.stack.maven import fetch, maven_repository, require_disk
 from lakehouse.stack.processes import LOOPBACK, Background, require_free_port, wait_until_it_answers
 from lakehouse.stack.trino_registration import local_session, require_answer
 

@@ -8,8 +8,8 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 from trino.exceptions import TrinoUserError
 
+from lakehouse.maven import fetch, maven_repository
 from lakehouse.settings import Settings
-from lakehouse.stack.maven import fetch, maven_repository
 from lakehouse.stack.trino_server import TRINO_VERSION
 from pipeline.registry import all_tables
 from tests.stack.conftest import Query

@@ -51,46 +51,6 @@ def test_a_lake_in_a_folder_has_no_option_of_an_object_store() -> None:
     assert options["spark.driver.host"] == "127.0.0.1"
 
 
-class Download:
-    """In the place of a session that downloads packages as it starts."""
-
-    asked = 0
-
-    def __init__(self) -> None:
-        self.options: dict[str, str] = {}
-
-    def master(self, _: str) -> "Download":
-        return self
-
-    def config(self, name: str, value: str) -> "Download":
-        self.options[name] = value
-        return self
-
-    def getOrCreate(self) -> Any:  # noqa: N802  (Spark's name)
-        Download.asked += 1
-        jars = Path(self.options["spark.jars.ivy"], "jars")
-        jars.mkdir()
-        for name in ("io.delta_delta-spark.jar", "org.slf4j_of-spark-itself.jar"):
-            (jars / name).touch()
-        return self
-
-    def stop(self) -> None:
-        pass
-
-
-def test_jars_of_another_version_are_replaced_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for older in ("delta-jars", "delta-jars-0.1"):
-        (tmp_path / older).mkdir()
-        (tmp_path / older / "io.delta_old.jar").touch()
-    (tmp_path / "delta-jars.log").touch()
-    monkeypatch.setattr(jars, "JARS_FOLDER", tmp_path / jars.JARS_FOLDER.name)
-    monkeypatch.setattr(SparkSession, "Builder", Download)
-    assert [jars.fetch_delta_jars(), jars.fetch_delta_jars()] == [1, 1]
-    assert Download.asked == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == [jars.JARS_FOLDER.name, "delta-jars.log"]
-    assert [path.name for path in jars.JARS_FOLDER.iterdir()] == ["io.delta_delta-spark.jar"]
-
-
 def test_memory_for_large_data_brings_the_settings_for_it(spark: SparkSession) -> None:
     assert spark.conf.get(ADAPTIVE) == "false"
     script = (

@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from lakehouse.errors import LakehouseError
+from lakehouse.maven import fetch, maven_repository, require_disk
 from lakehouse.settings import Settings
-from lakehouse.stack.maven import fetch, maven_repository, require_disk
 
 CONTENT = bytes(range(256)) * 4 * 4096
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
