@@ -13,7 +13,7 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -130,15 +130,17 @@ def restore(
         folder = new_folder(settings.lake_path)
         try:
             head = _unpack(stream, folder, on_progress)
+            replaced: AbstractContextManager[None] = nullcontext()
             if head.superset and not lake_only:
                 if head.superset != metadata.kind:
                     raise LakehouseError(
                         f"Superset's metadata in the backup is of {head.superset}, here it is {metadata.kind}: restore "
                         "the lake alone (--lake-only)"
                     )
-                metadata.restore(folder / SUPERSET)
+                replaced = metadata.replaced(folder / SUPERSET)
             (folder / LAKE).mkdir(exist_ok=True)
-            exchange(settings.lake_path, folder / LAKE)
+            with replaced:
+                exchange(settings.lake_path, folder / LAKE)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     return head

@@ -21,6 +21,8 @@ from superset import appbuilder, db, security_manager
 from superset.connectors.sqla.models import RowLevelSecurityFilter, SqlaTable
 from superset.models.dashboard import Dashboard
 
+# What a restore gives a user who was not there before.
+NO_PASSWORD = "!"  # noqa: S105
 READER = {
     ("can_read", "Dashboard"),
     ("can_read", "Chart"),
@@ -69,8 +71,13 @@ def make_built_in_roles() -> None:
 
 def make_admin(password: str) -> None:
     """Create the user `admin` where missing; a password that was changed in Superset stays."""
-    if not security_manager.find_user("admin"):
+    user = security_manager.find_user("admin")
+    if user is None:
         _add_user("admin", "Admin", password)
+    elif user.password == NO_PASSWORD:
+        security_manager.reset_password(user.id, password)
+        user.roles = [security_manager.find_role("Admin")]
+        db.session.commit()
 
 
 def make_pipeline(password: str) -> None:

@@ -15,13 +15,15 @@ from psycopg import sql
 
 from lakehouse.errors import LakehouseError, one_line
 from lakehouse.settings import Settings
+from lakehouse.stack.restored_accounts import Accounts, accounts_in, keep_accounts
 from lakehouse.stack.secret_files import read_secret
+from lakehouse.zips import open_zip
 
 TABLES_FILE = "tables.json"
 VERSION = "SELECT version_num FROM alembic_version"
-# Users keep their passwords over a restore: secrets belong to this machine, not to the backup.
-PASSWORDS = "SELECT password, username FROM ab_user"
 LOCK_SECONDS = 60
+# Bytes of all tables; those of a home have some megabytes, most of them what was clicked.
+LARGEST_METADATA = 2**30
 BLOCK = 2**20
 
 
@@ -69,41 +71,58 @@ class SupersetMetadata:
                     for block in rows:
                         member.write(block)
 
-    def restore(self, source: Path) -> None:
-        """Replace all of it by a file's content, in one transaction; users keep the passwords they have here.
+    @contextmanager
+    def replaced(self, source: Path) -> Iterator[None]:
+        """Replace all of it by a file's content, in one transaction; for users see `lakehouse.stack.restored_accounts`.
+
+        What is done within the context comes after all checks and before the commit: where that fails, nothing changes.
 
         Raises:
             LakehouseError: the file was not written by `save`, or is of another version of Superset; nothing was
                 changed.
         """
         try:
-            self._restore_sqlite(source) if self.kind == "sqlite" else self._restore_postgres(source)
+            with self._sqlite_replaced(source) if self.kind == "sqlite" else self._postgres_replaced(source):
+                yield
         except (sqlite3.Error, zipfile.BadZipFile, KeyError, ValueError) as error:
             raise LakehouseError(f"Superset's metadata in the backup cannot be read ({error})") from None
 
-    def _restore_sqlite(self, source: Path) -> None:
+    @contextmanager
+    def _sqlite_replaced(self, source: Path) -> Iterator[None]:
         with closing(sqlite3.connect(source)) as backup:
             if backup.execute("PRAGMA quick_check").fetchone() != ("ok",):
                 raise LakehouseError("Superset's metadata in the backup is damaged")
+            schema = {name: kind for kind, name in backup.execute("SELECT type, name FROM sqlite_master")}
+            if not {*schema.values()} <= {"table", "index"}:
+                # A trigger would change what is written afterwards.
+                raise LakehouseError(
+                    "Superset's metadata in the backup holds triggers or views, which no backup contains"
+                )
             version = backup.execute(VERSION).fetchall()
+            accounts = Accounts({}, set())
             self.sqlite_file.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self.sqlite_file, timeout=LOCK_SECONDS)) as ours:
                 if ours.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
                     _require_same(version, ours.execute(VERSION).fetchall())
-                    passwords = ours.execute(PASSWORDS).fetchall()
-                    backup.executemany("UPDATE ab_user SET password = ? WHERE username = ?", passwords)
-                    backup.commit()
+                    accounts = accounts_in(ours)
+                keep_accounts(backup, accounts, schema, mark="?")
+                backup.commit()
+                yield
                 backup.backup(ours)
 
-    def _restore_postgres(self, source: Path) -> None:
-        with zipfile.ZipFile(source) as archive, self._postgres() as connection:
+    @contextmanager
+    def _postgres_replaced(self, source: Path) -> Iterator[None]:
+        with source.open("rb") as stream, open_zip(stream) as archive, self._postgres() as connection:
+            size = sum(member.file_size for member in archive.infolist())
+            if size > LARGEST_METADATA:
+                raise ValueError(f"it unpacks to {size:,} bytes, more than {LARGEST_METADATA:,}")
             saved = json.loads(archive.read(TABLES_FILE))
             columns = _columns(connection)
             _require_same(saved["version"], _version(connection))
             if saved["columns"] != columns:
                 raise LakehouseError("Superset's metadata in the backup has other tables than Superset has here")
             connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
-            passwords = connection.execute(PASSWORDS).fetchall()
+            accounts = accounts_in(connection)
             # Foreign keys are not checked meanwhile: tables refer to each other, some in circles.
             connection.execute("SET LOCAL session_replication_role = replica")
             tables = sql.SQL(", ").join(map(sql.Identifier, columns))
@@ -114,7 +133,8 @@ class SupersetMetadata:
                     while block := member.read(BLOCK):
                         rows.write(block)
                 _reset_sequences(connection, table, names)
-            connection.cursor().executemany("UPDATE ab_user SET password = %s WHERE username = %s", passwords)
+            keep_accounts(connection, accounts, columns, mark="%s")
+            yield
 
     @contextmanager
     def _postgres(self) -> "Iterator[psycopg.Connection[Any]]":

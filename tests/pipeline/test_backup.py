@@ -15,8 +15,9 @@ import pytest
 
 from lakehouse.errors import LakehouseError, UsageError
 from lakehouse.lake.lock import writer_lock
-from lakehouse.lake.restore_swap import SCHEDULER_LOCK
+from lakehouse.lake.restore_swap import RESTORED, SCHEDULER_LOCK
 from lakehouse.settings import Settings
+from lakehouse.stack.restored_accounts import NO_PASSWORD
 from lakehouse.stack.superset_metadata import SupersetMetadata
 from lakehouse.state_files import only_one_process
 from pipeline.backup import HEAD, backup, restore
@@ -54,15 +55,49 @@ def content(settings: Settings) -> dict[str, str]:
     return {name: text for name, text in found.items() if name not in OF_THIS_MACHINE}
 
 
+TABLES = (
+    "alembic_version (version_num)", "ab_user (id INTEGER PRIMARY KEY, username, password)", "slices (name)",
+    "ab_role (id INTEGER PRIMARY KEY, name)", "ab_user_role (id INTEGER PRIMARY KEY, user_id, role_id)",
+    "ab_api_key (id INTEGER PRIMARY KEY, user_id)",
+)  # fmt: skip
+ROLES = ("Admin", "Reader")
+
+
+def add_user(settings: Settings, name: str, password: str, *roles: str) -> None:
+    """Add a user with a key of the API."""
+    with closing(sqlite3.connect(SupersetMetadata(settings).sqlite_file)) as database, database:
+        number = database.execute("INSERT INTO ab_user (username, password) VALUES (?, ?)", (name, password)).lastrowid
+        for role in roles:
+            given = (number, ROLES.index(role) + 1)
+            database.execute("INSERT INTO ab_user_role (user_id, role_id) VALUES (?, ?)", given)
+        database.execute("INSERT INTO ab_api_key (user_id) VALUES (?)", (number,))
+
+
+def users(settings: Settings) -> dict[str, tuple[str, set[str]]]:
+    """Password and roles of each user."""
+    accounts = "SELECT username, password FROM ab_user"
+    roles = (
+        "SELECT username, name FROM ab_user_role h, ab_user u, ab_role r WHERE u.id = h.user_id AND r.id = h.role_id"
+    )
+    with closing(sqlite3.connect(SupersetMetadata(settings).sqlite_file)) as database:
+        held = database.execute(roles).fetchall()
+        found = {name: (password, {role for user, role in held if user == name})
+                 for name, password in database.execute(accounts)}  # fmt: skip
+        assert not database.execute("SELECT * FROM ab_api_key").fetchall()
+    return found
+
+
 def write_superset(settings: Settings, *, version: str, password: str, chart: str) -> None:
     file = SupersetMetadata(settings).sqlite_file
     file.unlink(missing_ok=True)
     file.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(file)) as database, database:
-        for table in ("alembic_version (version_num)", "ab_user (username, password)", "slices (name)"):
+        for table in TABLES:
             database.execute(f"CREATE TABLE {table}")
+        database.executemany("INSERT INTO ab_role (name) VALUES (?)", [(role,) for role in ROLES])
         database.execute("INSERT INTO alembic_version VALUES (?)", (version,))
-        database.execute("INSERT INTO ab_user VALUES ('admin', ?)", (password,))
+        database.execute("INSERT INTO ab_user VALUES (1, 'admin', ?)", (password,))
+        database.execute("INSERT INTO ab_user_role VALUES (1, 1, 1)")
         database.execute("INSERT INTO slices VALUES (?)", (chart,))
 
 
@@ -87,7 +122,46 @@ def test_it_restores_into_nothing(settings: Settings, tmp_path: Path) -> None:
     new = Settings(lake_uri=f"file:{tmp_path}/new", stack_dir=tmp_path / "new-stack", _env_file=None)
     restore(new, tmp_path / "file")
     assert content(new) == LAKE
-    assert superset(new) == ("of then", "Moods")
+    # The next start of Superset gives admin the password of this machine.
+    assert users(new) == {"admin": (NO_PASSWORD, set())}
+    assert superset(new) == (NO_PASSWORD, "Moods")
+
+
+def test_users_of_here_keep_what_they_have_and_those_of_the_backup_get_no_way_in(
+    settings: Settings, tmp_path: Path
+) -> None:
+    for name, roles in {"mallory": ["Admin", "Reader"], "anna": ["Admin", "Reader"], "ben": []}.items():
+        add_user(settings, name, f"{name}'s of then", *roles)
+    backup(settings, tmp_path / "file")
+    write_superset(settings, version="v1", password="of now", chart="Energy")
+    add_user(settings, "anna", "anna's of now", "Reader")
+    add_user(settings, "ben", "ben's of now", "Reader")
+    restore(settings, tmp_path / "file")
+    assert users(settings) == {
+        "admin": ("of now", {"Admin"}),
+        "anna": ("anna's of now", {"Reader"}),
+        "ben": ("ben's of now", set()),
+        "mallory": (NO_PASSWORD, {"Reader"}),
+    }
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "CREATE TRIGGER t AFTER UPDATE ON ab_user BEGIN UPDATE ab_user SET password = 'mine'; END",
+        "CREATE VIEW v AS SELECT * FROM ab_user",
+    ],
+)
+def test_metadata_with_triggers_or_views_is_refused(settings: Settings, tmp_path: Path, harm: str) -> None:
+    with closing(sqlite3.connect(SupersetMetadata(settings).sqlite_file)) as database, database:
+        database.execute(harm)
+    backup(settings, tmp_path / "file")
+    write(settings, {"silver/new": "later"})
+    write_superset(settings, version="v1", password="of now", chart="Energy")
+    with pytest.raises(LakehouseError, match="holds triggers or views, which no backup contains"):
+        restore(settings, tmp_path / "file")
+    assert "silver/new" in content(settings)
+    assert superset(settings) == ("of now", "Energy")
 
 
 def test_the_lake_alone(settings: Settings, tmp_path: Path) -> None:
@@ -231,6 +305,26 @@ def test_a_backup_that_is_cut_off_anywhere_is_refused(settings: Settings, tmp_pa
         with pytest.raises(LakehouseError, match=r"damaged|cut off|not a backup"):
             restore(settings, tmp_path / "part")
         assert content(settings) == LAKE
+
+
+def test_where_the_lake_cannot_be_exchanged_the_metadata_stays(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup(settings, tmp_path / "file")
+    write(settings, {"silver/new": "later"})
+    write_superset(settings, version="v1", password="of now", chart="Energy")
+    rename = Path.rename
+
+    def full(path: Path, target: Path) -> Path:
+        if target.name == RESTORED:
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(OSError, match="No space left"):
+        restore(settings, tmp_path / "file")
+    assert "silver/new" in content(settings)
+    assert superset(settings) == ("of now", "Energy")
 
 
 def test_a_missing_file_is_a_usage_error(settings: Settings, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.stack.services import Api, SupersetServer
 from tests.superset.bundle import datasets
 from tests.support.command_line import lakehouse
@@ -25,6 +27,29 @@ def is_cached(api: Api, dataset: int) -> bool:
     body = {"datasource": {"id": dataset, "type": "table"}, "queries": [query]}
     answer = api.post("/api/v1/chart/data", body | {"result_type": "full", "result_format": "json"})
     return bool(answer.json()["result"][0]["is_cached"])
+
+
+def test_a_user_whom_a_backup_brings_has_no_password_and_no_admin_role(
+    superset: SupersetServer, tmp_path: Path
+) -> None:
+    admin = superset.login()
+    roles = {each["name"]: each["id"] for each in admin.rows("/api/v1/security/roles/")}
+    mallory = {
+        "username": "mallory", "first_name": "M", "last_name": "M", "email": "m@localhost", "active": True,
+        "roles": [roles["Admin"], roles["Reader"]], "password": "a long password of then",
+    }  # fmt: skip
+    number = admin.post("/api/v1/security/users/", mallory).json()["id"]
+    assert superset.login("mallory", "a long password of then").get("/api/v1/me/").ok
+    command(superset, tmp_path, "backup", "saved")
+    assert admin.delete(f"/api/v1/security/users/{number}").ok
+    command(superset, tmp_path, "restore", "saved")
+    [brought] = [each for each in superset.login().rows("/api/v1/security/users/") if each["username"] == "mallory"]
+    assert [each["name"] for each in brought["roles"]] == ["Reader"]
+    with pytest.raises(KeyError, match="access_token"):
+        superset.login("mallory", "a long password of then")
+    with pytest.raises(KeyError, match="access_token"):
+        superset.login("mallory", "!")
+    assert superset.login().delete(f"/api/v1/security/users/{brought['id']}").ok
 
 
 def test_after_a_restore_no_chart_shows_rows_of_before(superset: SupersetServer, tmp_path: Path) -> None:
