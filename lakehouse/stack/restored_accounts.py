@@ -1,7 +1,7 @@
 """Who may log in to Superset after its metadata was replaced by a backup's, which may be anybody's.
 
 Users who were here keep their passwords and get no role that they did not have. Users whom the backup brings are there,
-so that charts keep their owners, but without a password, without the role Admin, in no group, and with no key of an API.
+so that charts keep their owners, but without a password and the role Admin, in no group, and with no key of an API.
 """
 
 from collections.abc import Collection
