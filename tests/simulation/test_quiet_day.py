@@ -42,7 +42,8 @@ def test_a_day_without_news_starts_no_spark_and_no_memory_is_lost(
     polls = [event for event in events if event["event"] == "ended" and event["command"] == "poll"]
     assert len(polls) >= least_polls
     assert {event["exit_code"] for event in polls} == {0}
-    assert {event.get("command") for event in events} == {"poll", None}
+    # On a slow machine there are events of no command: jobs that were late.
+    assert {event["command"] for event in events if "command" in event} == {"poll"}
     assert not java_starts.exists(), java_starts.read_text()
     megabytes = [json.loads(line)["megabytes"] for line in day.stdout.splitlines()]
     assert len(megabytes) == 24
