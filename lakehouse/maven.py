@@ -6,12 +6,15 @@ Not by a library such as pooch: those start a download of a gigabyte from the be
 import hashlib
 import re
 import shutil
+import ssl
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pyspark
 import requests
+from requests.adapters import HTTPAdapter
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
@@ -96,10 +99,19 @@ def require_disk(folder: Path, needed: int, what: str) -> None:
         )
 
 
+class _SystemTrust(HTTPAdapter):
+    """Trusts what this machine trusts, too: requests alone knows nothing of a company's own authority."""
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, ssl_context=ssl.create_default_context(), **options)
+
+
 def _continue_download(url: str, partial: Path, console: Console) -> None:
     start = partial.stat().st_size if partial.exists() else 0
     headers = {"Range": f"bytes={start}-", "Accept-Encoding": "identity"}
-    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as response:
+    session = requests.Session()
+    session.mount("https://", _SystemTrust())
+    with session, session.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as response:
         if response.status_code == requests.codes.requested_range_not_satisfiable:
             return  # it is complete; the checksum decides whether it is right
         response.raise_for_status()
