@@ -2,8 +2,11 @@
 
 import hashlib
 import re
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -54,6 +57,42 @@ def repository(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Path:
+    """A certificate for this machine that it signed itself, with its key beside it."""
+    certificate = tmp_path / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    files = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(tmp_path / "key.pem"), "-out", str(certificate)]
+    subprocess.run([*command, *files], check=True, capture_output=True)
+    return certificate
+
+
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_an_authority_that_this_machine_trusts_is_trusted(
+    authority: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_trusted: bool
+) -> None:
+    Repository.ranges = []
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    if is_trusted:
+        # In the place of the system's own file.
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Repository)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority, tmp_path / "key.pem")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        refused = pytest.raises(LakehouseError, match="certificate verify failed")
+        with nullcontext() if is_trusted else refused:
+            fetch(f"https://localhost:{server.server_port}/whole", tmp_path / "file", SHA256, QUIET)
+        assert (tmp_path / "file").exists() == is_trusted
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_a_file_is_downloaded_once(repository: str, tmp_path: Path) -> None:
