@@ -10,11 +10,20 @@ import pytest
 from tests.support.frames import Tables
 
 PARAMETERS = tomllib.loads(files("pipeline.demo").joinpath("parameters.toml").read_text(encoding="utf-8"))
-TILTS = PARAMETERS["rhythm"]["tilts"]
+RHYTHM, TILTS = PARAMETERS["rhythm"], PARAMETERS["rhythm"]["tilts"]
 
 
 def table(tables: Tables, name: str, key: str) -> pd.DataFrame:
     return tables(name).toPandas().set_index(key).sort_index()
+
+
+def test_weekends_have_more_and_happier_music(demo_table: Tables) -> None:
+    periods = table(demo_table, "weekend_vs_weekday", "period")
+    weekend, weekday = periods.loc["Weekend"], periods.loc["Weekday"]
+    assert weekend["plays_per_day"] / weekday["plays_per_day"] == pytest.approx(RHYTHM["weekend_factor"], abs=0.2)
+    assert weekend["valence_difference"] >= 0.04
+    assert weekend["valence_p_value"] < 0.01
+    assert weekend["valence_difference_ci_low"] > 0
 
 
 def test_night_hours_sound_more_acoustic_than_those_of_the_day(demo_table: Tables) -> None:

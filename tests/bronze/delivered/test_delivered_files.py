@@ -118,7 +118,8 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[1]")
     (tmp_path / "link.json").symlink_to(tmp_path / "a.json")
     (tmp_path / "folder").symlink_to(tmp_path)
-    for name in ("link.json", "folder"):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for name in ("link.json", "folder", "loop"):
         assert (
             refusal(tmp_path / name)
             == f"{tmp_path}/{name} is a link, and links are not followed: deliver the file itself"

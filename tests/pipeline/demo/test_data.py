@@ -304,3 +304,13 @@ def test_other_features_and_genre_explain_a_realistic_part(
     coefficients = np.linalg.lstsq(design, tracks[feature], rcond=None)[0]
     explained = 1 - np.var(tracks[feature] - design @ coefficients) / np.var(tracks[feature])
     assert lowest <= explained <= highest
+
+
+# ---- planted truths of the listening; those of every listener are in test_listeners.py
+
+
+def test_favourites_are_played_most(plays: pd.DataFrame) -> None:
+    planted = list(PARAMETERS["listener"]["favourites"])
+    most_played = plays.master_metadata_album_artist_name.value_counts().index
+    assert list(most_played[:2]) == planted[:2]
+    assert len(set(most_played[:10]) & set(planted)) >= 8
