@@ -1,14 +1,14 @@
 """Imports delivered files of every kind into bronze: those that a command names, and those in the import folders."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from bronze.delivered.attempts import deaths, noted_attempt
+from bronze.delivered.attempts import noted_attempt
 from bronze.delivered.catalogue_files import is_catalogue
 from bronze.delivered.delivered_files import LINKED, BadFile, printable
 from bronze.delivered.inbox import (
+    deaths_of,
     deliveries_of,
     linked_part,
     listener_of,
@@ -102,12 +102,7 @@ def take(
         history = import_history(
             lake, histories, log, now, listener_of=histories.__getitem__, takes_demo=takes_demo, on_file=on_file
         )
-        report = replace(
-            history,
-            catalogue_rows=report.catalogue_rows,
-            removed_demo=report.removed_demo or history.removed_demo,
-            errors=report.errors + history.errors,
-        )
+        report = report.with_next(history)
     report.removed_demo |= _remove_demo_beside_real(lake, log)
     if features:
         report.new_features = import_features(lake, features, log, now, report.errors)
@@ -127,13 +122,10 @@ def take_waiting(
     on_file: Callable[[str], None],
 ) -> ImportReport:
     """Import what waits, all in one; each on its own during whose import a run died, so that only one can die again."""
-    signatures = signatures_of(waiting)
-    died = deaths(settings, signatures)
-    together = [path for path in waiting if not died[str(path.absolute())]]
+    died = deaths_of(waiting, settings)
     report = ImportReport()
-    for paths in [together, *([path] for path in waiting if path not in together)]:
-        noted = {key: signatures[key] for key in (str(path.absolute()) for path in paths)}
-        with noted_attempt(settings, noted):
+    for paths in [[path for path in waiting if not died[path]], *([path] for path in waiting if died[path])]:
+        with noted_attempt(settings, signatures_of(paths)):
             report = report.with_next(take(lake, settings, paths, log, now, on_file=on_file))
     return report
 

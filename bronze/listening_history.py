@@ -20,7 +20,7 @@ from bronze.delivered.delivered_files import (
     kind_of_content,
     parts_of,
     printable,
-)  # fmt: skip
+)
 from bronze.delivered.history_files import DEMO_SOURCE, ParsedFile, parse_all
 from bronze.delivered.plays import DUPLICATE, MALFORMED, PLAY_VERDICTS
 from bronze.delivered.rejects import Rejected, record_rejects

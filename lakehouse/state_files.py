@@ -1,9 +1,12 @@
 """Files shared by processes: replaced atomically, even when the writer is killed; and locks between processes."""
 
+import errno
 import glob
+import io
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +26,24 @@ WRITING, REPLACED = ".writing-", ".replaced-"
 def keep_private() -> None:
     """Let whatever this process and its children make from now on be readable by this user alone."""
     os.umask(0o077)
+
+
+def open_plain(file: Path | str, *, folder: int | None = None) -> io.BufferedReader:
+    """Open a file for reading that is neither a link nor a device nor a pipe.
+
+    Args:
+        file: its path, or its name in `folder`.
+        folder: descriptor of an open folder.
+
+    Raises:
+        OSError: it cannot be opened, or is no plain file.
+    """
+    # A pipe is opened without waiting for its writer, then refused.
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "no file")
+    return os.fdopen(descriptor, "rb")
 
 
 def read_state(file: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ A delivery may need more memory than there is. The run that took it is killed an
 would take it again, and so on for ever.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,9 @@ def deaths(settings: Settings, signatures: Mapping[str, str]) -> dict[str, int]:
     return {key: _deaths(noted.get(key), signature) for key, signature in signatures.items()}
 
 
-def noted_paths(settings: Settings) -> Iterable[Path]:
-    """Deliveries during whose import a run died, as they were then."""
-    return [Path(key) for key in read_state(settings.work_path / ATTEMPTS)]
+def has_notes(settings: Settings) -> bool:
+    """Whether a run died while it imported, or is importing now."""
+    return bool(read_state(settings.work_path / ATTEMPTS))
 
 
 def forget_attempts(settings: Settings, path: Path) -> None:

@@ -4,12 +4,10 @@ Nothing is unpacked to disk, a path from inside a zip is used only as a name in 
 whoever may put files into a folder must not choose what else is read.
 """
 
-import errno
 import gzip
 import hashlib
 import io
 import os
-import stat
 import struct
 import zipfile
 import zlib
@@ -20,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import cast
 
 from lakehouse.errors import LakehouseError, one_line
+from lakehouse.state_files import open_plain
 from lakehouse.zips import open_zip
 
 # Spotify's largest known exports are some hundred megabytes in some dozen files.
@@ -35,8 +34,6 @@ DEMO_FOLDER = "Demo Streaming History"
 DEMO_PREFIX = "demo_"
 DEMO_ID = r"demo[0-9]{18}"
 DEMO_STAYS_OUT = "demo data stays out of a lake of real data; name another lake in LAKE_URI to try it"
-# A pipe is opened without waiting for its writer, then refused.
-FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 LINKED = "is a link, and links are not followed: deliver the file itself"
 # Kinds of content by how it begins.
 KINDS = {b"PK\x03\x04": "a zip", b"\x1f\x8b": "gzip", b"{": "begins as a JSON object", b"[": "begins as a JSON list"}
@@ -113,20 +110,14 @@ class DeliveredFile:
             OSError: it cannot be opened, it is no file, or it or a folder from `root` on is a link.
         """
         root = self.root or self.path
-        folders = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY
         # One folder after the other: none can be exchanged for a link after it was looked at.
-        below = self.path.relative_to(root).parts
-        opened = os.open(root, folders if below else FILE_FLAGS)
-        for depth, part in enumerate(below, 1):
-            try:
-                inner = os.open(part, folders if depth < len(below) else FILE_FLAGS, dir_fd=opened)
-            finally:
-                os.close(opened)
-            opened = inner
-        if not stat.S_ISREG(os.fstat(opened).st_mode):
-            os.close(opened)
-            raise OSError(errno.EINVAL, "no file")
-        return os.fdopen(opened, "rb")
+        *folders, name = (root, *self.path.relative_to(root).parts)
+        opened = None
+        with ExitStack() as resources:
+            for folder in folders:
+                opened = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY, dir_fd=opened)
+                resources.callback(os.close, opened)
+            return open_plain(name, folder=opened)
 
     def open(self) -> io.BufferedReader:
         """Open for reading; a .gz is unpacked within the budget.

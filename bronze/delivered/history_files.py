@@ -31,7 +31,7 @@ from bronze.delivered.rejects import (
     DeliveryBounds,
     Rejected,
     refuse_too_many,
-)  # fmt: skip
+)
 from lakehouse.models.own_process import own_processes
 
 DEMO_SOURCE = "demo"

@@ -9,13 +9,13 @@ import re
 import shutil
 import stat
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bronze.delivered.attempts import MOST_DEATHS, deaths, forget_attempts, noted_paths
+from bronze.delivered.attempts import MOST_DEATHS, deaths, forget_attempts, has_notes
 from lakehouse.errors import LakehouseError, UsageError
 from lakehouse.listeners import LISTENER_NAME
 from lakehouse.settings import Settings
@@ -36,16 +36,20 @@ def waiting_files(settings: Settings) -> list[Path]:
     Raises:
         LakehouseError: a folder cannot be read.
     """
-    waiting = _new_files(settings)
-    died = deaths(settings, signatures_of(waiting))
-    return [path for path in waiting if died[_key(path)] < MOST_DEATHS]
+    return [path for path, died in deaths_of(_new_files(settings), settings).items() if died < MOST_DEATHS]
 
 
 def set_aside(settings: Settings) -> list[Path]:
     """What would wait for import if no runs had died that imported it."""
-    noted = [path for path in noted_paths(settings) if path.exists()]
-    died, seen = deaths(settings, signatures_of(noted)), seen_files(settings)
-    return [path for path in noted if died[_key(path)] >= MOST_DEATHS and seen.get(_key(path)) != _signature(path)]
+    # Asked for often, and almost always nothing is noted.
+    new = _new_files(settings) if has_notes(settings) else []
+    return [path for path, died in deaths_of(new, settings).items() if died >= MOST_DEATHS]
+
+
+def deaths_of(paths: Sequence[Path], settings: Settings) -> dict[Path, int]:
+    """How many runs died while they imported each of these deliveries as it is."""
+    died = deaths(settings, signatures_of(paths)) if has_notes(settings) else {}
+    return {path: died.get(_key(path), 0) for path in paths}
 
 
 def _new_files(settings: Settings) -> list[Path]:

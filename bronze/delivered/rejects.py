@@ -15,12 +15,12 @@ MOST_REJECTED = 10_000
 MOST_REJECTED_TOGETHER = 50_000
 # Characters kept of a JSON record; one of Spotify's has about a thousand.
 LONGEST_RAW_RECORD = 10_000
-# The same of all records of a file, and of all files of a delivery: what is kept is held in memory for a while.
+# The same of a row of the catalogue, which has some two hundred: a longer one is many rows, joined by an open quote.
+LONGEST_RAW_ROW = 2_000
+# Characters kept of all records of a file, and of all files of a delivery: they are held in memory for a while.
 MOST_RAW_OF_FILE, MOST_RAW_OF_DELIVERY = 2**20, 16 * 2**20
 # In place of a record beyond that.
 NO_ROOM = "(not kept: too much of its delivery cannot be read)"
-# The same of a row of the catalogue, which has some two hundred: a longer one is many rows, joined by an open quote.
-LONGEST_RAW_ROW = 2_000
 
 
 class Rejected(NamedTuple):

@@ -11,7 +11,6 @@ import io
 import json
 import os
 import re
-import stat
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from typing import Any, Protocol
 
 from lakehouse.errors import LakehouseError
 from lakehouse.models.card import CARD_JSON, CARD_TEXT, card_text, finite
-from lakehouse.state_files import PRIVATE_FOLDER, atomic_folder
+from lakehouse.state_files import PRIVATE_FOLDER, atomic_folder, open_plain
 from lakehouse.zips import open_zip
 
 # Types in our artifacts that skops does not trust by itself; both hold arrays and run nothing when rebuilt.
@@ -119,10 +118,8 @@ class LocalFolders:
         Raises:
             OSError: it cannot be read, is larger, or is no file but a link or a device.
         """
-        descriptor = os.open(self.root / folder / file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as stream:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode) or found.st_size > most_bytes:
+        with open_plain(self.root / folder / file) as stream:
+            if os.fstat(stream.fileno()).st_size > most_bytes:
                 raise OSError(errno.EFBIG, f"no file of at most {most_bytes:,} bytes")
             return stream.read(most_bytes)
 

@@ -84,8 +84,9 @@ def _fetch(settings: Settings, groups: tuple[str, ...], folder: Path) -> int:
     if not list(folder.glob("*.jar")):
         # Beside it, so that a download that broke off is continued, and sessions see all jars or none.
         unfinished = folder.with_name(f"{folder.name}.unfinished")
+        repository, console = maven_repository(settings), Console()
         for path, sha256 in locked_jars(groups).items():
-            fetch(f"{maven_repository(settings)}/{path}", unfinished / path.name, sha256, Console())
+            fetch(f"{repository}/{path}", unfinished / path.name, sha256, console)
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.rename(folder)
         for older in folder.parent.glob(f"{kind}-jars*"):
