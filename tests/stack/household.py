@@ -5,11 +5,11 @@ from contextlib import contextmanager
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable
 
 from lakehouse.contract import Table
 from lakehouse.settings import Settings
-from pipeline.registry import all_tables
+from tests.stack.changed_tables import changed_tables
 
 FIRST, SECOND = "me", "anna"
 COLUMN = "listener"
@@ -23,17 +23,14 @@ def tells_listeners_apart(table: Table) -> bool:
 @contextmanager
 def second_listener(settings: Settings) -> Iterator[None]:
     """Every other row of the first listener's as one of hers, with other numbers; new versions of the tables."""
-    versions: dict[str, int] = {}
-    try:
-        for table in filter(tells_listeners_apart, all_tables().values()):
-            place = str(settings.lake_path / table.location)
-            delta = DeltaTable(place)
-            write_deltalake(place, _of_both(delta) if table.compares_listeners else _as_hers(delta), mode="append")
-            versions[place] = delta.version()
+    with changed_tables(settings, _rows_of_hers, "append"):
         yield
-    finally:
-        for place, version in versions.items():
-            DeltaTable(place).restore(version)
+
+
+def _rows_of_hers(table: Table, delta: DeltaTable) -> pa.Table | None:
+    if not tells_listeners_apart(table):
+        return None
+    return _of_both(delta) if table.compares_listeners else _as_hers(delta)
 
 
 def _as_hers(table: DeltaTable) -> pa.Table:

@@ -5,17 +5,16 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable
 from playwright.sync_api import Request
 
-from lakehouse.settings import Settings
-from pipeline.registry import all_tables
+from lakehouse.contract import Table
 from tests.stack.browser import Browser, browser
+from tests.stack.changed_tables import changed_tables
 from tests.stack.chart_data import forget_cached
 from tests.stack.services import Api, SupersetServer
 from tests.superset.bundle import dashboards, datasets
@@ -43,22 +42,10 @@ RENDERED = f"""() => [...document.querySelectorAll('form, img, a, div[style], sc
     || (element.getAttribute('src') || '').includes('logout')).map(element => element.outerHTML)"""
 
 
-@contextmanager
-def hostile_lake(settings: Settings) -> Iterator[None]:
-    """Each name in every table replaced by a hostile one, and links, which made-up songs lack; new versions."""
-    versions: dict[str, int] = {}
-    try:
-        for table in all_tables().values():
-            names = {column.name for column in table.columns} & set(NAMES)
-            place = str(settings.lake_path / table.location)
-            if names and table.layer != "bronze":
-                delta = DeltaTable(place)
-                write_deltalake(place, _hostile(delta.to_pyarrow_table(), names), mode="overwrite")
-                versions[place] = delta.version()
-        yield
-    finally:
-        for place, version in versions.items():
-            DeltaTable(place).restore(version)
+def hostile_rows(table: Table, delta: DeltaTable) -> pa.Table | None:
+    """Each name of a table replaced by a hostile one, and links, which made-up songs lack."""
+    names = {column.name for column in table.columns} & set(NAMES)
+    return _hostile(delta.to_pyarrow_table(), names) if names and table.layer != "bronze" else None
 
 
 def _hostile(rows: pa.Table, names: set[str]) -> pa.Table:
@@ -74,7 +61,7 @@ def _hostile(rows: pa.Table, names: set[str]) -> pa.Table:
 @pytest.fixture(scope="module")
 def admin(superset: SupersetServer) -> Iterator[Api]:
     admin = superset.login()
-    with hostile_lake(superset.settings):
+    with changed_tables(superset.settings, hostile_rows, "overwrite"):
         forget_cached(admin)
         yield admin
     forget_cached(admin)

@@ -2,9 +2,14 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
+import psycopg
 import pytest
 
+from lakehouse.stack.restored_accounts import Accounts, keep_accounts
+from lakehouse.stack.secret_files import read_secret
+from lakehouse.stack.superset_server import bootstrap
 from tests.stack.services import Api, SupersetServer
 from tests.superset.bundle import datasets
 from tests.support.command_line import lakehouse
@@ -50,6 +55,23 @@ def test_a_user_whom_a_backup_brings_has_no_password_and_no_admin_role(
     with pytest.raises(KeyError, match="access_token"):
         superset.login("mallory", "!")
     assert superset.login().delete(f"/api/v1/security/users/{brought['id']}").ok
+
+
+def test_an_admin_whom_a_backup_brought_gets_this_machines_password_at_the_next_start(superset: SupersetServer) -> None:
+    """As after a restore where no Superset was before."""
+    settings = superset.settings
+    assert settings.superset_database_uri
+    uri = urlparse(settings.superset_database_uri.get_secret_value())
+    password = read_secret(settings.secrets_dir, "postgres_password")
+    with psycopg.connect(
+        host=uri.hostname, port=uri.port, user=uri.username, dbname=uri.path.strip("/"), password=password
+    ) as connection:
+        keep_accounts(connection, Accounts({}, set()), [], mark="%s")
+    with pytest.raises(KeyError, match="access_token"):
+        superset.login()
+    bootstrap(settings)
+    [admin] = [each for each in superset.login().rows("/api/v1/security/users/") if each["username"] == "admin"]
+    assert [each["name"] for each in admin["roles"]] == ["Admin"]
 
 
 def test_after_a_restore_no_chart_shows_rows_of_before(superset: SupersetServer, tmp_path: Path) -> None:
